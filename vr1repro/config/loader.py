@@ -1,0 +1,137 @@
+"""Read a config file; every mistake is named by file, line and key."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from vr1repro.config.run import Config
+from vr1repro.errors import UserError
+from vr1repro.records import write_atomically
+
+
+def load(path: Path) -> Config:
+    """Read and check a complete config file.
+
+    Raises:
+        UserError: The file cannot be read, is not YAML, names a key twice, or breaks a rule of the models; one line per
+            mistake, each with file, line and key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not YAML: {error.problem}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text: {error}") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise UserError(f"{path}: a config is a mapping of sections; see config/README.md")
+    _refuse_twice(root, path, "")
+    return check(values, str(path), root)
+
+
+def load_merged(values: dict[str, Any], files: list[Path], source: str) -> Config:
+    """Check what Snakemake merged from its config files and `--config` options.
+
+    Args:
+        values: The merged config.
+        files: The config files, for line numbers; those of one file are given only where it is the only one.
+        source: Name for messages.
+
+    Raises:
+        UserError: One line per mistake.
+    """
+    roots = []
+    for file in map(Path, files):
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        if root is not None:
+            _refuse_twice(root, file, "")
+            roots.append(root)
+    return check(dict(values), source, roots[0] if len(roots) == 1 else None)
+
+
+def write_resolved(config: Config, path: Path) -> None:
+    """Write the complete config for the jobs, if it differs from what is there."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text)
+
+
+def check(values: dict[str, Any], source: str, root: yaml.Node | None = None) -> Config:
+    """Check the values of a config.
+
+    Args:
+        values: What the YAML holds.
+        source: File name for messages.
+        root: The file's node tree, for line numbers.
+
+    Raises:
+        UserError: One line per mistake.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(_explain(part, values, source, root) for part in error.errors())) from None
+
+
+def _explain(error: Any, values: object, source: str, root: yaml.Node | None) -> str:
+    # Pydantic puts the tag of a discriminated union into the path; only parts that exist in the file are keys.
+    keys: list[str | int] = []
+    for part in error["loc"]:
+        inside = isinstance(values, dict) and part in values
+        inside = inside or (isinstance(values, list) and isinstance(part, int) and part < len(values))
+        if inside:
+            values = values[part]  # type: ignore[index]
+            keys.append(part)
+    missing = error["loc"][-1:] if error["type"] == "missing" else ()
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key; see config/README.md for those that exist"
+    key = ".".join(str(part) for part in (*keys, *missing))
+    # A cross-check's message starts with the key that it is about; look its line up too.
+    head = message.split(":")[0]
+    line = _line(root, keys or _parts(head)) if root is not None else None
+    where = source if line is None else f"{source}:{line}"
+    return f"{where}: {key}: {message}" if key else f"{where}: {message}"
+
+
+def _parts(key: str) -> list[str | int]:
+    parts: list[str | int] = []
+    for part in key.replace("[", ".").replace("]", "").split("."):
+        parts.append(int(part) if part.isdigit() else part)
+    return parts
+
+
+def _line(node: yaml.Node, keys: list[str | int]) -> int | None:
+    line = None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(key)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _refuse_twice(node: yaml.Node, path: Path, key: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for name, value in node.value:
+            inner = f"{key}.{name.value}" if key else str(name.value)
+            if name.value in seen:
+                raise UserError(f"{path}:{name.start_mark.line + 1}: {inner}: the key stands twice; keep one")
+            seen.add(name.value)
+            _refuse_twice(value, path, inner)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            _refuse_twice(value, path, f"{key}[{number}]")

@@ -1,0 +1,62 @@
+"""Where problems come from when they are not generated."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from vr1repro.config.base import Section
+
+Adapter = Literal[
+    "auto", "problems", "mathvista", "mathverse", "mmmath", "mathvision", "rl", "llava-cot", "mulberry"
+]  # fmt: skip
+
+
+class ProblemSource(Section):
+    """A data set on the hub, or a local file or folder in a format that the hub's data sets have."""
+
+    kind: Literal["hub", "path"] = Field(description="hub: a data set repository; path: a local file or folder.")
+    id: str | None = Field(default=None, description="hub: the repository, for example AI4Math/MathVista.")
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="hub: commit, 40 hex digits; null: the newest. The revisions that the paper used: not stated.",
+    )
+    path: str | None = Field(
+        default=None,
+        description="path: a Parquet, JSONL or JSON file, or a folder of such files with the images beside them. hub:"
+        " a JSONL or JSON file inside the repository, for data sets whose questions `load_dataset` does not list"
+        " (MM-Math: MM_Math.jsonl).",
+    )
+    images: str | None = Field(
+        default=None,
+        description="Folder or zip file that image paths in the rows are relative to, itself relative to the data"
+        " (MM-Math: Image.zip). null: the data's own folder.",
+    )
+    name: str | None = Field(default=None, description="hub: the data set's configuration (MathVerse: testmini).")
+    split: str | None = Field(
+        default=None, description="Split. null: the only one there is. The splits that the paper used: not stated."
+    )
+    adapter: Adapter = Field(
+        default="auto", description="How rows become problems. auto: by their columns, see `vr1repro.problems.adapters`."
+    )
+    source: str | None = Field(default=None, description="Name that the problems carry; null: the adapter's.")
+    limit: int | None = Field(default=None, gt=0, description="Use only the first rows.")
+    max_pixels: int = Field(
+        default=64_000_000,
+        gt=0,
+        description="Images with more pixels are left out and counted: a guard against decompression bombs, not a"
+        " resize. Not stated; MM-Math's widest image is 8920 pixels wide.",
+    )
+    text_only: bool = Field(
+        default=False, description="Keep rows without an image (MathVerse text-only); else they are left out."
+    )
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if self.kind == "hub" and not self.id:
+            raise ValueError("id: a source of kind hub needs the repository's id")
+        if self.kind == "path" and not self.path:
+            raise ValueError("path: a source of kind path needs a file or folder")
+        if self.kind == "path" and (self.id or self.revision or self.name):
+            raise ValueError("id, revision, name: belong to kind hub, this source is of kind path")
+        return self

@@ -1,0 +1,75 @@
+"""Tables, figures, verdicts and the page."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from vr1repro.config.base import Name, Section
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ReportSettings(Section):
+    """How results are summarised and compared. Margins are declared here, before any result is seen."""
+
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval. Paper: not stated.")
+    margins: dict[Name, Positive] = Field(
+        default={"default": 3.0, "average": 2.0},
+        description="Largest half-width, in percentage points, of a prediction interval that may carry a verdict, by"
+        " benchmark, with `default` and `average`. Not stated; 3.0 is below the smallest headline gain (+5.4 on"
+        " MathVista, v4 Table 1) and 2.0 below half of the gain of the mean (+5.7), so that a model without the gain"
+        " cannot be called reproduced.",
+    )
+    relative_margin: float = Field(
+        default=0.1, gt=0, lt=1, description="The same for token and word counts, as a share. Not stated."
+    )
+    bootstrap_draws: int = Field(default=1000, ge=100, description="Bootstrap and permutation draws.")
+    seed: int = Field(default=0, ge=0, description="Seed of those draws.")
+    profile: Name = Field(default="official", description="Scoring profile of the headline numbers.")
+    protocol: Name = Field(default="single", description="Sampling protocol of the headline numbers.")
+    length_bins: list[int] = Field(
+        default=[4096, 8192],
+        min_length=1,
+        description="Borders between length classes in tokens (Figure 1 A: 0-4K, 4K-8K, 8K+).",
+    )
+    words: list[str] = Field(
+        default=["Wait", "Hmm", "Mistake", "Alternatively", "Check"],
+        description="Self-reflection words (v4 Table 4). How they were counted: not stated; here whole words in any"
+        " case, every occurrence.",
+    )
+    sampled_words: list[str] = Field(
+        default=["Wait", "Hmm", "Alternatively"], description="Words of Figure 1 C, a part of `words`."
+    )
+    sampled_responses: int = Field(
+        default=50, gt=0, description="Responses of Figure 1 C: 50. Which 50: not stated; those of smallest id hash."
+    )
+    classes: dict[Name, str] = Field(
+        default={
+            "mathvista": "metadata.task",
+            "mathverse": "problem_version",
+            "mmmath": "difficult",
+            "dynamath": "subject",
+            "mathvision": "subject",
+        },
+        description="Question column (dots enter structures) whose values are the classes of the per-class figure.",
+    )
+    points_per_curve: int = Field(
+        default=12, ge=2, description="Means drawn on a training curve (Figure 1: every 25 of 300 steps)."
+    )
+    column_width: float = Field(default=3.3, gt=1, description="Width of a one-column figure, inches.")
+    page_width: float = Field(default=7.0, gt=2, description="Width of a two-column figure, inches.")
+    samples: int = Field(default=12, ge=0, description="Sample responses an arm on the page.")
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        if "default" not in self.margins:
+            raise ValueError("margins: needs a `default`, for benchmarks that it does not name")
+        if self.length_bins != sorted(set(self.length_bins)) or self.length_bins[0] <= 0:
+            raise ValueError("length_bins: must be positive and rising")
+        if extra := set(self.sampled_words) - set(self.words):
+            raise ValueError(f"sampled_words: {', '.join(sorted(extra))} must be in `words` too")
+        return self
+
+    def margin(self, benchmark: str) -> float:
+        """The declared margin of a benchmark in percentage points."""
+        return self.margins.get(benchmark, self.margins["default"])

@@ -1,0 +1,179 @@
+"""The whole config: one run of the experiment, at whatever scale its values say."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from vr1repro.config.base import Name, Section
+from vr1repro.config.coldset import ColdsetSettings, ModelEngine
+from vr1repro.config.evaluation import EvaluationSettings
+from vr1repro.config.lab import Lab
+from vr1repro.config.models import ModelSource
+from vr1repro.config.problems import ProblemSource
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.config.reward import RewardSettings
+from vr1repro.config.training import Arm, RlSettings, Seeds, SftSettings, Start
+
+BENCHMARKS = ("mathvista", "mathverse", "mmmath", "dynamath", "mathvision")
+
+
+class LabProblems(Section):
+    """Problems that the lab generates; the partitions share no problem."""
+
+    kind: Literal["lab"]
+    partition: Literal["cold", "rl"] = Field(description="Which of the disjoint partitions to draw from.")
+    n: int = Field(gt=0, description="How many.")
+
+
+class LabBenchmark(Section):
+    """A benchmark that the lab generates in the real one's schema, from a partition of its own."""
+
+    kind: Literal["lab"]
+    n: int = Field(gt=0, description="Questions; MathVerse: problems, each in five versions.")
+
+
+Problems = Annotated[LabProblems | ProblemSource, Field(discriminator="kind")]
+Benchmark = Annotated[LabBenchmark | ProblemSource, Field(discriminator="kind")]
+
+
+class Resources(Section):
+    """What one job of a kind needs. Cluster facts (partition, cores a GPU) stand in the profile."""
+
+    threads: int = Field(gt=0, description="CPU threads. Results on a CPU depend on it, so it never follows the machine.")
+    gpu: int = Field(ge=0, description="GPUs of the job, on one node.")
+    mem_mb: int = Field(gt=0, description="Main memory.")
+    runtime: int = Field(gt=0, description="Minutes, for the first attempt.")
+
+
+class JobResources(Section):
+    """Resources by kind of job."""
+
+    prepare: Resources = Field(description="Problem sets, downloads, lab pretraining.")
+    bridge: Resources = Field(description="One shard of Modality Bridging.")
+    sft: Resources = Field(description="Cold-start initialisation.")
+    rl: Resources = Field(description="One GRPO stage.")
+    evaluate: Resources = Field(description="All benchmarks and seeds of one model.")
+    report: Resources = Field(description="Grading, tables, figures, report.")
+
+
+class Config(Section):
+    """One run: what is built, what is taken as released, which arms, on which benchmarks.
+
+    Cross-checks are made here, before any job starts; each message names the key.
+    """
+
+    run: Name = Field(description="Name of the run and of its folder, results/<run>.")
+    comparable: bool = Field(
+        description="Whether its scores may be compared with the paper's. false: tables and figures say so, and no"
+        " published number gets a verdict."
+    )
+    seeds: Seeds = Field(description="Seeds.")
+    take_released: list[Name] = Field(
+        description="Artefacts taken as released instead of built: `coldset`, or keys of `starts` or `arms`. The"
+        " workflow then has only the rest to do."
+    )
+    lab: Lab | None = Field(description="The lab world, its model and its teacher; null where nothing is generated.")
+    models: dict[Name, ModelSource] = Field(description="Base models by name.")
+    problems: dict[Name, Problems] = Field(description="Problem sets that training draws on, by name.")
+    benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks by slug: " + ", ".join(BENCHMARKS) + ".")
+    coldset: ColdsetSettings = Field(description="Modality Bridging.")
+    starts: dict[Name, Start] = Field(description="What arms start from, by name.")
+    sft: SftSettings = Field(description="Cold-start initialisation.")
+    rewards: dict[Name, RewardSettings] = Field(description="Rewards by name.")
+    rl: RlSettings = Field(description="GRPO.")
+    arms: dict[Name, Arm] = Field(description="Every arm that has a name; each is a target of the workflow.")
+    run_arms: list[Name] = Field(min_length=1, description="The arms that `rule all` trains, evaluates and reports.")
+    evaluation: EvaluationSettings = Field(description="Sampling and scoring of answers.")
+    reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
+    resources: JobResources = Field(description="What jobs need.")
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        _known("run_arms", self.run_arms, self.arms)
+        _known("take_released", self.take_released, {"coldset", *self.starts, *self.arms})
+        _known("coldset.sources", self.coldset.sources, self.problems)
+        _known("rl.problems", [self.rl.problems], self.problems)
+        _known("benchmarks", list(self.benchmarks), BENCHMARKS)
+        for name, start in self.starts.items():
+            _known(f"starts.{name}.model", [start.model], self.models)
+        for name, arm in self.arms.items():
+            _known(f"arms.{name}.start", [arm.start], self.starts)
+            _known(f"arms.{name}.reward", [arm.reward] if arm.reward else [], self.rewards)
+            _known(f"arms.{name}.evaluate_on", arm.evaluate_on or [], self.benchmarks)
+            for number, stage in enumerate(arm.stages):
+                _known(f"arms.{name}.stages[{number}].problems", [stage.problems or self.rl.problems], self.problems)
+        for side, engine in (("mllm", self.coldset.mllm), ("reasoner", self.coldset.reasoner)):
+            if isinstance(engine, ModelEngine) and not engine.model.startswith(("http://", "https://")):
+                _known(f"coldset.{side}.model", [engine.model], self.models)
+        if shared := set(self.problems) & set(self.benchmarks):
+            raise ValueError(f"problems: {sorted(shared)[0]!r} is also a benchmark; name it otherwise")
+        if shared := set(self.starts) & {name for name, arm in self.arms.items() if arm.stages}:
+            raise ValueError(f"arms: {sorted(shared)[0]!r} is also a start and has stages; name it otherwise")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_are_possible(self) -> Self:
+        for name, arm in self.arms.items():
+            context = self.models[self.starts[arm.start].model].context
+            for number, stage in enumerate(arm.stages):
+                where = f"arms.{name}.stages[{number}]"
+                if (needed := stage.max_tokens + self.rl.max_prompt_tokens) > context:
+                    raise ValueError(
+                        f"{where}.max_tokens: {stage.max_tokens} and rl.max_prompt_tokens {self.rl.max_prompt_tokens}"
+                        f" make {needed} tokens, the model {self.starts[arm.start].model!r} reads {context}"
+                    )
+                completions = self.rl.prompts_per_step * stage.group
+                device_batch, processes = self.rl.device_batch, self.rl.launch.nodes * self.rl.launch.processes
+                if completions % (processes * self.rl.updates_per_rollout):
+                    raise ValueError(
+                        f"{where}.group: {stage.group} x rl.prompts_per_step {self.rl.prompts_per_step} = {completions}"
+                        f" completions do not divide over {processes} processes x {self.rl.updates_per_rollout} updates"
+                    )
+                share = completions // (processes * self.rl.updates_per_rollout)
+                if share % min(device_batch, share):
+                    raise ValueError(
+                        f"{where}.group: a process's {share} completions an update do not divide into forward passes of"
+                        f" rl.device_batch {device_batch}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _sft_divides(self) -> Self:
+        processes = self.sft.launch.nodes * self.sft.launch.processes
+        if self.sft.batch % (processes * self.sft.device_batch):
+            raise ValueError(
+                f"sft.batch: {self.sft.batch} is no multiple of {processes} processes x sft.device_batch"
+                f" {self.sft.device_batch}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _released_have_a_source(self) -> Self:
+        for name in self.take_released:
+            sources = [
+                self.coldset.released if name == "coldset" else None,
+                self.starts[name].released if name in self.starts else None,
+                self.arms[name].released if name in self.arms else None,
+            ]
+            if not any(sources):
+                key = "coldset" if name == "coldset" else f"arms.{name}"
+                raise ValueError(f"take_released: {name!r} has no {key}.released that says where to take it from")
+        return self
+
+    @model_validator(mode="after")
+    def _lab_is_there_where_used(self) -> Self:
+        uses = [
+            f"{section}.{name}"
+            for section in ("models", "problems", "benchmarks")
+            for name, source in getattr(self, section).items()
+            if source.kind == "lab"
+        ]
+        if uses and self.lab is None:
+            raise ValueError(f"lab: is null, but {uses[0]} is of kind lab")
+        return self
+
+
+def _known(key: str, names: list[str], known: object) -> None:
+    for name in names:
+        if name not in known:  # type: ignore[operator]
+            raise ValueError(f"{key}: unknown name {name!r}; known: {', '.join(sorted(known))}")  # type: ignore[call-overload]

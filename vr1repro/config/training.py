@@ -1,0 +1,159 @@
+"""SFT, GRPO and the arms of the experiment."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from vr1repro.config.base import Name, Section
+from vr1repro.config.models import ModelSource
+
+
+class Launch(Section):
+    """How a training job spreads over devices. The effective batch does not depend on it."""
+
+    nodes: int = Field(default=1, gt=0, description="Machines. Paper: SFT on 32, RL on 64 H800 80G (v1 section 4.1).")
+    processes: int = Field(gt=0, description="Processes a machine, one a GPU.")
+    zero_stage: Literal[0, 2, 3] = Field(
+        description="DeepSpeed ZeRO stage, 0 for none. SFT: ZeRO-3 (repo, ds_z3_config.json); RL: not stated."
+    )
+    precision: Literal["fp32", "bf16"] = Field(description="SFT: bf16 (repo, train.yaml). RL: not stated.")
+    gradient_checkpointing: bool = Field(description="Recompute activations; memory only.")
+
+
+class SftSettings(Section):
+    """Cold-start initialisation: full fine-tuning on the cold-start set (paper sections 3.3 and 4.1)."""
+
+    epochs: float = Field(gt=0, description="Paper: 2 epochs (v1 section 4.1; v4 App. A; repo, train.yaml).")
+    learning_rate: float = Field(gt=0, description="repo, train.yaml: 5.0e-6.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(description="repo, train.yaml: cosine.")
+    warmup_ratio: float = Field(ge=0, lt=1, description="repo, train.yaml: warmup_ratio 0.05.")
+    batch: int = Field(gt=0, description="Effective batch. repo, both train.yaml: 32 (1 x 32 GPUs, or 1 x 4 x 8).")
+    device_batch: int = Field(gt=0, description="Rows a process and forward pass. repo, train.yaml: 1.")
+    cutoff: int = Field(gt=0, description="Longest row in tokens; longer ones are left out. repo, train.yaml: 16384.")
+    weight_decay: float = Field(ge=0, description="repo, train.yaml: commented out, so the framework's 0.")
+    adam_beta2: float = Field(gt=0, lt=1, description="Not stated; value from the framework's default, 0.999.")
+    max_grad_norm: float = Field(gt=0, description="Not stated; value from the framework's default, 1.0.")
+    freeze_vision: bool = Field(
+        description="Freeze vision tower and projector. Not stated; LLaMA-Factory's default is to freeze both."
+    )
+    group_by_length: bool = Field(
+        description="Rows of like length in one batch; less padding, another order. Not stated; LLaMA-Factory: false."
+    )
+    launch: Launch = Field(description="Devices.")
+
+
+class Generation(Section):
+    """How RL samples its completions."""
+
+    engine: Literal["transformers", "vllm-colocate", "vllm-server"] = Field(
+        description="Who samples: transformers in the trainer, or vLLM. Paper: vLLM through EasyR1 (issue #13)."
+    )
+    temperature: float = Field(gt=0, description="Rollout temperature. Not stated; EasyR1's default is 1.0.")
+    top_p: float = Field(gt=0, le=1, description="Rollout top-p. Not stated; EasyR1's default is 1.0.")
+    server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
+    gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
+
+
+class RlSettings(Section):
+    """GRPO, shared by all arms (paper section 3.4)."""
+
+    problems: Name = Field(
+        description="Key of `problems` with the RL set. Paper: about 10K of We-Math, MathVision, Polymath, SceMQA and"
+        " Geometry3K (v1 section 4.1); proportions: not stated."
+    )
+    epsilon: float = Field(gt=0, description="Clip range. Paper: eps = 0.2 (section 3.4).")
+    beta: float = Field(ge=0, description="Weight of the KL term, k3 estimator. Paper: beta = 1e-2 (section 3.4).")
+    loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field(
+        description="How token losses are averaged, in TRL's names. Paper: Eq. 1 is printed at sequence level; its"
+        " framework EasyR1 averages over the batch's tokens, which is TRL's bnpo. Which one ran: not stated."
+    )
+    scale_rewards: Literal["group", "batch", "none"] = Field(
+        description="What an advantage is divided by. Paper, Eq. 1: the group's standard deviation."
+    )
+    learning_rate: float = Field(gt=0, description="Not stated; EasyR1's example has 1e-6.")
+    schedule: Literal["constant", "cosine", "linear"] = Field(description="Not stated; EasyR1's example is constant.")
+    weight_decay: float = Field(ge=0, description="Not stated; EasyR1's example has 1e-2.")
+    max_grad_norm: float = Field(gt=0, description="Not stated; EasyR1's default is 1.0.")
+    prompts_per_step: int = Field(gt=0, description="Prompts a rollout. Not stated; EasyR1's example has 512.")
+    updates_per_rollout: int = Field(gt=0, description="Optimizer steps a rollout. Not stated; EasyR1: 512/128 = 4.")
+    device_batch: int = Field(gt=0, description="Completions a process and forward pass; memory only.")
+    max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
+    reference: Literal["start", "stage_start"] = Field(
+        description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
+    )
+    truncation: Literal["zero", "mask"] = Field(
+        description="What a completion cut at the limit gets: reward 0 as the paper's format rule implies, or no say in"
+        " the loss at all. Paper: not stated."
+    )
+    evaluate_every: int = Field(
+        gt=0,
+        description="Steps between the checkpoints that Figure 1 E evaluates. Paper: every 25 (Vision-R1) or 50 steps"
+        " (v1 Fig. 1 E).",
+    )
+    freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
+    generation: Generation = Field(description="Sampling.")
+    launch: Launch = Field(description="Devices.")
+
+
+class Stage(Section):
+    """One stage of an arm (PTST, paper Eq. 2): a length limit, a group size and a number of steps."""
+
+    max_tokens: int = Field(gt=0, description="L_s, the longest completion in tokens; a longer one is cut.")
+    group: int = Field(ge=2, description="G_s, completions sampled a prompt; at least 2, or no advantage exists.")
+    steps: int = Field(gt=0, description="Optimizer steps, one a rollout times `updates_per_rollout`.")
+    problems: Name | None = Field(default=None, description="Another RL set than `rl.problems` (32B, 72B).")
+
+
+class Start(Section):
+    """What an arm starts from: a model, with or without SFT on the cold-start set."""
+
+    model: Name = Field(description="A key of `models`.")
+    sft: Literal["chains", "answers"] | None = Field(
+        default=None,
+        description="Fine-tune first: on completions with their chains (CI), or on the answers alone ('without CoT"
+        " annotations', v4 Table 6).",
+    )
+    released: ModelSource | None = Field(
+        default=None, description="The finished checkpoint, taken where `take_released` names this start."
+    )
+
+    @model_validator(mode="after")
+    def _released_is_of_a_trained_start(self) -> Self:
+        if self.released is not None and self.sft is None:
+            raise ValueError("released: this start is its model and trains nothing; name the weights under `models`")
+        return self
+
+
+class Arm(Section):
+    """A row of the experiment: a start and a list of stages. No arm has code of its own."""
+
+    label: str = Field(description="Name in tables and figures.")
+    start: Name = Field(description="A key of `starts`.")
+    stages: list[Stage] = Field(default=[], description="GRPO stages in order; empty for the start itself.")
+    reward: Name | None = Field(default=None, description="A key of `rewards`; needed where there are stages.")
+    system_prompt: str | None = Field(
+        default=None, description="Paper: Zero has one (section 3.1, abridged there); all others have none."
+    )
+    evaluate_on: list[Name] | None = Field(
+        default=None, description="Benchmarks other than `evaluation.benchmarks` (the Llama arm of v4 Table 2)."
+    )
+    released: ModelSource | None = Field(
+        default=None, description="The finished checkpoint, taken where `take_released` names this arm."
+    )
+
+    @model_validator(mode="after")
+    def _stages_have_a_reward(self) -> Self:
+        if self.stages and self.reward is None:
+            raise ValueError("reward: an arm with stages needs one; name a key of `rewards`")
+        return self
+
+
+PositiveSeed = Annotated[int, Field(ge=1)]
+
+
+class Seeds(Section):
+    """Three kinds of seed, never mixed. The paper's seeds and number of runs: not stated."""
+
+    data: PositiveSeed = Field(description="Generated problems, lab pretraining, bridging.")
+    training: list[PositiveSeed] = Field(min_length=1, description="SFT and RL; one model each.")
+    evaluation: list[PositiveSeed] = Field(min_length=1, description="Sampling of answers. Paper: one run (repo).")
