@@ -1,0 +1,1 @@
+"""Cold-start initialisation (SFT) and reinforcement learning (GRPO in PTST stages) on TRL."""

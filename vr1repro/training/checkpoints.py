@@ -1,0 +1,88 @@
+"""Load a model to train, and save it so that a reader finds all of it or none."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer
+from transformers.modeling_utils import PreTrainedModel
+from transformers.processing_utils import ProcessorMixin
+
+from vr1repro.config.training import Launch
+from vr1repro.errors import UserError
+from vr1repro.provenance import content_sha, write_manifest
+
+
+def set_up_process(threads: int) -> None:
+    """Fix what results depend on beside the seed: the number of CPU threads and deterministic kernels."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """Load model and processor for training.
+
+    The processor's tokenizer pads on the left. TRL pads prompts on the left itself but takes the image mask from the
+    processor's own side; where the two differ, M-RoPE positions are silently wrong.
+
+    Raises:
+        UserError: The folder is not a finished checkpoint.
+    """
+    content_sha(folder)
+    dtype = torch.bfloat16 if launch.precision == "bf16" else torch.float32
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        processor = AutoProcessor.from_pretrained(folder, padding_side="left")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: does not load as an image-text model: {error}") from None
+    processor.tokenizer.padding_side = "left"
+    return model, processor
+
+
+def freeze_vision(model: PreTrainedModel) -> int:
+    """Freeze vision tower and projector (in Qwen2.5-VL the merger is part of the tower). Returns the parameters frozen.
+
+    Raises:
+        UserError: The model has no part of a name that is known to be its vision tower.
+    """
+    names = ("visual", "vision_tower", "vision_model", "multi_modal_projector")
+    frozen = [
+        parameter for name, parameter in model.named_parameters() if any(part in names for part in name.split("."))
+    ]
+    if not frozen:
+        raise UserError(f"freeze_vision: {type(model).__name__} has no vision part named {', '.join(names)}")
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    return sum(parameter.numel() for parameter in frozen)
+
+
+def save(
+    trainer: Trainer, processor: ProcessorMixin, folder: Path, settings: dict[str, Any], inputs: dict[str, str]
+) -> None:
+    """Save the trainer's weights and the processor, aside first, closed by a manifest, then renamed.
+
+    Every process must call it: a sharded model is gathered on the way.
+    """
+    aside = folder.with_name(f".{folder.name}.partial")
+    if trainer.is_world_process_zero():
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+    trainer.accelerator.wait_for_everyone()
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    model.config._name_or_path = ""  # else the folder it came from is written, and equal runs differ
+    trainer.save_model(str(aside))
+    if trainer.is_world_process_zero():
+        (aside / "training_args.bin").unlink(missing_ok=True)  # a pickle with local paths
+        processor.save_pretrained(aside)
+        write_manifest(aside, "model", settings, inputs)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(aside, folder)
+    trainer.accelerator.wait_for_everyone()
+
+
+def start_afresh(folder: Path) -> None:
+    """Empty the folder of a job whose last run did not finish."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)

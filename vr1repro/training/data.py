@@ -1,0 +1,115 @@
+"""Rows that TRL trains on, in an order that the seed alone decides."""
+
+import random
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, Features, Image, List, Value
+from PIL import Image as PilImage
+from transformers.processing_utils import ProcessorMixin
+
+from vr1repro.errors import UserError
+from vr1repro.problems.prompt import messages, user_turn
+from vr1repro.records import Problem, read_problems
+
+_TURNS = List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})})
+
+
+def _turns(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # Arrow wants equal keys in every part of a turn.
+    return [
+        {"role": turn["role"], "content": [{"type": p["type"], "text": p.get("text")} for p in turn["content"]]}
+        for turn in turns
+    ]
+
+
+def sft_rows(coldset: Path, completions: str, processor: ProcessorMixin, cutoff: int) -> tuple[Dataset, int]:
+    """Prompt-completion rows of the cold-start set; the loss is on the completion only.
+
+    Args:
+        coldset: Parquet of the cold-start set, with a column `completion` and a column `answer_only`.
+        completions: `chains` or `answers`, which of the two columns is learnt.
+        processor: Counts tokens.
+        cutoff: Longest row in tokens.
+
+    Returns:
+        The rows, with their length in tokens, and how many were left out as too long.
+
+    Raises:
+        UserError: No row is left.
+    """
+    column = {"chains": "completion", "answers": "answer_only"}[completions]
+    rows, too_long = [], 0
+    for problem in read_problems(coldset):
+        completion = problem.metadata.get(column)
+        if not completion:
+            raise UserError(f"{coldset}: {problem.id}: has no {column}; build the cold-start set again")
+        length = _n_tokens(processor, problem, completion)
+        if length > cutoff:
+            too_long += 1
+            continue
+        answer = {"role": "assistant", "content": [{"type": "text", "text": completion}]}
+        rows.append({**_prompt_row(problem, None), "completion": _turns([answer]), "length": length})
+    if not rows:
+        raise UserError(f"{coldset}: no row of at most sft.cutoff {cutoff} tokens; {too_long} are longer")
+    features = Features(
+        {"prompt": _TURNS, "completion": _TURNS, "images": List(Image()), "length": Value("int32")},
+    )
+    return Dataset.from_list(rows, features=features), too_long
+
+
+def rl_rows(problems: Sequence[Problem], system: str | None) -> Dataset:
+    """Prompt rows with the gold answer and the choices that the reward needs."""
+    rows = [
+        {**_prompt_row(problem, system), "gold": problem.answer, "choices": problem.choices, "id": problem.id}
+        for problem in problems
+    ]
+    features = Features(
+        {
+            "prompt": _TURNS,
+            "images": List(Image()),
+            "gold": Value("string"),
+            "choices": List(Value("string")),
+            "id": Value("string"),
+        }
+    )
+    return Dataset.from_list(rows, features=features)
+
+
+def rl_stream(problems: Sequence[Problem], seed: int, skip: int, n: int) -> list[Problem]:
+    """The `n` problems after the first `skip` of an endless stream of shuffled epochs.
+
+    The order goes on across the stages of an arm, and arms of one seed see the same problems in the same order.
+    """
+    if not problems:
+        raise UserError("rl.problems: the set is empty")
+    stream = _epochs(problems, seed)
+    for _ in range(skip):
+        next(stream)
+    return [next(stream) for _ in range(n)]
+
+
+def _epochs(problems: Sequence[Problem], seed: int) -> Iterator[Problem]:
+    order = random.Random(f"rl-order {seed}")
+    while True:
+        yield from order.sample(problems, len(problems))
+
+
+def _prompt_row(problem: Problem, system: str | None) -> dict[str, Any]:
+    images = [] if problem.image is None else [{"bytes": problem.image, "path": None}]
+    return {"prompt": _turns(messages(user_turn(problem), bool(images), system)), "images": images}
+
+
+def _n_tokens(processor: ProcessorMixin, problem: Problem, completion: str) -> int:
+    """Tokens of a whole row: the template's text with each image placeholder widened to its grid."""
+    turns: list[Any] = [
+        *messages(user_turn(problem), problem.image is not None),
+        {"role": "assistant", "content": [{"type": "text", "text": completion}]},
+    ]
+    length = len(processor.tokenizer(processor.apply_chat_template(turns), add_special_tokens=False).input_ids)
+    if problem.image is not None:
+        width, height = PilImage.open(BytesIO(problem.image)).size
+        length += processor._get_num_multimodal_tokens(image_sizes=[[height, width]]).num_image_tokens[0] - 1
+    return length

@@ -1,0 +1,218 @@
+"""One stage of reinforcement learning: GRPO with a result reward, at one length limit and group size.
+
+PTST (paper section 3.4, Eq. 2) is nothing but a sequence of such stages; each starts from the checkpoint that the one
+before wrote, and the stream of problems goes on.
+
+Deviations from the paper, beside the values that it does not state (docs/DEVIATIONS.md):
+
+1. TRL's GRPOTrainer instead of an early, unpublished state of EasyR1 (issue #13).
+2. Eq. 1 is printed with one ratio per sequence; the loss here has one per token, as EasyR1's has. With one update per
+   rollout both ratios are 1 and the gradients agree up to how tokens are averaged (`rl.loss`).
+3. Optimizer and learning-rate schedule start afresh at a stage border; the paper does not say what happens there.
+
+Laptop: `vr1repro rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1`
+Many GPUs: `accelerate launch ... -m vr1repro.cli rl ...`, which is what the rule runs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    AutoModelForImageTextToText,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import GRPOConfig, GRPOTrainer
+
+from vr1repro.answers.reward import HardFormatReward
+from vr1repro.config.reward import RewardSettings
+from vr1repro.config.training import RlSettings, Stage
+from vr1repro.errors import UserError
+from vr1repro.provenance import content_sha, file_sha, write_manifest
+from vr1repro.records import read_problems
+from vr1repro.training import checkpoints
+from vr1repro.training.data import rl_rows, rl_stream
+from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.rewards import GroupReward
+from vr1repro.training.step_log import StepLog, rl_row
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """What one stage of one arm is.
+
+    Attributes:
+        arm: The arm that owns the stage.
+        number: Stage number, from 1.
+        stage: Limits.
+        first_step: Steps of the arm before this stage.
+        kept_steps: Steps, counted over the arm, whose checkpoints are kept; the last one ends the stage.
+        skip_prompts: Prompts of the stream that earlier stages used.
+        system_prompt: System turn, or None.
+        seed: Training seed.
+    """
+
+    arm: str
+    number: int
+    stage: Stage
+    first_step: int
+    kept_steps: list[int]
+    skip_prompts: int
+    system_prompt: str | None
+    seed: int
+
+
+def prompts_used(settings: RlSettings, steps: int) -> int:
+    """Prompts that a number of optimizer steps uses."""
+    return -(-steps // settings.updates_per_rollout) * settings.prompts_per_step
+
+
+def train(
+    job: StageJob,
+    settings: RlSettings,
+    reward_settings: RewardSettings,
+    model_dir: Path,
+    reference_dir: Path,
+    problems: Path,
+    threads: int,
+    out: Path,
+) -> None:
+    """Run one stage.
+
+    Args:
+        job: The stage.
+        settings: GRPO's hyper-parameters.
+        reward_settings: The reward.
+        model_dir: The checkpoint to start from.
+        reference_dir: The reference model of the KL term.
+        problems: Parquet of the RL set.
+        threads: CPU threads.
+        out: Folder for steps.jsonl, timing.jsonl and one `step<n>/` per kept step, closed by a manifest.
+    """
+    checkpoints.set_up_process(threads)
+    checkpoints.start_afresh(out)
+    model, processor = checkpoints.load(model_dir, settings.launch)
+    if settings.freeze_vision:
+        checkpoints.freeze_vision(model)
+    wanted = prompts_used(settings, job.stage.steps)
+    rows = rl_rows(
+        rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt
+    )
+    _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
+    inputs = {
+        "model": content_sha(model_dir),
+        "reference": content_sha(reference_dir),
+        "problems": file_sha(problems),
+    }
+    values = {
+        "rl": settings.model_dump(mode="json"),
+        "reward": reward_settings.model_dump(mode="json"),
+        "stage": job.stage.model_dump(mode="json"),
+        "system_prompt": job.system_prompt,
+        "skip_prompts": job.skip_prompts,
+        "seed": job.seed,
+        "threads": threads,
+    }
+    with HardFormatReward(reward_settings) as reward:
+        trainer = GRPOTrainer(
+            model=model,
+            reward_funcs=GroupReward(reward, processor.tokenizer),
+            args=arguments(settings, job, out),
+            train_dataset=rows,
+            processing_class=processor,
+            callbacks=[StepLog(out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step)],
+        )
+        _load_reference(trainer, model_dir, reference_dir)
+        keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
+        trainer.add_callback(keeper)
+        trainer.train()
+    if trainer.is_world_process_zero():
+        tokens = job.stage.max_tokens * job.stage.group
+        facts = {"length_x_group": tokens, "completions": wanted * job.stage.group, "steps": job.stage.steps}
+        write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"])
+
+
+def arguments(settings: RlSettings, job: StageJob, out: Path) -> GRPOConfig:
+    """TRL's arguments for our settings."""
+    launch, generation, stage = settings.launch, settings.generation, job.stage
+    completions = settings.prompts_per_step * stage.group
+    share = completions // (launch.nodes * launch.processes * settings.updates_per_rollout)
+    device_batch = min(settings.device_batch, share)
+    values: dict[str, Any] = {
+        "max_steps": stage.steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "per_device_train_batch_size": device_batch,
+        "gradient_accumulation_steps": share // device_batch,
+        "generation_batch_size": completions,
+        "num_generations": stage.group,
+        "max_completion_length": stage.max_tokens,
+        "temperature": generation.temperature,
+        "top_p": generation.top_p,
+        "beta": settings.beta,
+        "epsilon": settings.epsilon,
+        "loss_type": settings.loss,
+        "scale_rewards": settings.scale_rewards,
+        "mask_truncated_completions": settings.truncation == "mask",
+        "shuffle_dataset": False,  # rl_stream has the order, so that it goes on across stages
+        "use_vllm": generation.engine != "transformers",
+    }
+    if generation.engine == "vllm-colocate":
+        values |= {
+            "vllm_mode": "colocate",
+            "vllm_gpu_memory_utilization": generation.gpu_memory_utilization,
+            "vllm_enable_sleep_mode": True,
+            "vllm_max_model_length": settings.max_prompt_tokens + stage.max_tokens,
+        }
+    elif generation.engine == "vllm-server":
+        values |= {"vllm_mode": "server", "vllm_server_base_url": generation.server_url}
+    return GRPOConfig(**values, **distributed_arguments(launch, job.seed, out))
+
+
+def _load_reference(trainer: GRPOTrainer, model_dir: Path, reference_dir: Path) -> None:
+    """Give the KL term its reference. TRL's own is the checkpoint that the stage starts from."""
+    if trainer.ref_model is None or reference_dir == model_dir:
+        return
+    reference = AutoModelForImageTextToText.from_pretrained(reference_dir, dtype=trainer.model.dtype)
+    trainer.accelerator.unwrap_model(trainer.ref_model).load_state_dict(reference.state_dict())
+
+
+def _refuse_long_prompts(rows: Any, processor: Any, limit: int) -> None:
+    for row in rows:
+        text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True)
+        encoded = processor(text=[text], images=row["images"] or None)
+        if (length := len(encoded["input_ids"][0])) > limit:
+            raise UserError(
+                f"rl.max_prompt_tokens: problem {row['id']} has {length} prompt tokens, the limit is {limit}; raise it,"
+                " or lower the image's pixel limit"
+            )
+
+
+class _KeepSteps(TrainerCallback):
+    """Keeps the checkpoints that evaluation and the next stage need."""
+
+    def __init__(
+        self,
+        trainer: GRPOTrainer,
+        processor: Any,
+        out: Path,
+        job: StageJob,
+        settings: dict[str, Any],
+        inputs: dict[str, str],
+    ) -> None:
+        self._trainer, self._processor, self._out, self._job = trainer, processor, out, job
+        self._settings, self._inputs = settings, inputs
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Save where the step is one to keep."""
+        step = self._job.first_step + state.global_step
+        if step in self._job.kept_steps:
+            settings = {**self._settings, "step": step}
+            checkpoints.save(self._trainer, self._processor, self._out / f"step{step}", settings, self._inputs)

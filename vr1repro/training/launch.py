@@ -1,0 +1,66 @@
+"""What SFT and GRPO share of the trainer's arguments: devices, precision, logging, seeds."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vr1repro.config.training import Launch
+from vr1repro.errors import UserError
+
+
+def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any]:
+    """Arguments of transformers' Trainer that follow from where it runs.
+
+    Raises:
+        UserError: The number of processes is not the config's, so the effective batch would not be either.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started != (wanted := launch.nodes * launch.processes):
+        raise UserError(
+            f"launch: the config asks for {launch.nodes} x {launch.processes} = {wanted} processes, {started} were"
+            " started; start it through the workflow's rule, or change `launch` in the config"
+        )
+    return {
+        "output_dir": str(out / ".trainer"),
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": launch.precision == "bf16",
+        "gradient_checkpointing": launch.gradient_checkpointing,
+        "deepspeed": deepspeed_config(launch),
+        "seed": seed,
+        "data_seed": seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_num_workers": 0,
+    }
+
+
+def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
+    """DeepSpeed's config for a ZeRO stage, or None.
+
+    The stage is the paper's for SFT (repo, ds_z3_config.json); every size is left to DeepSpeed's `auto`, which takes
+    it from the model.
+    """
+    if launch.zero_stage == 0:
+        return None
+    zero: dict[str, Any] = {"stage": launch.zero_stage, "overlap_comm": True, "contiguous_gradients": True}
+    if launch.zero_stage == 3:
+        zero |= {
+            "reduce_bucket_size": "auto",
+            "stage3_prefetch_bucket_size": "auto",
+            "stage3_param_persistence_threshold": "auto",
+            "stage3_gather_16bit_weights_on_model_save": True,
+        }
+    return {
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": launch.precision == "bf16"},
+        "zero_optimization": zero,
+    }

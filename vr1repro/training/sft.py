@@ -1,0 +1,81 @@
+"""Cold-start initialisation: full fine-tuning on the cold-start set (Vision-R1-CI, paper sections 3.3 and 4.1).
+
+Deviations from the paper:
+
+1. TRL's SFTTrainer instead of LLaMA-Factory, with the same values (repo, train/cold_start/.../train.yaml).
+2. Rows over the cutoff are left out and counted; LLaMA-Factory cuts them, which ends a chain without its answer.
+3. What train.yaml leaves to the framework's defaults (frozen vision tower, image size) is explicit config here.
+
+Laptop: `vr1repro sft --config results/micro/config.yaml --start ci --seed 1`
+Eight GPUs: `accelerate launch --num_processes 8 -m vr1repro.cli sft ...`, which is what the rule runs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from trl import SFTConfig, SFTTrainer
+
+from vr1repro.config.training import SftSettings
+from vr1repro.provenance import content_sha, write_manifest
+from vr1repro.training import checkpoints
+from vr1repro.training.data import sft_rows
+from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.step_log import StepLog, sft_row
+
+
+def train(
+    settings: SftSettings, model_dir: Path, coldset: Path, completions: str, seed: int, threads: int, out: Path
+) -> None:
+    """Fine-tune a model on the cold-start set.
+
+    Args:
+        settings: Hyper-parameters.
+        model_dir: The base model's finished folder.
+        coldset: The cold-start set's finished folder.
+        completions: `chains` (CI) or `answers` (Zero+SFT+PTST).
+        seed: Training seed; decides the order of rows.
+        threads: CPU threads.
+        out: Folder for steps.jsonl, timing.jsonl and the checkpoint `final/`, closed by a manifest.
+    """
+    checkpoints.set_up_process(threads)
+    checkpoints.start_afresh(out)
+    model, processor = checkpoints.load(model_dir, settings.launch)
+    if settings.freeze_vision:
+        checkpoints.freeze_vision(model)
+    rows, too_long = sft_rows(coldset / "coldset.parquet", completions, processor, settings.cutoff)
+
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments(settings, seed, out),
+        train_dataset=rows,
+        processing_class=processor,
+        callbacks=[StepLog(out, sft_row, {"start": out.parent.parent.name})],
+    )
+    trainer.train()
+
+    inputs = {"model": content_sha(model_dir), "coldset": content_sha(coldset)}
+    values = {**settings.model_dump(mode="json"), "completions": completions, "seed": seed, "threads": threads}
+    checkpoints.save(trainer, processor, out / "final", values, inputs)
+    if trainer.is_world_process_zero():
+        facts = {"rows": len(rows), "rows_too_long": too_long, "steps": trainer.state.global_step}
+        write_manifest(out, "sft", values, inputs, facts, telemetry=["timing.jsonl"])
+
+
+def arguments(settings: SftSettings, seed: int, out: Path) -> SFTConfig:
+    """TRL's arguments for our settings."""
+    processes = settings.launch.nodes * settings.launch.processes
+    values: dict[str, Any] = {
+        "num_train_epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": settings.warmup_ratio,
+        "per_device_train_batch_size": settings.device_batch,
+        "gradient_accumulation_steps": settings.batch // (processes * settings.device_batch),
+        "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.adam_beta2,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_length": None,  # cut rows would end without an answer; see deviation 2
+        "completion_only_loss": True,
+        "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
+    }
+    return SFTConfig(**values, **distributed_arguments(settings.launch, seed, out))

@@ -1,0 +1,98 @@
+"""One JSONL row per optimizer step: what Figure 1 D to F and the diagnostics need.
+
+`steps.jsonl` is deterministic at equal seed, threads and CPU type; `timing.jsonl` is telemetry.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from vr1repro.errors import UserError
+from vr1repro.records import Appender, Outcome
+
+OUTCOME_METRIC = "outcome/{}"
+ACCURACY_METRIC, FORMAT_METRIC = "accuracy", "format"
+
+
+def sft_row(logs: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of one SFT step."""
+    return {
+        "loss": logs["loss"],
+        "grad_norm": logs.get("grad_norm"),
+        "learning_rate": logs.get("learning_rate"),
+        "entropy": logs.get("entropy"),
+        "token_accuracy": logs.get("mean_token_accuracy"),
+    }
+
+
+def rl_row(logs: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of one GRPO step, from TRL's metric names and ours."""
+    return {
+        "loss": logs["loss"],
+        "grad_norm": logs.get("grad_norm"),
+        "learning_rate": logs.get("learning_rate"),
+        "reward": logs["reward"],
+        "reward_std": logs["reward_std"],
+        "accuracy": logs[ACCURACY_METRIC],
+        "format_share": logs[FORMAT_METRIC],
+        "mean_length": logs["completions/mean_length"],
+        "max_length": logs["completions/max_length"],
+        "clipped_share": logs["completions/clipped_ratio"],
+        "zero_variance_share": logs["frac_reward_zero_std"],
+        "entropy": logs["entropy"],
+        "kl": logs.get("kl"),
+        "tokens": logs.get("num_tokens"),
+        "outcomes": {outcome.value: logs[OUTCOME_METRIC.format(outcome)] for outcome in Outcome},
+    }
+
+
+class StepLog(TrainerCallback):
+    """Writes `steps.jsonl` and `timing.jsonl`, and stops on a loss that is not a number.
+
+    Args:
+        folder: Where the files go.
+        row: Makes a row of TRL's log entry.
+        labels: Put in front of every row (arm, stage).
+        first_step: Steps done before this stage; `step` counts over the arm, from 1.
+    """
+
+    def __init__(
+        self, folder: Path, row: Callable[[dict[str, Any]], dict[str, Any]], labels: dict[str, Any], first_step: int = 0
+    ) -> None:
+        self._row, self._labels, self._first = row, labels, first_step
+        self._steps = Appender(folder / "steps.jsonl")
+        self._timing = Appender(folder / "timing.jsonl")
+        self._clock = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep one step's row."""
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
+            return  # the summary at the end of training
+        step = self._first + state.global_step
+        self._steps.append({**self._labels, "step": step, **self._row(logs)})
+        now = time.perf_counter()
+        self._timing.append({"step": step, "seconds": round(now - self._clock, 4)})
+        self._clock = now
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"{self._labels}: the loss is {logs['loss']} at step {step}; lower the learning rate, or look at the"
+                " batch: steps.jsonl holds the steps before"
+            )
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the files."""
+        self._steps.close()
+        self._timing.close()
