@@ -1,0 +1,27 @@
+# The whole paper as one workflow. Without --configfile it runs at micro scale: no download, no GPU.
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+# `configfile:` would be merged under a --configfile, so the default is read only where none was given.
+if not workflow.config_settings.configfiles:
+
+    configfile: Path(workflow.basedir) / "config/micro.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/problems.smk"
+include: "workflow/rules/coldset.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/reporting.smk"
+include: "workflow/rules/collect.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{ROOT}/report/index.html",

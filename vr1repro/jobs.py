@@ -1,0 +1,275 @@
+"""`vr1repro stage ...`: what each rule of the workflow runs.
+
+A job finds its settings and inputs through the config and the plan, calls one function of its stage, and closes what it
+made with a manifest. Heavy imports stand inside the jobs that need them.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vr1repro.config import loader
+from vr1repro.config.models import LabModelSource
+from vr1repro.config.plan import Plan
+from vr1repro.config.problems import ProblemSource
+from vr1repro.config.run import Config, LabBenchmark, LabProblems
+from vr1repro.provenance import MANIFEST, content_sha, file_sha, write_manifest
+
+app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The run's resolved config.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+PROBLEMS = "problems.parquet"
+
+
+def _open(config: Path) -> tuple[Config, Plan]:
+    checked = loader.load(config)
+    return checked, Plan(checked)
+
+
+@app.command("problems")
+def make_problems(
+    config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="Key of `problems` or `benchmarks`.")]
+) -> None:
+    """Generate or collect a problem set, or bring a benchmark in its own format."""
+    settings, _ = _open(config)
+    source = {**settings.problems, **settings.benchmarks}[name]
+    out.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {}
+    if isinstance(source, LabBenchmark):
+        from vr1repro.micro.benchmarks import write_benchmark
+
+        assert settings.lab is not None  # noqa: S101 - checked by Config
+        facts["problems"] = write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
+    elif isinstance(source, LabProblems):
+        from vr1repro.micro.world import generate
+        from vr1repro.records import write_problems
+
+        assert settings.lab is not None  # noqa: S101 - checked by Config
+        problems = generate(settings.lab.world, source.partition, source.n, settings.seeds.data)
+        facts["problems"] = write_problems(out / PROBLEMS, problems)
+    elif name in settings.benchmarks:
+        from vr1repro.fetch import fetch_benchmark
+
+        fetch_benchmark(source, out)
+        return
+    else:
+        from vr1repro.problems.load import Skips, load_problems
+        from vr1repro.records import write_problems
+
+        skips = Skips()
+        facts["problems"] = write_problems(out / PROBLEMS, load_problems(source, skips))
+        facts["skipped"] = dict(skips.counts)
+        skips.write(out / "skipped.jsonl")
+    values = {"source": source.model_dump(mode="json"), "seed": settings.seeds.data}
+    write_manifest(out, "problems", values, {}, facts)
+
+
+@app.command("lab-model")
+def lab_model(config: ConfigFile, out: Out) -> None:
+    """Pretrain the lab's base model."""
+    import json
+
+    from vr1repro.coldset import prompts
+    from vr1repro.micro.pretrain import pretrain
+    from vr1repro.micro.tokenizer import Prompts
+
+    settings, _ = _open(config)
+    assert settings.lab is not None  # noqa: S101 - checked by Config
+    threads, seed = settings.resources.prepare.threads, settings.seeds.data
+    bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
+    pretrain(settings.lab, bridging, out, seed, threads, typer.echo)
+    values = {**settings.lab.model_dump(mode="json"), "seed": seed, "threads": threads}
+    facts = json.loads((out / "reading.json").read_text(encoding="utf-8"))
+    write_manifest(out, "model", values, {}, facts, telemetry=["timing.jsonl"])
+
+
+@app.command("fetch-model")
+def fetch_model(
+    config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="A model's folder name under models/.")]
+) -> None:
+    """Bring a model from the hub or a local folder."""
+    from vr1repro import fetch
+
+    _, plan = _open(config)
+    source = plan.model_sources()[name]
+    assert not isinstance(source, LabModelSource)  # noqa: S101 - the rule's wildcard excludes it
+    fetch.fetch_model(source, out)
+
+
+@app.command("bridge")
+def bridge_shard(
+    config: ConfigFile, out: Out, shard: Annotated[int, typer.Option(min=0, help="Number of the shard, from 0.")]
+) -> None:
+    """Ask for Pseudo-CoT, description and chain of a shard's problems."""
+    from vr1repro.coldset.bridge import bridge, in_shard
+    from vr1repro.coldset.engines import open_engine
+    from vr1repro.progress import progress
+    from vr1repro.records import read_problems
+
+    settings, plan = _open(config)
+    problems = (
+        problem
+        for name in settings.coldset.sources
+        for problem in read_problems(Path(plan.problems(name)) / PROBLEMS)
+        if in_shard(problem, shard, settings.coldset.shards)
+    )
+    habits = settings.lab and (settings.lab.teacher, settings.lab.world.threshold)
+    models = {name: Path(plan.model(name)) for name in plan.coldset_models()}
+    threads = settings.resources.bridge.threads
+    mllm = open_engine(settings.coldset.mllm, models, habits, threads)
+    reasoner = open_engine(settings.coldset.reasoner, models, habits, threads)
+    with progress() as bar:
+        sent = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
+    typer.echo(f"shard {shard}: {sent} requests sent")
+
+
+@app.command("coldset")
+def build_coldset(config: ConfigFile, out: Out, drafts: list[Path]) -> None:
+    """Filter and polish the drafts of all shards, and export the cold-start set."""
+    from vr1repro.coldset.merge import merge
+    from vr1repro.records import read_problems
+
+    settings, plan = _open(config)
+    sources = {name: Path(plan.problems(name)) / PROBLEMS for name in settings.coldset.sources}
+    problems = (problem for path in sources.values() for problem in read_problems(path))
+    found = merge(problems, drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    inputs = {**{name: file_sha(path) for name, path in sources.items()}}
+    inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
+    kept = {"problems": found["problems"], "kept": found["kept"]}
+    values = settings.coldset.model_dump(mode="json", exclude={"shards"})
+    shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]
+    write_manifest(out, "coldset", values, inputs, kept, telemetry=[Path(name).name for name in shards])
+    typer.echo(f"kept {found['kept']} of {found['problems']}")
+
+
+@app.command("released-coldset")
+def released_coldset(config: ConfigFile, out: Out) -> None:
+    """Bring the released cold-start set and put it into our form."""
+    from vr1repro.coldset.released import take
+
+    settings, _ = _open(config)
+    assert settings.coldset.released is not None  # noqa: S101 - checked by Config
+    source = settings.coldset.released
+    write_manifest(out, "coldset", {"source": source.model_dump(mode="json")}, {}, take(source, out))
+
+
+@app.command("sft")
+def train_sft(
+    config: ConfigFile,
+    out: Out,
+    start: Annotated[str, typer.Option(help="Key of `starts`.")],
+    seed: Annotated[int, typer.Option(help="Training seed.")],
+) -> None:
+    """Cold-start initialisation of one start."""
+    from vr1repro.training import sft
+
+    settings, plan = _open(config)
+    asked = settings.starts[start]
+    assert asked.sft is not None  # noqa: S101 - the plan has no such job otherwise
+    threads = settings.resources.sft.threads
+    sft.train(settings.sft, Path(plan.model(asked.model)), Path(plan.coldset()), asked.sft, seed, threads, out)
+
+
+@app.command("rl")
+def train_rl(
+    config: ConfigFile,
+    out: Out,
+    arm: Annotated[str, typer.Option(help="Key of `arms`.")],
+    stage: Annotated[int, typer.Option(min=1, help="Number of the stage, from 1.")],
+    seed: Annotated[int, typer.Option(help="Training seed.")],
+) -> None:
+    """One GRPO stage of one arm."""
+    from vr1repro.training import grpo
+
+    settings, plan = _open(config)
+    asked = settings.arms[arm]
+    first = plan.last_step(arm, stage - 1)
+    job = grpo.StageJob(
+        arm=arm,
+        number=stage,
+        stage=asked.stages[stage - 1],
+        first_step=first,
+        kept_steps=plan.kept_steps(arm, stage),
+        skip_prompts=grpo.prompts_used(settings.rl, first),
+        system_prompt=asked.system_prompt,
+        seed=seed,
+    )
+    assert asked.reward is not None  # noqa: S101 - checked by Arm
+    model = Path(plan.stage_model(arm, stage - 1, seed))
+    reference = Path(plan.start_model(asked.start, seed)) if settings.rl.reference == "start" else model
+    problems = Path(plan.problems(job.stage.problems or settings.rl.problems)) / PROBLEMS
+    threads = settings.resources.rl.threads
+    grpo.train(job, settings.rl, settings.rewards[asked.reward], model, reference, problems, threads, out)
+
+
+@app.command("evaluate")
+def evaluate_checkpoint(
+    config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]
+) -> None:
+    """Sample one checkpoint's answers to its benchmarks, under all evaluation seeds."""
+    from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+
+    settings, plan = _open(config)
+    asked = plan.checkpoint(checkpoint)
+    results = evaluate(
+        str(plan.checkpoint_model(asked)),
+        [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(asked.arm)],
+        settings.evaluation,
+        settings.seeds.evaluation,
+        out.parent,
+        settings.run,
+        checkpoint,
+        arm=asked.arm,
+        train_seed=asked.seed or None,
+        threads=settings.resources.evaluate.threads,
+        system_prompt=settings.arms[asked.arm].system_prompt,
+    )
+    folders = {str(result.folder.relative_to(out)): result.counts for result in results}
+    _close(out / "responses.json", {name: out / name / "responses.jsonl" for name in folders}, folders)
+
+
+@app.command("grade")
+def grade_checkpoint(
+    config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]
+) -> None:
+    """Score one checkpoint's answers under the headline profile."""
+    from vr1repro.evaluation.grading import grade_file
+
+    settings, plan = _open(config)
+    asked = plan.checkpoint(checkpoint)
+    profile = settings.reporting.profile
+    found: dict[str, object] = {}
+    files = {}
+    for slug in plan.benchmarks(asked.arm):
+        questions = Path(plan.problems(slug))
+        for protocol in settings.evaluation.protocols:
+            for seed in settings.seeds.evaluation:
+                folder = Path(plan.eval_dir(checkpoint, slug, protocol, seed))
+                verdicts = folder / "verdicts" / f"{profile}.jsonl"
+                scores = grade_file(slug, profile, folder / "responses.jsonl", questions, verdicts)
+                name = str(folder.relative_to(out))
+                found[name] = scores[0].model_dump(mode="json") if hasattr(scores[0], "model_dump") else str(scores[0])
+                files[name] = verdicts
+    _close(out / "verdicts.json", files, found)
+
+
+def _close(summary: Path, files: dict[str, Path], figures: dict[str, object] | dict[str, dict[str, int]]) -> None:
+    """Write the summary that tells the workflow that a checkpoint's files are complete."""
+    import json
+
+    from vr1repro.records import write_atomically
+
+    content = {name: {"sha256": file_sha(path), "figures": figures[name]} for name, path in files.items()}
+    write_atomically(summary, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:
+    """Where a benchmark's questions lie in the run, in its own format."""
+    source, folder = settings.benchmarks[slug], str(plan.problems(slug))
+    if isinstance(source, LabBenchmark):
+        return ProblemSource(kind="path", path=folder, adapter=slug)
+    path = f"{folder}/{source.path}" if source.kind == "hub" and source.path else folder
+    moved = {"kind": "path", "path": path, "id": None, "revision": None, "name": None}
+    return source.model_copy(update=moved)

@@ -1,0 +1,74 @@
+# Modality Bridging in shards, then filter, polish and export; or the released set.
+
+
+rule bridge_shard:
+    input:
+        problems=problem_manifests(CONFIG.coldset.sources),
+        models=[str(PLAN.model(name) / "manifest.json") for name in PLAN.coldset_models()],
+    output:
+        drafts=f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl",
+    log:
+        f"{ROOT}/logs/coldset/bridge-{{shard}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/coldset/bridge-{{shard}}.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.bridge.threads
+    resources:
+        **needs("bridge"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.drafts, parent=True),
+        code=code_hash("vr1repro.coldset.bridge", "vr1repro.coldset.engines"),
+        settings=settings(CONFIG.coldset, CONFIG.lab and CONFIG.lab.teacher, CONFIG.seeds.data),
+    shell:
+        "vr1repro stage bridge --config {params.config} --shard {wildcards.shard} --out {params.out} > {log} 2>&1"
+
+
+rule build_coldset:
+    input:
+        problems=problem_manifests(CONFIG.coldset.sources),
+        drafts=expand(f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl", shard=range(SHARDS)),
+    output:
+        manifest=f"{ROOT}/coldset/manifest.json",
+        coldset=f"{ROOT}/coldset/coldset.parquet",
+        traces=f"{ROOT}/coldset/traces.jsonl",
+        yields=f"{ROOT}/coldset/yield.json",
+    log:
+        f"{ROOT}/logs/coldset/merge.log",
+    benchmark:
+        f"{ROOT}/benchmarks/coldset/merge.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.coldset.merge"),
+        settings=settings(CONFIG.coldset),
+    shell:
+        "vr1repro stage coldset --config {params.config} --out {params.out} {input.drafts} > {log} 2>&1"
+
+
+rule fetch_coldset:
+    output:
+        manifest=f"{ROOT}/released/coldset/manifest.json",
+        coldset=f"{ROOT}/released/coldset/coldset.parquet",
+    log:
+        f"{ROOT}/logs/coldset/released.log",
+    benchmark:
+        f"{ROOT}/benchmarks/coldset/released.jsonl"
+    conda:
+        TRAINING_ENV
+    retries: 2
+    resources:
+        **needs("prepare"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.coldset.released"),
+        settings=settings(CONFIG.coldset.released or {}),
+    shell:
+        "vr1repro stage released-coldset --config {params.config} --out {params.out} > {log} 2>&1"

@@ -1,0 +1,112 @@
+# What the rule files share: the checked config, the plan of its artefacts, and the values that rules rerun on.
+import shlex
+
+from vr1repro.config import loader
+from vr1repro.config.plan import SLUG, Plan
+from vr1repro.errors import UserError
+from vr1repro.provenance import code_hash, json_sha
+from vr1repro.records import write_atomically
+
+CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"
+try:
+    CONFIG = loader.load_merged(config, workflow.config_settings.configfiles, CONFIG_NAME)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+PLAN = Plan(CONFIG)
+ROOT = str(PLAN.root)
+RESOLVED = f"{ROOT}/config.yaml"
+loader.write_resolved(CONFIG, Path(RESOLVED))
+
+EVAL_SEEDS = CONFIG.seeds.evaluation
+PROTOCOLS = CONFIG.evaluation.protocols
+PROFILE = CONFIG.reporting.profile
+SHARDS = CONFIG.coldset.shards
+TRAINING_ENV = "../../envs/cluster.yaml"
+REPORT_ENV = "../../envs/report.yaml"
+
+
+def any_of(names):
+    """A wildcard constraint that matches exactly these names; nothing where there are none."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    arm=any_of(CONFIG.arms),
+    start=any_of(CONFIG.starts),
+    model=any_of(PLAN.model_sources()),
+    set=any_of([*CONFIG.problems, *CONFIG.benchmarks]),
+    seed=r"\d+",
+    stage=r"\d+",
+    shard=r"\d+",
+    slug=SLUG,
+
+
+def settings(*parts):
+    """Hash of config values, so that a rule reruns when they change and only then."""
+    return json_sha([part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts])[:16]
+
+
+def needs(kind):
+    """Resources of a kind of job; run time grows with the attempt."""
+    need = getattr(CONFIG.resources, kind)
+    return {
+        "gpu": need.gpu,
+        "mem_mb": need.mem_mb,
+        "runtime": lambda wildcards, attempt: need.runtime * attempt,
+    }
+
+
+def launcher(launch):
+    """How a training command starts: plain Python for one process, accelerate for more."""
+    if launch.nodes * launch.processes == 1:
+        return "vr1repro"
+    return f"accelerate launch --num_machines {launch.nodes} --num_processes {launch.nodes * launch.processes} -m vr1repro.cli"
+
+
+def problem_manifests(names):
+    return [f"{ROOT}/problems/{name}/manifest.json" for name in names]
+
+
+def stage_of(wildcards):
+    return CONFIG.arms[wildcards.arm].stages[int(wildcards.stage) - 1]
+
+
+def stage_input(wildcards):
+    """The manifest of what a stage starts from: the stage before it, or the arm's start."""
+    arm, before, seed = wildcards.arm, int(wildcards.stage) - 1, int(wildcards.seed)
+    if before == 0:
+        return str(PLAN.start_manifest(CONFIG.arms[arm].start, seed))
+    return str(PLAN.stage_dir(arm, before, seed) / "manifest.json")
+
+
+def checkpoints(arms):
+    """Every checkpoint to evaluate for some arms: ends, and those on the way."""
+    found = {}
+    for arm in arms:
+        for checkpoint in (*PLAN.final_checkpoints(arm), *PLAN.progress_checkpoints(arm)):
+            found[checkpoint.slug] = checkpoint
+    return list(found.values())
+
+
+def verdict_files(arms):
+    return [f"{ROOT}/eval/{checkpoint.slug}/verdicts.json" for checkpoint in checkpoints(arms)]
+
+
+def sft_manifests(arms):
+    return unique(
+        str(PLAN.start_manifest(CONFIG.arms[arm].start, seed)) for arm in arms for seed in PLAN.training_seeds(arm)
+    )
+
+
+def stage_manifests(arms):
+    return unique(
+        str(PLAN.stage_dir(arm, stage, seed) / "manifest.json")
+        for arm in arms
+        if arm not in CONFIG.take_released
+        for seed in PLAN.training_seeds(arm)
+        for stage in range(1, len(CONFIG.arms[arm].stages) + 1)
+    )
+
+
+def unique(paths):
+    return list(dict.fromkeys(paths))

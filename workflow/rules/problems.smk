@@ -1,0 +1,70 @@
+# Base models and problem sets: fetched, linked, or made by the lab.
+
+
+rule make_problems:
+    output:
+        manifest=f"{ROOT}/problems/{{set}}/manifest.json",
+    log:
+        f"{ROOT}/logs/problems/{{set}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/problems/{{set}}.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.prepare.threads
+    resources:
+        **needs("prepare"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.problems.load", "vr1repro.micro.world", "vr1repro.micro.benchmarks"),
+        settings=lambda wildcards: settings(
+            {**CONFIG.problems, **CONFIG.benchmarks}[wildcards.set], CONFIG.lab and CONFIG.lab.world, CONFIG.seeds.data
+        ),
+    shell:
+        "vr1repro stage problems --config {params.config} --name {wildcards.set} --out {params.out} > {log} 2>&1"
+
+
+rule pretrain_lab_model:
+    output:
+        manifest=f"{ROOT}/models/{{model}}/manifest.json",
+        reading=f"{ROOT}/models/{{model}}/reading.json",
+    wildcard_constraints:
+        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind == "lab"),
+    log:
+        f"{ROOT}/logs/models/{{model}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/models/{{model}}.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.prepare.threads
+    resources:
+        **needs("prepare"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.micro.pretrain", "vr1repro.coldset.prompts"),
+        settings=settings(CONFIG.lab, CONFIG.seeds.data, CONFIG.resources.prepare.threads),
+    shell:
+        "vr1repro stage lab-model --config {params.config} --out {params.out} > {log} 2>&1"
+
+
+rule fetch_model:
+    output:
+        manifest=f"{ROOT}/models/{{model}}/manifest.json",
+    wildcard_constraints:
+        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind != "lab"),
+    log:
+        f"{ROOT}/logs/models/{{model}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/models/{{model}}.jsonl"
+    conda:
+        TRAINING_ENV
+    retries: 2
+    resources:
+        **needs("prepare"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        settings=lambda wildcards: settings(PLAN.model_sources()[wildcards.model]),
+    shell:
+        "vr1repro stage fetch-model --config {params.config} --name {wildcards.model} --out {params.out} > {log} 2>&1"

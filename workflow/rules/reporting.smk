@@ -1,0 +1,91 @@
+# Tables, figures and the page, from verdicts and step logs alone: no torch.
+
+
+rule make_tables:
+    input:
+        verdicts=verdict_files(CONFIG.run_arms),
+        steps=stage_manifests(CONFIG.run_arms),
+        coldset=str(PLAN.coldset() / "manifest.json"),
+    output:
+        manifest=f"{ROOT}/tables/manifest.json",
+        main=report(
+            f"{ROOT}/tables/table1_main.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "1, main"},
+        ),
+    log:
+        f"{ROOT}/logs/tables.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tables.jsonl"
+    conda:
+        REPORT_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.reporting.tables", "vr1repro.reporting.comparison"),
+        settings=settings(CONFIG.reporting, CONFIG.run_arms),
+    shell:
+        "vr1repro stage tables --config {params.config} --out {params.out} > {log} 2>&1"
+
+
+rule draw_figures:
+    input:
+        verdicts=verdict_files(CONFIG.run_arms),
+        steps=stage_manifests(CONFIG.run_arms),
+        coldset=str(PLAN.coldset() / "manifest.json"),
+    output:
+        manifest=f"{ROOT}/figures/manifest.json",
+        figure1=report(
+            f"{ROOT}/figures/figure1.svg",
+            caption="../report/figure1.rst",
+            category="Figures",
+            labels={"figure": "1"},
+        ),
+    log:
+        f"{ROOT}/logs/figures.log",
+    benchmark:
+        f"{ROOT}/benchmarks/figures.jsonl"
+    conda:
+        REPORT_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.manifest, parent=True),
+        code=code_hash("vr1repro.reporting.figures"),
+        settings=settings(CONFIG.reporting, CONFIG.run_arms),
+    shell:
+        "vr1repro stage figures --config {params.config} --out {params.out} > {log} 2>&1"
+
+
+rule make_report:
+    input:
+        tables=rules.make_tables.output.manifest,
+        figures=rules.draw_figures.output.manifest,
+    output:
+        page=report(
+            f"{ROOT}/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"page": "report"},
+        ),
+    log:
+        f"{ROOT}/logs/report.log",
+    benchmark:
+        f"{ROOT}/benchmarks/report.jsonl"
+    conda:
+        REPORT_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        code=code_hash("vr1repro.reporting.page"),
+        settings=settings(CONFIG.reporting, CONFIG.run_arms),
+    shell:
+        "vr1repro stage report --config {params.config} --out {output.page} > {log} 2>&1"
