@@ -5,7 +5,7 @@ made with a manifest. Heavy imports stand inside the jobs that need them.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,10 @@ from vr1repro.config.models import LabModelSource
 from vr1repro.config.plan import Plan
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark, LabProblems
-from vr1repro.provenance import MANIFEST, content_sha, file_sha, write_manifest
+from vr1repro.provenance import content_sha, file_sha, write_manifest
+
+if TYPE_CHECKING:
+    from vr1repro.reporting.results import Results
 
 app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True)
 
@@ -41,7 +44,7 @@ def make_problems(
         from vr1repro.micro.benchmarks import write_benchmark
 
         assert settings.lab is not None  # noqa: S101 - checked by Config
-        facts["problems"] = write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
+        write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
     elif isinstance(source, LabProblems):
         from vr1repro.micro.world import generate
         from vr1repro.records import write_problems
@@ -60,7 +63,7 @@ def make_problems(
 
         skips = Skips()
         facts["problems"] = write_problems(out / PROBLEMS, load_problems(source, skips))
-        facts["skipped"] = dict(skips.counts)
+        facts["skipped"] = skips.counts()
         skips.write(out / "skipped.jsonl")
     values = {"source": source.model_dump(mode="json"), "seed": settings.seeds.data}
     write_manifest(out, "problems", values, {}, facts)
@@ -250,7 +253,7 @@ def grade_checkpoint(
                 verdicts = folder / "verdicts" / f"{profile}.jsonl"
                 scores = grade_file(slug, profile, folder / "responses.jsonl", questions, verdicts)
                 name = str(folder.relative_to(out))
-                found[name] = scores[0].model_dump(mode="json") if hasattr(scores[0], "model_dump") else str(scores[0])
+                found[name] = scores[0].model_dump(mode="json")
                 files[name] = verdicts
     _close(out / "verdicts.json", files, found)
 
@@ -263,6 +266,52 @@ def _close(summary: Path, files: dict[str, Path], figures: dict[str, object] | d
 
     content = {name: {"sha256": file_sha(path), "figures": figures[name]} for name, path in files.items()}
     write_atomically(summary, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _results(config: Path) -> "tuple[Results, Plan]":
+    from vr1repro.reporting.arms import from_plan
+    from vr1repro.reporting.results import Results
+
+    settings, plan = _open(config)
+    return Results.load(Path(plan.root), from_plan(plan, str(config)), settings.reporting, settings.comparable), plan
+
+
+@app.command("tables")
+def make_tables(config: ConfigFile, out: Out) -> None:
+    """Write every table, the tidy scores, and a row for each published number."""
+    from vr1repro.reporting import build
+
+    results, plan = _results(config)
+    build.make_tables(results, out)
+    build.make_scores(results, out / "scores.csv")
+    write_manifest(out, "tables", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
+
+
+@app.command("figures")
+def draw_figures(config: ConfigFile, out: Out) -> None:
+    """Draw every figure."""
+    from vr1repro.reporting import build
+
+    results, plan = _results(config)
+    build.make_figures(results, out)
+    write_manifest(out, "figures", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
+
+
+@app.command("report")
+def make_report(config: ConfigFile, out: Annotated[Path, typer.Option("--out", help="The page to write.")]) -> None:
+    """Write the page, and print how each arm came out."""
+    from vr1repro.reporting import build
+
+    results, plan = _results(config)
+    build.make_report(results, out, Path(plan.root) / "figures", config.read_text(encoding="utf-8"))
+    typer.echo(build.summary(results))
+
+
+def _evidence(plan: Plan) -> dict[str, str]:
+    """Hashes of the verdicts and step logs that tables and figures rest on, by path below the run's folder."""
+    root = Path(plan.root)
+    files = [*root.glob("eval/*/verdicts.json"), *root.glob("train/**/steps.jsonl"), *root.glob("*/yield.json")]
+    return {path.relative_to(root).as_posix(): file_sha(path) for path in sorted(files)}
 
 
 def benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:

@@ -11,13 +11,17 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vr1repro.errors import UserError
 
 SCHEMA_VERSION = 1
+
+
+# Benchmarks number their questions; an id is a string everywhere here.
+Id = Annotated[str, BeforeValidator(str)]
 
 
 class Record(BaseModel):
@@ -44,18 +48,13 @@ class Problem(Record):
         metadata: Whatever sub-scores and reports need (task, difficulty, problem version, ...).
     """
 
-    id: str
+    id: Id
     source: str
     question: str
     answer: str
     choices: list[str] | None = None
     image: bytes | None = Field(default=None, repr=False)
     metadata: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("id", mode="before")
-    @classmethod
-    def _id_is_a_string(cls, value: object) -> str:
-        return str(value)
 
     @property
     def image_sha(self) -> str | None:
@@ -79,7 +78,7 @@ class Trace(Record):
         rejected: None for a kept trace, else the name of the rule that rejected it.
     """
 
-    id: str
+    id: Id
     source: str
     image_sha: str | None
     question: str
@@ -120,7 +119,7 @@ class Response(Record):
     eval_seed: int
     protocol: str
     benchmark: str
-    id: str
+    id: Id
     prompt_sha: str
     image_sha: str | None = None
     attempt: int = 0
@@ -129,11 +128,6 @@ class Response(Record):
     finish_reason: str | None = None
     generation_sha: str | None = None
     model_sha: str | None = None
-
-    @field_validator("id", mode="before")
-    @classmethod
-    def _id_is_a_string(cls, value: object) -> str:
-        return str(value)
 
 
 class Outcome(StrEnum):
@@ -164,7 +158,7 @@ class Verdict(Record):
         correct: Derived from `verdict`; null for `timeout` and `judge_error`.
     """
 
-    id: str
+    id: Id
     extraction: str | None = None
     prediction: str | None = None
     verdict: Outcome

@@ -8,32 +8,18 @@ verbs of saying became verbs of showing. Each rule here replaces a whole phrase,
 import re
 from collections import Counter
 
+_DESCRIPTION = (
+    r"the (?:(?:given|provided|above|detailed|image|picture)\s)*(?:description|caption)(?:\s(?:description|caption))*"
+)
+_SAYS = r"(?:says|states|mentions|describes|notes|reads|tells(?: us)?)"
 # (name, pattern, replacement), in order: longer phrases first.
 _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE), replacement)
     for name, pattern, replacement in (
-        (
-            "according-to",
-            r"\b(according to|based on|going by|from) the (?:(?:given|provided|above|detailed|image|picture)\s)*"
-            r"(?:description|caption)\b",
-            r"\1 the image",
-        ),
-        (
-            "description-says",
-            r"\bthe (?:(?:given|provided|above|detailed|image|picture)\s)*(?:description|caption)\s"
-            r"(?:says|states|mentions|describes|notes|reads|tells(?: us)?)\b",
-            "the image shows",
-        ),
-        (
-            "in-the-description",
-            r"\bin the (?:(?:given|provided|above|detailed|image|picture)\s)*(?:description|caption)\b",
-            "in the image",
-        ),
-        (
-            "the-description",
-            r"\bthe (?:(?:given|provided|above|detailed|image|picture)\s)*(?:description|caption)\b",
-            "the image",
-        ),
+        ("according-to", rf"\b(according to|based on|going by|from) {_DESCRIPTION}\b", r"\1 the image"),
+        ("description-says", rf"\b{_DESCRIPTION}\s{_SAYS}\b", "the image shows"),
+        ("in-the-description", rf"\bin {_DESCRIPTION}\b", "in the image"),
+        ("the-description", rf"\b{_DESCRIPTION}\b", "the image"),
     )
 )
 

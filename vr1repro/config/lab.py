@@ -28,7 +28,8 @@ class LabWorld(Section):
     families: dict[Family, float] = Field(
         default={"digits": 1.0, "bars": 1.0, "polygons": 1.0},
         min_length=1,
-        description="Glyph families with their weights; a row has one family. Digits and bars read 0 to 9, polygons 3 to 8.",
+        description="Glyph families with their weights; a row has one family. Digits and bars read 0 to 9, polygons"
+        " 3 to 8.",
     )
     kinds: dict[Kind, float] = Field(
         default={"sum": 1.0, "largest": 1.0, "range": 1.0, "count": 1.0},
@@ -40,7 +41,8 @@ class LabWorld(Section):
     )
     signed: Share = Field(
         default=0.15,
-        description="Share of training problems whose question is a sign in the picture, as in MathVerse's Vision Only.",
+        description="Share of training problems whose question is a sign in the picture, as in MathVerse's Vision"
+        " Only.",
     )
     medium_above: int = Field(
         default=30,
@@ -101,7 +103,8 @@ class LabModel(Section):
     )
     vision_std: float = Field(default=0.06, gt=0, description="Initial standard deviation of vision weights.")
     image_mean: float = Field(
-        default=0.9, description="Image normalisation, each channel: paper near 0 and ink far from it, or reading stalls."
+        default=0.9,
+        description="Image normalisation, each channel: paper near 0 and ink far from it, or it cannot read.",
     )
     image_std: float = Field(default=0.3, gt=0, description="Image normalisation, each channel.")
     max_visual_tokens: int = Field(
@@ -130,8 +133,8 @@ class LabPhase(Section):
     until_loss: float = Field(
         default=0.0,
         ge=0,
-        description="The phase ends once the running mean of its loss, over `window` steps, is below this. It holds the"
-        " model's skill in a band whatever the seed; 0: only max_steps ends it.",
+        description="The phase ends once the running mean of its loss, over `window` steps, is below this. It"
+        " holds the model's skill in a band whatever the seed; 0: only max_steps ends it.",
     )
     lr: float = Field(gt=0, description="Learning rate.")
 

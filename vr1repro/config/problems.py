@@ -37,7 +37,8 @@ class ProblemSource(Section):
         default=None, description="Split. null: the only one there is. The splits that the paper used: not stated."
     )
     adapter: Adapter = Field(
-        default="auto", description="How rows become problems. auto: by their columns, see `vr1repro.problems.adapters`."
+        default="auto",
+        description="How rows become problems. auto: by their columns, see `vr1repro.problems.adapters`.",
     )
     source: str | None = Field(default=None, description="Name that the problems carry; null: the adapter's.")
     limit: int | None = Field(default=None, gt=0, description="Use only the first rows.")

@@ -24,7 +24,8 @@ class RewardSettings(Section):
     matcher: Literal["layered", "math-verify", "exact"] = Field(
         default="layered",
         description="What makes two answers equal. layered: equal strings, numbers, units or choices, else "
-        "Math-Verify in a killable worker. math-verify: that library alone. exact: layered without Math-Verify. Not stated.",
+        "Math-Verify in a killable worker. math-verify: that library alone. exact: layered without Math-Verify. "
+        "Not stated.",
     )
     precision: int = Field(
         default=6,

@@ -49,7 +49,7 @@ def train(
         args=arguments(settings, seed, out),
         train_dataset=rows,
         processing_class=processor,
-        callbacks=[StepLog(out, sft_row, {"start": out.parent.parent.name})],
+        callbacks=[StepLog(out, sft_row, {})],
     )
     trainer.train()
 
@@ -76,6 +76,7 @@ def arguments(settings: SftSettings, seed: int, out: Path) -> SFTConfig:
         "max_grad_norm": settings.max_grad_norm,
         "max_length": None,  # cut rows would end without an answer; see deviation 2
         "completion_only_loss": True,
+        "remove_unused_columns": False,  # the sampler reads the rows' length
         "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
     }
     return SFTConfig(**values, **distributed_arguments(settings.launch, seed, out))

@@ -9,7 +9,7 @@ rule make_tables:
     output:
         manifest=f"{ROOT}/tables/manifest.json",
         main=report(
-            f"{ROOT}/tables/table1_main.csv",
+            f"{ROOT}/tables/t1.csv",
             caption="../report/tables.rst",
             category="Tables",
             labels={"table": "1, main"},
@@ -26,7 +26,7 @@ rule make_tables:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.tables", "vr1repro.reporting.comparison"),
+        code=code_hash("vr1repro.reporting.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage tables --config {params.config} --out {params.out} > {log} 2>&1"
@@ -57,7 +57,7 @@ rule draw_figures:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.figures"),
+        code=code_hash("vr1repro.reporting.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage figures --config {params.config} --out {params.out} > {log} 2>&1"
@@ -85,7 +85,7 @@ rule make_report:
         **needs("report"),
     params:
         config=RESOLVED,
-        code=code_hash("vr1repro.reporting.page"),
+        code=code_hash("vr1repro.reporting.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage report --config {params.config} --out {output.page} > {log} 2>&1"

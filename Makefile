@@ -1,0 +1,75 @@
+# The two commands of a newcomer are `make micro` and `make test`. Needs Python 3.11 or 3.12, make and gcc.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Figures are drawn without a display; tokenizers must not fork threads of their own.
+export MPLBACKEND := agg
+export TOKENIZERS_PARALLELISM := false
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: help env env-micro micro smoke test lint format figures docs lock verify bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# An environment is complete when its stamp is there. Packages come with the hashes that envs/ pins.
+define install
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $(1)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	touch $@
+endef
+
+$(VENV)/.micro: envs/micro.txt pyproject.toml
+	@echo "installing the laptop's environment (about 5 GB once)"
+	$(call install,envs/micro.txt)
+
+$(VENV)/.test: envs/test.txt pyproject.toml
+	@echo "installing the environment with all that tests need (about 7 GB once)"
+	$(call install,envs/test.txt)
+	touch $(VENV)/.micro
+
+env: $(VENV)/.test ## Make .venv with everything that tests need
+
+env-micro: $(VENV)/.micro ## Make .venv with what `make micro` needs
+
+micro: $(VENV)/.micro ## Reproduce the experiment at micro scale, problems to report
+	$(SNAKEMAKE) --rerun-incomplete
+	@echo; echo "report: file://$(CURDIR)/results/micro/report/index.html"
+
+smoke: $(VENV)/.micro ## The same, as small as it goes: every stage in about three minutes
+	$(SNAKEMAKE) --rerun-incomplete --configfile config/smoke.yaml
+	@echo; echo "report: file://$(CURDIR)/results/smoke/report/index.html"
+
+test: $(VENV)/.test ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/.test ## Format check, types, workflow lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m vr1repro.config.docs --check
+
+format: $(VENV)/.test ## Format the code and the rules
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+docs: $(VENV)/.micro ## Generate config/README.md, config/schema.json and docs/DEVIATIONS.md from the config's models
+	$(BIN)/python -m vr1repro.config.docs
+
+lock: ## Resolve pyproject.toml again and export envs/*.txt
+	$(PYTHON) envs/export.py
+
+clean: ## Remove what runs made, but not results/reference
+	rm -rf .snakemake $(filter-out results/reference,$(wildcard results/*))

@@ -1,0 +1,135 @@
+"""Bridging with an engine that answers by a function of the request, and can be cut off."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+from vr1repro.coldset.bridge import Ask, Draft, Reply, bridge, in_shard
+from vr1repro.coldset.ledger import Ledger
+from vr1repro.coldset.merge import merge
+from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
+from vr1repro.errors import UserError
+from vr1repro.records import Problem, Trace, read
+
+SETTINGS = ColdsetSettings(
+    sources=["s"],
+    shards=2,
+    mllm=ScriptedEngine(kind="scripted"),
+    reasoner=ScriptedEngine(kind="scripted"),
+    answer_in_reasoner_prompt=False,
+    max_chain_chars=2000,
+    repetition_ngram=8,
+    repetition_share=0.5,
+    polish=True,
+    released=None,
+)
+PROBLEMS = [
+    Problem(id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=b"picture %d" % n)
+    for n in range(20)
+]
+
+
+class Crash(Exception):
+    pass
+
+
+class Counting:
+    """Answers 'the description says ...' with the right sum for even numbers, and dies after `life` replies."""
+
+    def __init__(self, life: int = 10**9) -> None:
+        self.settings: dict[str, object] = {"kind": "counting"}
+        self.asked: list[Ask] = []
+        self.life = life
+
+    def reply(self, asks: Sequence[Ask]) -> Iterator[Reply]:
+        for ask in random.Random(len(self.asked)).sample(list(asks), len(asks)):
+            if self.life == 0:
+                raise Crash
+            self.life -= 1
+            self.asked.append(ask)
+            n = int(ask.text.split("What is ")[-1].split("+")[0])
+            text = f"<think>The description says {n}.</think><answer> Final Answer:{n + 1 + n % 2} </answer>"
+            yield Reply(ask.key, text, 7, "stop")
+
+
+def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] = PROBLEMS) -> int:
+    with Progress(disable=True) as progress:
+        return bridge(problems, SETTINGS, mllm, reasoner, 1, out, progress)
+
+
+def test_the_reasoner_sees_no_image_and_no_answer(tmp_path: Path) -> None:
+    mllm, reasoner = Counting(), Counting()
+    assert run(tmp_path, mllm, reasoner) == 60
+    assert all(ask.image is not None for ask in mllm.asked)
+    assert all(ask.image is None for ask in reasoner.asked)
+    assert not any("The answer is" in ask.text for ask in reasoner.asked)
+
+
+def test_with_the_answer_in_the_prompt_by_config(tmp_path: Path) -> None:
+    reasoner = Counting()
+    with Progress(disable=True) as progress:
+        settings = SETTINGS.model_copy(update={"answer_in_reasoner_prompt": True})
+        bridge(PROBLEMS[:1], settings, Counting(), reasoner, 1, tmp_path, progress)
+    assert reasoner.asked[0].text.endswith("The answer is 1.")
+
+
+@pytest.mark.parametrize("life", [0, 1, 19, 20, 33, 40, 55])
+def test_after_a_crash_nothing_is_asked_again(tmp_path: Path, life: int) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run(whole, Counting(), Counting())
+    first = Counting(life)
+    with pytest.raises(Crash):
+        run(cut, first, first)
+    with (cut / "ledger.jsonl").open("a") as ledger:
+        ledger.write('{"request_sha": "torn')  # what a kill in the middle of a write leaves
+    second = Counting()
+    run(cut, second, second, random.Random(3).sample(PROBLEMS, len(PROBLEMS)))
+    assert len(first.asked) + len(second.asked) == 60
+    assert (cut / "drafts.jsonl").read_bytes() == (whole / "drafts.jsonl").read_bytes()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.jsonl"), pytest.raises(UserError, match="another process"):
+        Ledger(tmp_path / "ledger.jsonl")
+
+
+def test_the_set_does_not_depend_on_shards(tmp_path: Path) -> None:
+    run(tmp_path / "one", Counting(), Counting())
+    for shard in range(3):
+        part = [problem for problem in PROBLEMS if in_shard(problem, shard, 3)]
+        run(tmp_path / f"three{shard}", Counting(), Counting(), part)
+    merged = []
+    for name, shards in (("a", ["one"]), ("b", ["three2", "three0", "three1"])):
+        out = tmp_path / name
+        out.mkdir()
+        report = merge(PROBLEMS, [tmp_path / shard / "drafts.jsonl" for shard in shards], SETTINGS, out, workers=1)
+        merged.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert merged[0] == merged[1]
+    assert report["problems"] == 20
+    assert report["kept"] == 10
+    assert report["rejected"]["answer-wrong"] == 10
+    assert json.loads(merged[0]["yield.json"])["polished"] == {"description-says": 20}
+
+
+def test_traces_say_why(tmp_path: Path) -> None:
+    run(tmp_path, Counting(), Counting())
+    merge(PROBLEMS, [tmp_path / "drafts.jsonl"], SETTINGS, tmp_path, workers=1)
+    traces = {trace.id: trace for trace in read(tmp_path / "traces.jsonl", Trace)}
+    assert traces["2"].rejected is None
+    assert traces["2"].chain == "The image shows 2."
+    assert traces["3"].rejected == "answer-wrong"
+
+
+def test_a_draft_without_its_problem_is_named(tmp_path: Path) -> None:
+    run(tmp_path, Counting(), Counting())
+    with pytest.raises(UserError, match="problem '0' of 's' is not among the sources"):
+        merge(PROBLEMS[1:], [tmp_path / "drafts.jsonl"], SETTINGS, tmp_path, workers=1)
+
+
+def test_drafts_are_records(tmp_path: Path) -> None:
+    run(tmp_path, Counting(), Counting())
+    assert [row.id for row in read(tmp_path / "drafts.jsonl", Draft)] == sorted(problem.id for problem in PROBLEMS)

@@ -1,0 +1,33 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vr1repro.coldset.polish import polish
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("The description says that x = 3.", "The image shows that x = 3."),
+        ("so the image description mentions a bar", "so the image shows a bar"),
+        ("According to the given description, two", "According to the image, two"),
+        ("Based on the above image description we", "Based on the image we"),
+        ("In the caption there is", "In the image there is"),
+        ("the detailed description", "the image"),
+        ("A description of motion", "A description of motion"),
+        ("The image shows a row", "The image shows a row"),
+    ],
+)
+def test_phrases(before: str, after: str) -> None:
+    assert polish(before)[0] == after
+
+
+def test_replacements_are_counted_by_rule() -> None:
+    _, counts = polish("The description says 1. The description says 2. In the caption 3.")
+    assert counts == {"description-says": 2, "in-the-description": 1}
+
+
+@given(st.lists(st.sampled_from(["the", "The", "image", "description", "caption", "says", "shows", "of", "3", "."])))
+def test_polishing_twice_changes_nothing_more(words: list[str]) -> None:
+    once, _ = polish(" ".join(words))
+    assert polish(once)[0] == once

@@ -1,0 +1,99 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vr1repro.config import loader
+from vr1repro.config.docs import generated
+from vr1repro.errors import UserError
+
+CONFIGS = ("micro", "smoke", "paper")
+
+
+@pytest.fixture
+def micro(repo: Path) -> dict[str, Any]:
+    return yaml.safe_load((repo / "config" / "micro.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configs_are_valid(repo: Path, name: str) -> None:
+    assert loader.load(repo / "config" / f"{name}.yaml").run == name
+
+
+def _set(values: Any, key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        values = values[int(part)] if isinstance(values, list) else values[part]
+    values[int(last) if isinstance(values, list) else last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sft.epoch", 1, r"sft\.epoch: unknown key"),
+        ("sft.epochs", "two", r"sft\.epochs: Input should be a valid number"),
+        ("sft.batch", 33, r"sft\.batch: 33 is no multiple"),
+        ("rl.learning_rate", -1, r"rl\.learning_rate: Input should be greater than 0"),
+        ("arms.vision-r1.stages.0.group", 1, r"stages\.0\.group: Input should be greater than or equal to 2"),
+        ("arms.vision-r1.stages.1.max_tokens", 100_000, r"arms\.vision-r1\.stages\[1\]\.max_tokens: 100000 and .* reads 4096"),
+        ("arms.vision-r1.start", "cii", r"arms\.vision-r1\.start: unknown name 'cii'; known: base, ci, ci-answers"),
+        ("arms.vision-r1.reward", None, r"arms\.vision-r1: reward: an arm with stages needs one"),
+        ("arms.my_arm", {"label": "x", "start": "ci"}, r"arms\.my_arm: String should match pattern"),
+        ("run_arms", ["base", "lang"], r"run_arms: unknown name 'lang'"),
+        ("take_released", ["ci"], r"take_released: 'ci' has no arms\.ci\.released|take_released: 'ci' has no"),
+        ("models.tiny", {"kind": "hub", "id": "a/b", "revision": "main", "context": 1}, "must be a commit"),
+        ("lab", None, r"lab: is null, but models\.tiny is of kind lab"),
+        ("benchmarks.mathvist", {"kind": "lab", "n": 1}, r"benchmarks: unknown name 'mathvist'"),
+        ("problems.mathvista", {"kind": "lab", "partition": "rl", "n": 1}, r"is also a benchmark"),
+        ("rl.prompts_per_step", 5, r"group: 16 x rl\.prompts_per_step 5 = 80|do not divide"),
+    ],
+)
+def test_mistakes_are_named(
+    micro: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str
+) -> None:
+    _set(micro, key, value)
+    path = tmp_path / "broken.yaml"
+    path.write_text(yaml.safe_dump(micro, sort_keys=False))
+    with pytest.raises(UserError, match=message) as error:
+        loader.load(path)
+    assert "broken.yaml" in str(error.value)
+
+
+def test_a_mistake_has_its_line(repo: Path, tmp_path: Path) -> None:
+    text = (repo / "config" / "micro.yaml").read_text().replace("  epochs: 1", "  epochs: one")
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    line = text.splitlines().index("  epochs: one") + 1
+    with pytest.raises(UserError, match=rf"broken\.yaml:{line}: sft\.epochs"):
+        loader.load(path)
+
+
+def test_a_key_given_twice_is_refused(repo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text((repo / "config" / "micro.yaml").read_text() + "run: again\n")
+    with pytest.raises(UserError, match="run: the key stands twice"):
+        loader.load(path)
+
+
+@pytest.mark.parametrize(("text", "message"), [("- a", "a mapping of sections"), ("a: [", "not YAML"), ("", "mapping")])
+def test_what_is_no_config(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        loader.load(path)
+
+
+def test_the_resolved_config_is_the_same_config(repo: Path, tmp_path: Path) -> None:
+    config = loader.load(repo / "config" / "micro.yaml")
+    path = tmp_path / "config.yaml"
+    loader.write_resolved(config, path)
+    assert loader.load(path) == config
+    written = path.stat().st_mtime_ns
+    loader.write_resolved(config, path)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_generated_documents_are_up_to_date() -> None:
+    for path, text in generated().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date; run `make docs`"
