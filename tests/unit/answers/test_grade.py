@@ -1,0 +1,165 @@
+import json
+import os
+import time
+
+import pytest
+
+from vr1repro.answers.compare import MatchSettings
+from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.records import Outcome
+
+# huggingface/Math-Verify#65: its own SIGALRM cannot interrupt the C call that works out this power.
+HANGS = r"\boxed{\dfrac{5^{(5^{(5^{(5^5)})}-4)}-5}{16}}"
+
+
+def sleep_for(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def eat(megabytes):
+    return len(bytearray(megabytes * 2**20))
+
+
+def ignore_sigterm_and_loop():
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pass
+
+
+def crash():
+    os._exit(7)
+
+
+def recurse(depth=0):
+    return recurse(depth + 1)
+
+
+def work(call, *args):
+    return Work(call, args, done=lambda value: value, failed=lambda outcome: outcome)
+
+
+def test_a_hanging_pair_among_many_is_one_timeout():
+    pairs = [Pair("12", HANGS if number == 90 else f"{number}+x") for number in range(200)]
+    start = time.monotonic()
+    with Grader(workers=2, timeout_s=2) as grader:
+        outcomes = list(grader.grade(pairs))
+    assert outcomes.count(Outcome.TIMEOUT) == 1
+    assert outcomes[90] is Outcome.TIMEOUT
+    assert len(outcomes) == 200
+    assert time.monotonic() - start < 60
+
+
+def test_order_is_kept():
+    with Grader(workers=2, timeout_s=10) as grader:
+        items = [work(sleep_for, 0.3), "now", work(sleep_for, 0.0), "last"]
+        got = list(grader.stream(items))
+    assert (got[1], got[3]) == ("now", "last")
+    assert all(isinstance(got[index], int) for index in (0, 2))
+
+
+@pytest.mark.parametrize("call", [ignore_sigterm_and_loop, crash, recurse])
+def test_bad_calls_are_undecided_and_the_next_goes_on(call):
+    with Grader(workers=1, timeout_s=1) as grader:
+        got = list(grader.stream([work(call), work(sleep_for, 0.01)]))
+    assert got[0] is Outcome.TIMEOUT
+    assert isinstance(got[1], int)
+
+
+def test_memory_is_bounded():
+    with Grader(workers=1, timeout_s=20, memory_mb=1024) as grader:
+        assert list(grader.stream([work(eat, 4096), work(eat, 16)])) == [Outcome.TIMEOUT, 16 * 2**20]
+
+
+def test_an_error_of_ours_is_not_swallowed():
+    with Grader(workers=1, timeout_s=20) as grader, pytest.raises(ZeroDivisionError):
+        list(grader.stream([work(divmod, 1, 0)]))
+
+
+def test_equal_work_is_done_once():
+    with Grader(workers=2, timeout_s=10) as grader:
+        start = time.monotonic()
+        assert len(set(grader.stream(work(sleep_for, 0.5) for _ in range(50)))) == 1
+        assert time.monotonic() - start < 10
+
+
+def test_streams_without_reading_all():
+    read = 0
+
+    def endless():
+        nonlocal read
+        while True:
+            read += 1
+            yield work(sleep_for, 0.001 * (read % 7)) if read % 3 == 0 else read
+
+    with Grader(workers=2, timeout_s=10) as grader:
+        stream = grader.stream(endless())
+        for _ in range(300):
+            next(stream)
+    assert read < 300 + 5000
+
+
+def test_a_formula_answers_a_gold_letter_by_the_choice_it_equals():
+    with Grader(timeout_s=20) as grader:
+        choices = ["\\frac{\\sqrt{2}}{2}", "\\sqrt{2}"]
+        assert grader.equivalent("A", "\\frac{1}{\\sqrt{2}}", choices) is Outcome.RIGHT
+        assert grader.equivalent("B", "\\frac{1}{\\sqrt{2}}", choices) is Outcome.WRONG
+
+
+def test_no_process_starts_for_certain_pairs():
+    grader = Grader(workers=1)
+    assert grader.equivalent("12", "12.0") is Outcome.RIGHT
+    assert grader._pool is None
+
+
+def test_hostile_answers_get_a_verdict_and_nothing_runs(tmp_path):
+    mark = tmp_path / "mark"
+    hostile = [
+        f"__import__('os').system('touch {mark}')",
+        f"$__import__('os').system('touch {mark}')$",
+        "{" * 5000,
+        "\\boxed{" * 2000,
+        "$" * 3001,
+        "<b>12</b>",
+        "1\x002",
+        "\ud800",
+        "\u202e21",
+        "((((" * 1000,
+        "9" * 10_000_000,
+    ]
+    with Grader(workers=2, timeout_s=3) as grader:
+        outcomes = list(grader.grade(Pair("12", pred) for pred in hostile))
+    assert len(outcomes) == len(hostile)
+    assert Outcome.RIGHT not in outcomes
+    assert not mark.exists()
+
+
+def test_math_verify_own_cases(shared):
+    cases = json.loads((shared / "grader_cases" / "math_verify_cases.json").read_text())
+
+    def pair(case):
+        kinds = ("latex", "expr") if case["match_types"] == "default" else tuple(case["match_types"])
+        settings = MatchSettings(
+            kinds, case["precision"], case["strict"], case["allow_set_relation_comp"], "math-verify"
+        )
+        return Pair(case["gold"], case["pred"], None, settings)
+
+    with Grader(workers=2, timeout_s=30) as grader:
+        outcomes = list(grader.grade(map(pair, cases)))
+    failed = [
+        case
+        for case, outcome in zip(cases, outcomes, strict=True)
+        if (outcome is Outcome.RIGHT) != bool(case["expected"])
+    ]
+    assert failed == []
+
+
+def test_r1v_verdicts(shared):
+    path = shared / "r1v" / "geoqa_test_qwen2vl_7b_grpo_2epochs_legacy.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    alone = MatchSettings(matcher="math-verify")
+    with Grader(workers=2, timeout_s=30) as grader:
+        outcomes = list(grader.grade(Pair(row["ground_truth"], row["model_output"], None, alone) for row in rows))
+    assert [outcome is Outcome.RIGHT for outcome in outcomes] == [row["is_correct"] for row in rows]

@@ -1,0 +1,1 @@
+"""The one place that knows what a right answer is: extract, compare, grade, and the hard-format reward."""

@@ -1,0 +1,178 @@
+"""Grade a stream of answers in processes that are killed at their deadline.
+
+What is decided costs nothing; the rest is `Work` for a pool of processes. Order is kept, a window bounds what is in
+memory, equal work is done once, and a worker that hangs or eats its memory yields `timeout` and is replaced.
+"""
+
+import multiprocessing
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, deep, gold_text
+from vr1repro.records import Outcome
+
+T = TypeVar("T")
+
+# What may wait for a hard item ahead of it, and how many hard items are given to the pool ahead of time.
+_WINDOW = 4096
+_AHEAD = 32
+_WORKER = "vr1repro.answers.worker"
+
+
+@dataclass(frozen=True)
+class Work(Generic[T]):
+    """An item that a worker has to decide.
+
+    Attributes:
+        call: A function of a module (it is pickled by name), free of side effects.
+        args: Its arguments: hashable, picklable.
+        done: Makes the item's result of what the call returned; runs in the main process.
+        failed: Makes the item's result of `Outcome.TIMEOUT`, where the call ran out of time, memory or stack.
+    """
+
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    done: Callable[[Any], T]
+    failed: Callable[[Outcome], T]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A gold answer and an extracted answer to compare.
+
+    Attributes:
+        gold: The gold answer.
+        pred: The extracted answer, or None where nothing was found.
+        choices: The choices of a multiple-choice question.
+        settings: How to compare.
+    """
+
+    gold: str
+    pred: str | None
+    choices: tuple[str, ...] | None = None
+    settings: MatchSettings = DEFAULT
+
+    def work(self) -> "Outcome | Work[Outcome]":
+        """The outcome where it is certain, else the comparison as work for a worker."""
+        choices = list(self.choices) if self.choices else None
+        decided = cheap(self.gold, self.pred, choices, self.settings)
+        if decided is not None:
+            return decided
+        gold = gold_text(self.gold, choices)
+        return Work(deep, (gold, self.pred, self.settings), done=Outcome, failed=Outcome)
+
+
+class Grader:
+    """A pool of killable workers. Use as a context manager; processes start with the first hard item.
+
+    Args:
+        workers: Number of processes.
+        timeout_s: Wall-clock seconds for one call; then its worker is killed.
+        memory_mb: Address space of a worker in MiB.
+        memo: How many results of calls to remember.
+    """
+
+    def __init__(self, workers: int = 1, timeout_s: float = 5.0, memory_mb: int = 2048, memo: int = 100_000) -> None:
+        self._workers, self._timeout_s, self._memory_mb = workers, timeout_s, memory_mb
+        self._pool: Any = None
+        self._memo: OrderedDict[Any, Any] = OrderedDict()
+        self._memo_size = memo
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers at once; what they were doing is given up."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+            self._pool = None
+
+    def stream(self, items: "Iterable[T | Work[T]]") -> Iterator[T]:
+        """Decide items in their order.
+
+        Args:
+            items: Results that are decided already, and work. Read lazily, at most a few thousand ahead.
+
+        Yields:
+            One result for each item, in order.
+        """
+        window: deque[tuple[Any, Any]] = deque()
+        waiting = 0
+        for item in items:
+            if isinstance(item, Work):
+                window.append((item, self._submit(item)))
+                waiting += 1
+            else:
+                window.append((None, item))
+            while window and (window[0][0] is None or len(window) > _WINDOW or waiting > self._workers * _AHEAD):
+                waiting -= window[0][0] is not None
+                yield self._settle(*window.popleft())
+        while window:
+            yield self._settle(*window.popleft())
+
+    def grade(self, pairs: Iterable[Pair]) -> Iterator[Outcome]:
+        """The outcomes of pairs, in their order."""
+        return self.stream(pair.work() for pair in pairs)
+
+    def equivalent(
+        self, gold: str, pred: str | None, choices: list[str] | None = None, settings: MatchSettings = DEFAULT
+    ) -> Outcome:
+        """The outcome of one pair."""
+        return next(self.grade([Pair(gold, pred, tuple(choices) if choices else None, settings)]))
+
+    def _submit(self, work: Work[Any]) -> Any:
+        memo_key = (work.call.__module__, work.call.__qualname__, work.args)
+        future = self._memo.get(memo_key)
+        if future is None:
+            if self._pool is None:
+                self._pool = self._start()
+            future = self._pool.schedule(work.call, args=work.args, timeout=self._timeout_s)
+            self._memo[memo_key] = future
+            if len(self._memo) > self._memo_size:
+                self._memo.popitem(last=False)
+        else:
+            self._memo.move_to_end(memo_key)
+        return future
+
+    def _settle(self, work: Work[T] | None, value: Any) -> T:
+        if work is None:
+            decided: T = value
+            return decided
+        from pebble import ProcessExpired
+
+        try:
+            result = value.result()
+        except (FutureTimeoutError, ProcessExpired, MemoryError, RecursionError):
+            # Out of time, killed by the system, out of memory or of stack: no verdict on the answer.
+            return work.failed(Outcome.TIMEOUT)
+        return work.done(result)
+
+    def _start(self) -> Any:
+        from pebble import ProcessPool
+
+        # A fork server: it holds no thread and no GPU of ours, and a new worker costs a fork, not an import.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([_WORKER])
+        return ProcessPool(max_workers=self._workers, initializer=_limit, initargs=(self._memory_mb,), context=context)
+
+
+def _limit(memory_mb: int) -> None:
+    """Load what a worker needs, bound its address space, and let SIGTERM end it even inside a long C call."""
+    import importlib
+    import resource
+    import signal
+
+    # The fork server has it where it could; here it costs nothing then, and no deadline runs yet.
+    importlib.import_module(_WORKER)
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    limit = memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,1 @@
+"""Asking models the benchmarks' questions, and scoring their answers."""

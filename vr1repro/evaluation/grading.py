@@ -1,0 +1,255 @@
+"""Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
+from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.errors import UserError
+from vr1repro.evaluation.scoring import Options, Question, Row, Score, Tally, benchmark, profile
+from vr1repro.evaluation.scoring.base import Benchmark, identity
+from vr1repro.records import Outcome, Verdict, dump_line, read_lines
+
+_RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
+# What tells several responses to one question apart is carried from the response to its verdict.
+_CARRIED = ("attempt", "eval_seed", "train_seed", "model", "arm", "protocol")
+_PAIR_MATCH_TYPES = {**{name: name for name in MATCH_TYPES}, "NativeLetters": "string"}
+
+
+def grade_file(
+    slug: str,
+    profile_name: str,
+    responses: Path,
+    questions: Path,
+    out: Path,
+    *,
+    workers: int = 1,
+    timeout_s: float = 5.0,
+    memory_mb: int = 2048,
+    legacy_int: bool = False,
+) -> list[Score]:
+    """Grade the responses of a file under one scoring profile.
+
+    Args:
+        slug: The benchmark.
+        profile_name: The scoring profile.
+        responses: JSONL: the question's id under one of its names, `response`, optional `extraction`.
+        questions: The benchmark's questions, JSONL or Parquet, a file or a folder of files.
+        out: JSONL of verdicts in the order of the responses; written aside and renamed when whole.
+        workers: Grading processes.
+        timeout_s: Wall-clock seconds for one comparison.
+        memory_mb: Address space of a worker in MiB.
+        legacy_int: MathVista: integers by `int(x)`.
+
+    Returns:
+        The overall score first, then the benchmark's sub-scores.
+
+    Raises:
+        UserError: Unknown benchmark or profile, an unreadable file, or a response without question.
+    """
+    judge, target = profile(slug, profile_name), benchmark(slug)
+    asked = read_questions(target, questions)
+    options = Options(legacy_int=legacy_int)
+    tally = Tally(target)
+
+    def items() -> Iterator[Verdict | Work[Verdict]]:
+        for number, row in read_lines(responses):
+            question = _question(asked, row, target, responses, number)
+            carried = {name: row[name] for name in _CARRIED if name in row}
+            yield _with(judge(question, row, options), carried)
+
+    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+        for verdict in grader.stream(items()):
+            write(verdict)
+            tally.add(asked[verdict.id], verdict)
+    return tally.scores()
+
+
+def equivalent_file(
+    pairs: Path, out: Path, *, workers: int = 1, timeout_s: float = 5.0, memory_mb: int = 2048
+) -> dict[Outcome, int]:
+    """Compare bare pairs of gold and predicted answers.
+
+    A row has `gold` and `pred`, and optionally `id`, `choices`, `precision`, `strict`, `allow_set_relation_comp` and
+    `match_types`. With `match_types` Math-Verify alone decides, on the texts as they are; without, cheap checks on
+    units, numbers and choices come first.
+
+    Returns:
+        How many pairs had each outcome.
+
+    Raises:
+        UserError: A row lacks a key or has a value that is not allowed; the message names file and line.
+    """
+    counts = dict.fromkeys(Outcome, 0)
+
+    def items() -> Iterator[Verdict | Work[Verdict]]:
+        for number, row in read_lines(pairs):
+            pair = _pair(row, f"{pairs}:{number}")
+            identifier = str(row.get("id", number))
+
+            def verdict(outcome: Outcome, pair: Pair = pair, identifier: str = identifier) -> Verdict:
+                return Verdict(id=identifier, extraction=pair.pred, prediction=pair.pred, verdict=outcome)
+
+            work = pair.work()
+            if isinstance(work, Work):
+                yield Work(work.call, work.args, done=verdict, failed=verdict)
+            else:
+                yield verdict(work)
+
+    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+        for verdict in grader.stream(items()):
+            write(verdict)
+            counts[verdict.verdict] += 1
+    return counts
+
+
+def read_questions(target: Benchmark, path: Path) -> dict[str, Question]:
+    """The questions of a benchmark by id, without their pictures.
+
+    Rows may be in the benchmark's own columns or in those of `records.write_problems`. A row without id has its number
+    (from 0) as id.
+
+    Raises:
+        UserError: Nothing is there, a file is unreadable, or an id stands twice.
+    """
+    files = sorted(path.glob("**/*.jsonl")) + sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path}: no JSONL or Parquet file of questions here")
+    asked: dict[str, Question] = {}
+    rows = (row for file in files for row in _question_rows(file))
+    for number, row in enumerate(rows):
+        question = _own_columns(target.slug, row)
+        key = identity(question, target.id_keys)
+        if key is None:
+            key = str(number)
+            question[target.id_keys[0]] = key
+        if key in asked:
+            raise UserError(f"{path}: the question {key!r} stands twice; keep one file of each question")
+        asked[key] = question
+    return asked
+
+
+def _question_rows(file: Path) -> Iterator[Question]:
+    if file.suffix != ".parquet":
+        yield from (values for _, values in read_lines(file))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{file}: not a Parquet file of questions: {error}") from None
+    # Pictures are the bulk of such a file and decide no verdict; a path of a picture is kept, it names a cluster.
+    columns = [field.name for field in table.schema_arrow if not _holds_bytes(field.type)]
+    for batch in table.iter_batches(batch_size=1024, columns=columns, use_threads=False):
+        yield from batch.to_pylist()
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(_holds_bytes(kind.field(index).type) for index in range(kind.num_fields))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_bytes(kind.value_type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _own_columns(slug: str, row: Question) -> Question:
+    """A row of `records.write_problems` in the benchmark's own columns; other rows as they are."""
+    metadata = row.get("metadata")
+    if not (isinstance(metadata, str) and "source" in row):
+        return row
+    values: dict[str, Any] = json.loads(metadata)
+    question = {**values, **row, "metadata": values}
+    if slug == "mathvision":
+        question["options"] = row.get("choices") or []
+    return question
+
+
+def _question(asked: dict[str, Question], row: Row, target: Benchmark, file: Path, number: int) -> Question:
+    key = identity(row, (*_RESPONSE_IDS, *target.id_keys))
+    if key is None:
+        names = ", ".join(_RESPONSE_IDS)
+        raise UserError(f"{file}:{number}: the row has no id; name its question under one of {names}")
+    if key not in asked:
+        raise UserError(f"{file}:{number}: {target.slug} has no question {key!r} among the {len(asked)} given")
+    return asked[key]
+
+
+def _pair(row: Row, where: str) -> Pair:
+    if not isinstance(row.get("gold"), str):
+        raise UserError(f"{where}: `gold` must be a text; a pair needs `gold` and `pred`")
+    pred = row.get("pred")
+    if pred is not None and not isinstance(pred, str):
+        raise UserError(f"{where}: `pred` must be a text or null, this is {type(pred).__name__}")
+    kinds = row.get("match_types")
+    kinds = list(MatchSettings.match_types) if kinds == "default" else kinds
+    if kinds is not None and (not isinstance(kinds, list) or not set(kinds) <= set(_PAIR_MATCH_TYPES) or not kinds):
+        raise UserError(f"{where}: `match_types` must be a list out of {', '.join(_PAIR_MATCH_TYPES)}")
+    precision, strict = row.get("precision", 6), row.get("strict", True)
+    if not isinstance(precision, int) or not isinstance(strict, bool):
+        raise UserError(f"{where}: `precision` must be an integer and `strict` true or false")
+    settings = MatchSettings(
+        match_types=tuple(_PAIR_MATCH_TYPES[kind] for kind in kinds) if kinds else MatchSettings.match_types,
+        precision=precision,
+        strict=strict,
+        allow_set_relation_comp=bool(row.get("allow_set_relation_comp", False)),
+        matcher="math-verify" if kinds else "layered",
+    )
+    choices = row.get("choices")
+    return Pair(row["gold"], pred, tuple(map(str, choices)) if choices else None, settings)
+
+
+def _with(item: Verdict | Work[Verdict], extra: dict[str, Any]) -> Verdict | Work[Verdict]:
+    """The verdict, decided or to come, with further keys."""
+    if not extra:
+        return item
+    if isinstance(item, Work):
+        done, failed = item.done, item.failed
+        return Work(
+            item.call,
+            item.args,
+            done=lambda got: done(got).model_copy(update=extra),
+            failed=lambda outcome: failed(outcome).model_copy(update=extra),
+        )
+    return item.model_copy(update=extra)
+
+
+class _Aside:
+    """Write JSONL rows to a file aside; renamed on success, removed on an error. Never the whole in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._aside = path, path.with_name(f".{path.name}.partial")
+
+    def __enter__(self) -> Callable[[Verdict], None]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self._aside.open("w", encoding="utf-8")
+        return lambda verdict: self._write(verdict)
+
+    def _write(self, verdict: Verdict) -> None:
+        self._stream.write(dump_line(verdict) + "\n")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._stream.close()
+        if kind is None:
+            self._aside.replace(self._path)
+        else:
+            self._aside.unlink(missing_ok=True)
+
+
+def summary(scores: Iterable[Score]) -> str:
+    """The scores as lines of text: group, name, percent, counts."""
+    lines = []
+    for score in scores:
+        undecided = (
+            f", {score.n_undecided} undecided ({score.low:.2f} to {score.high:.2f})" if score.n_undecided else ""
+        )
+        note = f" [{score.note}]" if score.note else ""
+        lines.append(
+            f"{score.group:14} {score.name:40} {score.value:6.2f}  {score.n_right}/{score.n}{undecided}{note}"
+        )
+    return "\n".join(lines)
