@@ -33,6 +33,95 @@ def _main(
     """Nothing runs before a command."""
 
 
+Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath or mathvision.")]
+Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one comparison; past it the worker is killed.")]
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="Checkpoint folder, owner/name@commit on the hub, or an endpoint's URL.")],
+    out: Annotated[Path, typer.Option(help="Folder for responses, verdicts and scores.")],
+    benchmarks: Annotated[str, typer.Option(help="Slugs, with commas.")] = "mathvista,mathverse,mmmath",
+    data: Annotated[
+        list[str] | None, typer.Option(help="SLUG=PATH: take a benchmark from a local file or folder. Repeatable.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="single, paper or both (with a comma).")] = "single",
+    profile: Annotated[str, typer.Option(help="Scoring profile.")] = "rule",
+    seeds: Annotated[int, typer.Option(min=1, help="How many evaluation seeds.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions of each benchmark.")] = None,
+    engine: Annotated[str, typer.Option(help="transformers, vllm, or openai for an endpoint.")] = "",
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a batch (transformers).")] = 16,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy. The paper's evaluation code: 0.6.")] = 0.6,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="The paper's evaluation code: 0.95.")] = 0.95,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The paper's evaluation code: 16000.")] = 16000,
+    preset: Annotated[str, typer.Option(help="What replies look like: think-answer, boxed or plain.")] = "boxed",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the model in the results.")] = None,
+) -> None:
+    """Evaluate any model under the benchmarks' protocols, and grade its answers. Running again resumes."""
+    from vr1repro.evaluation import anyone
+
+    asked = anyone.Wishes(
+        model=model, benchmarks=benchmarks.split(","), data=data or [], protocols=protocol.split(","), profile=profile,
+        seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
+        max_tokens=max_tokens, preset=preset, threads=threads, name=name,
+    )  # fmt: skip
+    typer.echo(anyone.evaluate_and_grade(asked, out))
+
+
+@app.command()
+def grade(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
+    profile: Annotated[str, typer.Option(help="Scoring profile: official or rule; MM-Math also strict.")] = "rule",
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+    legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
+) -> None:
+    """Score saved responses; prints the overall score and the benchmark's sub-scores."""
+    from vr1repro.evaluation.grading import grade_file, summary
+
+    scores = grade_file(
+        benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int
+    )
+    typer.echo(summary(scores))
+
+
+@app.command()
+def equivalent(
+    pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
+    out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+) -> None:
+    """Compare bare pairs of a gold and a predicted answer."""
+    from vr1repro.evaluation.grading import equivalent_file
+
+    for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
+        typer.echo(f"{outcome.value:12} {n}")
+
+
+@app.command()
+def tasks() -> None:
+    """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
+    typer.echo(Path(__file__).resolve().parent / "evaluation" / "tasks")
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="A config file.")]) -> None:
+    """Check a config and list what it makes."""
+    from vr1repro.config.loader import load
+    from vr1repro.config.plan import Plan
+
+    plan = Plan(load(config))
+    for arm in plan.config.run_arms:
+        for checkpoint in plan.final_checkpoints(arm):
+            typer.echo(f"{arm:24} {plan.checkpoint_model(checkpoint)}")
+
+
 def main() -> None:
     """Run the command line; a mistake of the user's is one message and exit code 2, no traceback."""
     try:

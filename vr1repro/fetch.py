@@ -1,6 +1,5 @@
 """Bring model weights and finished data sets from the hub or a local folder into the run, pinned and hashed."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from vr1repro.errors import UserError
 from vr1repro.provenance import MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
-_MODEL_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
+_MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
 
 
 def fetch_model(source: HubModel | LocalModel, out: Path) -> str | None:
@@ -56,6 +55,14 @@ def fetch_benchmark(source: ProblemSource, out: Path) -> None:
     _link(folder, out, commit, source)
 
 
+def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSource:
+    """A benchmark's source once `fetch_benchmark` has linked its files into a folder."""
+    path = folder / source.path if source.kind == "hub" and source.path else folder
+    adapter = slug if source.adapter == "auto" else source.adapter
+    moved = {"kind": "path", "path": str(path), "id": None, "revision": None, "name": None, "adapter": adapter}
+    return source.model_copy(update=moved)
+
+
 def _model_folder(source: HubModel | LocalModel) -> tuple[Path, str | None]:
     if isinstance(source, LocalModel):
         return _local(source.path), None
@@ -96,4 +103,4 @@ def _link(folder: Path, out: Path, commit: str | None, source: Section) -> None:
     kind = "model" if isinstance(source, HubModel | LocalModel) else "problems"
     write_manifest(aside, kind, source.model_dump(mode="json"), {}, {"commit": commit})
     shutil.rmtree(out, ignore_errors=True)
-    os.replace(aside, out)
+    aside.replace(out)

@@ -118,7 +118,7 @@ def bridge_shard(
         for problem in read_problems(Path(plan.problems(name)) / PROBLEMS)
         if in_shard(problem, shard, settings.coldset.shards)
     )
-    habits = settings.lab and (settings.lab.teacher, settings.lab.world.threshold)
+    habits = None if settings.lab is None else (settings.lab.teacher, settings.lab.world.threshold)
     models = {name: Path(plan.model(name)) for name in plan.coldset_models()}
     threads = settings.resources.bridge.threads
     mllm = open_engine(settings.coldset.mllm, models, habits, threads)
@@ -218,7 +218,7 @@ def evaluate_checkpoint(
     asked = plan.checkpoint(checkpoint)
     results = evaluate(
         str(plan.checkpoint_model(asked)),
-        [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(asked.arm)],
+        [BenchmarkSpec(slug, _benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(asked.arm)],
         settings.evaluation,
         settings.seeds.evaluation,
         out.parent,
@@ -314,11 +314,11 @@ def _evidence(plan: Plan) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): file_sha(path) for path in sorted(files)}
 
 
-def benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:
+def _benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:
     """Where a benchmark's questions lie in the run, in its own format."""
-    source, folder = settings.benchmarks[slug], str(plan.problems(slug))
+    from vr1repro.fetch import linked_source
+
+    source, folder = settings.benchmarks[slug], Path(plan.problems(slug))
     if isinstance(source, LabBenchmark):
-        return ProblemSource(kind="path", path=folder, adapter=slug)
-    path = f"{folder}/{source.path}" if source.kind == "hub" and source.path else folder
-    moved = {"kind": "path", "path": path, "id": None, "revision": None, "name": None}
-    return source.model_copy(update=moved)
+        return ProblemSource(kind="path", path=str(folder), adapter=slug)
+    return linked_source(source, folder, slug)

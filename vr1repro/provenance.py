@@ -176,7 +176,7 @@ def _closure(modules: Iterable[str]) -> set[str]:
 
 
 def _imports(name: str) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(_bare_tree(_module_file(name))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names if _is_ours(alias.name))

@@ -280,7 +280,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.partial")
     aside.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8"))
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
@@ -329,7 +329,7 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> int:
 
 _STRING = {"dtype": "string", "_type": "Value"}
 _HUB_FEATURES = {
-    **{name: _STRING for name in ("id", "source", "question", "answer")},
+    **dict.fromkeys(("id", "source", "question", "answer"), _STRING),
     "choices": {"feature": _STRING, "_type": "List"},
     "image": {"_type": "Image"},
     "metadata": _STRING,

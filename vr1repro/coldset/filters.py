@@ -1,8 +1,8 @@
 """The rules that reject a trace, in the order in which they are tried. A trace is rejected by the first that fires.
 
 Paper section 3.3.1: chains whose final answer disagrees with the ground truth are removed, then "rule-based data
-filtering to remove logical inconsistent samples". Neither the matcher nor the rules are stated; the answer rule here uses
-the grader that the reward and the benchmarks use, and every other rule names one way in which a chain is unusable.
+filtering to remove logical inconsistent samples". Neither the matcher nor the rules are stated; the answer rule here
+uses the grader that the reward and the benchmarks use, and every other rule names one way in which a chain is unusable.
 """
 
 import re
@@ -101,12 +101,12 @@ RULES: dict[str, Callable[[Candidate, ColdsetSettings], bool]] = {
     for rule in (truncated, no_answer, tags_inside, too_long, repetition, assistant_talk, leak, contradiction)
 }
 # The grader's outcomes other than right, as names of rejections.
-ANSWER_RULES = {outcome: f"answer-{outcome.value.replace('_', '-')}" for outcome in Outcome if outcome.correct is not True}
+ANSWER_RULES: dict[Outcome, str] = {
+    outcome: f"answer-{outcome.value.replace('_', '-')}" for outcome in Outcome if outcome is not Outcome.RIGHT
+}
 
 
-def rejections(
-    candidates: Iterable[Candidate], settings: ColdsetSettings, grader: Grader
-) -> Iterator[str | None]:
+def rejections(candidates: Iterable[Candidate], settings: ColdsetSettings, grader: Grader) -> Iterator[str | None]:
     """The name of the rule that rejects each candidate, in order; None for those kept.
 
     The cheap rules come first; only what they leave reaches the grader.

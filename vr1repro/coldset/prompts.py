@@ -8,8 +8,8 @@ PSEUDO_COT = (
 
 # v1 and v4 section 3.3.1, to the letter ("a image"); the paper's text ends in an ellipsis, what follows is not stated.
 DESCRIPTION = (
-    "Given a image, a question:{question} and a thinking process:{pseudo_cot}, provide a detailed description containing"
-    " all the necessary details of the image to answer the question correctly"
+    "Given a image, a question:{question} and a thinking process:{pseudo_cot}, provide a detailed description"
+    " containing all the necessary details of the image to answer the question correctly"
 )
 
 # v1 Figure 2: after the description, before the question.

@@ -14,7 +14,7 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.fetch import data_folder
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import write_problems
+from vr1repro.records import Problem, write_problems
 
 
 def take(source: HubData | LocalData, out: Path) -> dict[str, Any]:
@@ -35,7 +35,8 @@ def take(source: HubData | LocalData, out: Path) -> dict[str, Any]:
     if (folder / "coldset.parquet").is_file():
         problems = load_problems(ProblemSource(kind="path", path=str(folder / "coldset.parquet"), adapter="problems"))
         return {"kept": write_problems(out / "coldset.parquet", problems), "commit": commit}
-    skips, kept = Skips(), []
+    skips = Skips()
+    kept: list[Problem] = []
     for path in sorted(folder.glob("*.json*")):
         adapter = "llava-cot" if "llava" in path.name.lower() else "mulberry"
         for problem in load_problems(ProblemSource(kind="path", path=str(path), adapter=adapter), skips):

@@ -61,7 +61,7 @@ class LabWorld(Section):
         description="Share of all rows of values that each partition owns. A hash of the values alone decides, so the"
         " same row never stands in two partitions, whatever its glyphs or question.",
     )
-    jitter: int = Field(default=2, ge=0, le=3, description="Each glyph moves by up to this many pixels, both ways.")
+    jitter: int = Field(default=1, ge=0, le=3, description="Each glyph moves by up to this many pixels, both ways.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -128,13 +128,13 @@ class LabPhase(Section):
 
     rows: int = Field(ge=2, description="Longest row of this phase.")
     solve: Share = Field(description="Share of problem solving; the rest is reading and bridging.")
-    bridge: Share = Field(description="Share of the Pseudo-CoT and description tasks; the rest is reading.")
+    bridge: Share = Field(description="Share of the Pseudo-CoT and description replies; the rest is plain reading.")
     max_steps: int = Field(gt=0, description="The phase ends after this many optimizer steps at the latest.")
     until_loss: float = Field(
         default=0.0,
         ge=0,
-        description="The phase ends once the running mean of its loss, over `window` steps, is below this. It"
-        " holds the model's skill in a band whatever the seed; 0: only max_steps ends it.",
+        description="The phase ends once the mean loss of chains (of reading, where none are solved) over `window`"
+        " steps is below this. It holds the model's skill in a band whatever the seed; 0: only max_steps ends it.",
     )
     lr: float = Field(gt=0, description="Learning rate.")
 
@@ -150,14 +150,15 @@ class LabPretrain(Section):
 
     phases: list[LabPhase] = Field(
         default=[
-            LabPhase(rows=4, solve=0.0, bridge=0.0, max_steps=200, lr=2e-3),
-            LabPhase(rows=3, solve=0.9, bridge=0.05, max_steps=130, lr=1.5e-3),
-            LabPhase(rows=16, solve=0.7, bridge=0.2, max_steps=250, lr=1.5e-3),
+            LabPhase(rows=3, solve=0.0, bridge=0.0, max_steps=160, until_loss=0.4, lr=2e-3),
+            LabPhase(rows=16, solve=0.0, bridge=0.0, max_steps=240, until_loss=0.08, lr=2e-3),
+            LabPhase(rows=3, solve=0.85, bridge=0.1, max_steps=130, until_loss=0.25, lr=1.5e-3),
+            LabPhase(rows=16, solve=0.65, bridge=0.2, max_steps=320, until_loss=0.28, lr=1.5e-3),
         ],
         min_length=1,
         description="Phases in order; the optimizer goes on from one to the next.",
     )
-    batch: int = Field(default=64, gt=0, description="Examples a step.")
+    batch: int = Field(default=32, gt=0, description="Examples a step.")
     direct: Share = Field(
         default=0.3, description="Share of solved problems that are answered without a chain, as base models often do."
     )

@@ -39,7 +39,9 @@ Benchmark = Annotated[LabBenchmark | ProblemSource, Field(discriminator="kind")]
 class Resources(Section):
     """What one job of a kind needs. Cluster facts (partition, cores a GPU) stand in the profile."""
 
-    threads: int = Field(gt=0, description="CPU threads. Results on a CPU depend on it, so it never follows the machine.")
+    threads: int = Field(
+        gt=0, description="CPU threads. Results on a CPU depend on it, so it never follows the machine."
+    )
     gpu: int = Field(ge=0, description="GPUs of the job, on one node.")
     mem_mb: int = Field(gt=0, description="Main memory.")
     runtime: int = Field(gt=0, description="Minutes, for the first attempt.")

@@ -249,7 +249,5 @@ def summary(scores: Iterable[Score]) -> str:
             f", {score.n_undecided} undecided ({score.low:.2f} to {score.high:.2f})" if score.n_undecided else ""
         )
         note = f" [{score.note}]" if score.note else ""
-        lines.append(
-            f"{score.group:14} {score.name:40} {score.value:6.2f}  {score.n_right}/{score.n}{undecided}{note}"
-        )
+        lines.append(f"{score.group:14} {score.name:40} {score.value:6.2f}  {score.n_right}/{score.n}{undecided}{note}")
     return "\n".join(lines)

@@ -1,6 +1,5 @@
 """Load a model to train, and save it so that a reader finds all of it or none."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def save(
         processor.save_pretrained(aside)
         write_manifest(aside, "model", settings, inputs)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(aside, folder)
+        aside.replace(folder)
     trainer.accelerator.wait_for_everyone()
 
 

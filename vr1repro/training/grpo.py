@@ -98,9 +98,7 @@ def train(
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)
-    rows = rl_rows(
-        rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt
-    )
+    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
     _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
     inputs = {
         "model": content_sha(model_dir),
@@ -208,9 +206,7 @@ class _KeepSteps(TrainerCallback):
         self._trainer, self._processor, self._out, self._job = trainer, processor, out, job
         self._settings, self._inputs = settings, inputs
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save where the step is one to keep."""
         step = self._job.first_step + state.global_step
         if step in self._job.kept_steps:

@@ -23,7 +23,7 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
             " started; start it through the workflow's rule, or change `launch` in the config"
         )
     return {
-        "output_dir": str(out / ".trainer"),
+        "output_dir": str(out),
         "use_cpu": not torch.cuda.is_available(),
         "bf16": launch.precision == "bf16",
         "gradient_checkpointing": launch.gradient_checkpointing,

@@ -38,7 +38,7 @@ wildcard_constraints:
     seed=r"\d+",
     stage=r"\d+",
     shard=r"\d+",
-    slug=SLUG,
+    slug=re.sub(r"\?P<\w+>", "?:", SLUG),  # angle brackets are path variables to Snakemake
 
 
 def settings(*parts):

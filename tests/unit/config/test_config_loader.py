@@ -36,7 +36,11 @@ def _set(values: Any, key: str, value: Any) -> None:
         ("sft.batch", 33, r"sft\.batch: 33 is no multiple"),
         ("rl.learning_rate", -1, r"rl\.learning_rate: Input should be greater than 0"),
         ("arms.vision-r1.stages.0.group", 1, r"stages\.0\.group: Input should be greater than or equal to 2"),
-        ("arms.vision-r1.stages.1.max_tokens", 100_000, r"arms\.vision-r1\.stages\[1\]\.max_tokens: 100000 and .* reads 4096"),
+        (
+            "arms.vision-r1.stages.1.max_tokens",
+            100_000,
+            r"arms\.vision-r1\.stages\[1\]\.max_tokens: 100000 and .* reads 4096",
+        ),
         ("arms.vision-r1.start", "cii", r"arms\.vision-r1\.start: unknown name 'cii'; known: base, ci, ci-answers"),
         ("arms.vision-r1.reward", None, r"arms\.vision-r1: reward: an arm with stages needs one"),
         ("arms.my_arm", {"label": "x", "start": "ci"}, r"arms\.my_arm: String should match pattern"),
@@ -49,9 +53,7 @@ def _set(values: Any, key: str, value: Any) -> None:
         ("rl.prompts_per_step", 5, r"group: 16 x rl\.prompts_per_step 5 = 80|do not divide"),
     ],
 )
-def test_mistakes_are_named(
-    micro: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str
-) -> None:
+def test_mistakes_are_named(micro: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str) -> None:
     _set(micro, key, value)
     path = tmp_path / "broken.yaml"
     path.write_text(yaml.safe_dump(micro, sort_keys=False))

@@ -88,6 +88,8 @@ def test_the_ablations_of_the_paper_are_arms_in_both_configs(repo: Path) -> None
     large = {"base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci"}
     assert set(paper["arms"]) - large == set(micro["arms"])
     for name in set(micro["arms"]) - {"zero", "long"}:
-        shape = [[len(arms[name].get("stages", [])), [s["group"] for s in arms[name].get("stages", [])]]
-                 for arms in (paper["arms"], micro["arms"])]
+        shape = [
+            [len(arms[name].get("stages", [])), [s["group"] for s in arms[name].get("stages", [])]]
+            for arms in (paper["arms"], micro["arms"])
+        ]
         assert shape[0] == shape[1], name

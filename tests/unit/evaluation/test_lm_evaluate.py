@@ -1,0 +1,168 @@
+"""`evaluate`, from problems through lm-eval to files, with a tiny checkpoint of the real architecture."""
+
+import io
+import json
+import logging
+
+import pytest
+from PIL import Image
+
+from vr1repro.config.evaluation import EvaluationSettings
+from vr1repro.config.problems import ProblemSource
+from vr1repro.errors import UserError
+from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+from vr1repro.records import Problem, Response, read, write_problems
+
+pytest.importorskip("lm_eval")
+
+
+def settings(**change):
+    values = {"benchmarks": ["mmmath"], "protocols": ["single", "paper"], "max_tokens": 6, "retries": 2,
+              "engine": {"kind": "transformers", "batch_size": 4}}  # fmt: skip
+    return EvaluationSettings(**{**values, **change})
+
+
+@pytest.fixture
+def spec(tmp_path):
+    def picture(n):
+        buffer = io.BytesIO()
+        Image.new("RGB", (28 + n, 28), "white").save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    problems = [
+        Problem(id=f"q{n}", source="micro", question=f"row {n}?", answer="1", image=picture(n)) for n in range(6)
+    ]
+    write_problems(tmp_path / "problems.parquet", problems)
+    return BenchmarkSpec("mmmath", ProblemSource(kind="path", path=str(tmp_path / "problems.parquet")))
+
+
+def run(checkpoint, spec, out, seeds=(1,), **change):
+    limit = change.pop("limit", None)
+    return evaluate(str(checkpoint), [spec], settings(**change), list(seeds), out, "r", "tiny", arm="ci", train_seed=3,
+                    limit=limit)  # fmt: skip
+
+
+@pytest.fixture
+def never_answers(monkeypatch):
+    """No reply counts as answered, whatever random weights write, so that every question is asked to the last try."""
+    monkeypatch.setattr("vr1repro.evaluation.lm.has_answer", lambda reply: False)
+
+
+def path(out, protocol="single", seed=1):
+    return out / "tiny" / "mmmath" / protocol / f"e{seed}" / "responses.jsonl"
+
+
+def test_both_protocols_hold_the_same_first_attempts_in_order(tiny_checkpoint, spec, tmp_path, never_answers):
+    results = run(tiny_checkpoint, spec, tmp_path / "out", seeds=(1, 2))
+    assert [(one.protocol, one.seed, one.healthy) for one in results] == [
+        ("single", 1, True), ("paper", 1, True), ("single", 2, True), ("paper", 2, True),
+    ]  # fmt: skip
+    single = list(read(path(tmp_path / "out"), Response))
+    paper = list(read(path(tmp_path / "out", "paper"), Response))
+    assert [row.id for row in single] == [f"q{n}" for n in range(6)]
+    assert [row.response for row in single] == [row.response for row in paper if row.attempt == 0]
+    # The first sample and two retries.
+    assert [(row.id, row.attempt) for row in paper] == [(f"q{n}", k) for n in range(6) for k in range(3)]
+    first = single[0]
+    assert (first.arm, first.train_seed, first.eval_seed, first.benchmark) == ("ci", 3, 1, "mmmath")
+    assert first.model_sha
+    assert all(row.n_tokens == 6 for row in single if row.finish_reason == "length")
+    assert all(1 <= row.n_tokens <= 6 for row in single)
+    run_json = json.loads((path(tmp_path / "out").parent / "run.json").read_text())
+    assert run_json["content"]["counts"]["unknown_tokens"] == 0
+    assert set(run_json["content"]["lm_eval"]) == {"replied,none", "answer_tag,none"}
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(tiny_checkpoint, spec, tmp_path):
+    for name in ("a", "b"):
+        run(tiny_checkpoint, spec, tmp_path / name, seeds=(1, 2))
+    assert path(tmp_path / "a").read_bytes() == path(tmp_path / "b").read_bytes()
+    assert path(tmp_path / "a", "paper").read_bytes() == path(tmp_path / "b", "paper").read_bytes()
+    texts = [[row.response for row in read(path(tmp_path / "a", seed=seed), Response)] for seed in (1, 2)]
+    assert texts[0] != texts[1]
+
+
+def test_an_interrupted_run_asks_only_for_the_rest(tiny_checkpoint, spec, tmp_path, monkeypatch, never_answers):
+    from vr1repro.engines.local import TransformersEngine
+
+    run(tiny_checkpoint, spec, tmp_path / "whole")
+    asked = []
+    plain = TransformersEngine.generate
+
+    def counting(self, requests, sampling, stop_after=None):
+        for number, completion in enumerate(plain(self, requests, sampling)):
+            if number == stop_after:
+                raise KeyboardInterrupt
+            asked.append(completion.key)
+            yield completion
+
+    out = tmp_path / "broken"
+    monkeypatch.setattr(TransformersEngine, "generate", lambda *a: counting(*a, stop_after=3))
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_checkpoint, spec, out)
+    assert len(asked) == 3
+    monkeypatch.setattr(TransformersEngine, "generate", counting)
+    run(tiny_checkpoint, spec, out)
+    assert len(asked) == 18
+    for protocol in ("single", "paper"):
+        assert path(out, protocol).read_bytes() == path(tmp_path / "whole", protocol).read_bytes()
+    asked.clear()
+    run(tiny_checkpoint, spec, out)
+    assert asked == []
+
+
+def test_limit_asks_the_first_questions(tiny_checkpoint, spec, tmp_path):
+    run(tiny_checkpoint, spec, tmp_path, limit=2, protocols=["single"])
+    assert [row.id for row in read(path(tmp_path), Response)] == ["q0", "q1"]
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "message"),
+    [
+        ("http://127.0.0.1:1/v1", {}, "needs evaluation.engine.kind openai"),
+        ("owner/name", {}, "not a folder"),
+        (None, {"prompts": {"mmmath": "cot"}}, "evaluation.prompts.mmmath"),
+    ],
+)
+def test_impossible_calls_are_refused(tiny_checkpoint, spec, tmp_path, model, change, message):
+    with pytest.raises(UserError, match=message):
+        run(model or tiny_checkpoint, spec, tmp_path, **change)
+
+
+def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared, monkeypatch):
+    from lm_eval.tasks import TaskManager
+
+    from vr1repro.evaluation.tasks import FOLDER
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    data = str(shared / "mathvision" / "problems-240.parquet")
+    manager = TaskManager(include_path=str(FOLDER), include_defaults=False, metadata={"data": {"mathvision": data}})
+    assert set(manager.all_tasks) == {
+        "vr1_mathvista", "vr1_mathvista_cot", "vr1_mathverse", "vr1_mathverse_direct", "vr1_mathverse_cot",
+        "vr1_mmmath", "vr1_mathvision", "vr1_mathvision_direct", "vr1_mathvision_cot",
+    }  # fmt: skip
+    task = manager.load(["vr1_mathvision_cot"])["tasks"]["vr1_mathvision_cot"]
+    docs = list(task.dataset["test"])
+    golds = [task.process_results(doc, [f"so \\boxed{{{doc['answer']}}}"])["acc"] for doc in docs[:20]]
+    assert golds == [1.0] * 20
+    assert task.process_results(docs[0], ["I cannot say."])["acc"] == 0.0
+    task.build_all_requests(limit=3)
+    from vr1repro.evaluation.tasks.prompts import prompt
+
+    for instance, problem in zip(task.instances, task.dataset["test"].problems, strict=False):
+        text, asked, media = instance.args
+        assert text == "<image>" + prompt("mathvision", problem, "cot")
+        assert (asked["until"], asked["max_gen_toks"], asked["temperature"]) == ([], 16000, 0.6)
+        assert [image.size for image in media["visual"]] == [Image.open(io.BytesIO(problem.image)).size]
+
+
+@pytest.mark.slow
+def test_real_mathvision_pictures_go_the_whole_way(tiny_checkpoint, shared, tmp_path):
+    source = ProblemSource(kind="path", path=str(shared / "mathvision" / "problems-240.parquet"))
+    spec = BenchmarkSpec("mathvision", source)
+    chosen = settings(benchmarks=["mathvision"])
+    results = evaluate(str(tiny_checkpoint), [spec], chosen, [1], tmp_path, "r", "tiny", limit=8)
+    for one in results:
+        assert one.healthy
+        assert one.counts["questions"] == 8
+        assert {one.counts[name] for name in ("refused", "unknown_tokens", "grid_mismatches")} == {0}

@@ -1,0 +1,145 @@
+"""Rows of each data set in use become problems, and bad rows say why they are none."""
+
+import pytest
+
+from vr1repro.problems.adapters import SCHEMAS, BadRow, boxed, final_answer, schema_of
+
+ROWS = {
+    "mathvista": (
+        {
+            "pid": "6", "question": "How long?", "image": None, "choices": ["6cm", "7cm"], "unit": None,
+            "precision": 1.0, "answer": "6cm", "question_type": "multi_choice", "answer_type": "text",
+            "metadata": {"task": "geometry problem solving", "skills": ["geometry reasoning"]},
+        },
+        ("6", "How long?", "6cm", ["6cm", "7cm"]),
+    ),
+    "mathverse": (
+        {
+            "sample_index": "5", "problem_index": "1", "problem_version": "Vision Only", "question": "", "image": None,
+            "answer": "D", "question_type": "multi-choice", "metadata": {"subject": "Plane Geometry"},
+        },
+        ("5", "", "D", None),
+    ),
+    "mmmath": (
+        {
+            "question": "Find x.", "file_name": "1.png", "solution": r"so \boxed{4} or \boxed{\frac{1}{2}}",
+            "year": "八年级", "difficult": "普通", "knowledge": "Functions",
+        },
+        ("0", "Find x.", r"4,\frac{1}{2}", None),
+    ),
+    "mathvision": (
+        {
+            "id": "2", "question": "Which? <image1>", "options": ["A", "B", "C", "D", "E"], "answer": "A",
+            "solution": None, "level": 2, "subject": "arithmetic", "image": "images/2.jpg", "decoded_image": None,
+        },
+        ("2", "Which? <image1>", "A", ["A", "B", "C", "D", "E"]),
+    ),
+    "rl": ({"images": [], "problem": "<image>Find y.", "answer": "3"}, ("0", "Find y.", "3", None)),
+    "llava-cot": (
+        {
+            "id": "a", "image": "x.png",
+            "conversations": [
+                {"from": "human", "value": "<image>\nHow many?"},
+                {"from": "gpt", "value": "<REASONING> r </REASONING>\n<CONCLUSION> 12 </CONCLUSION>"},
+            ],
+        },
+        ("a", "How many?", "12", None),
+    ),
+    "mulberry": (
+        {
+            "images": ["x.png"],
+            "conversations": [
+                {"role": "user", "content": "<image>Which?"},
+                {"role": "assistant", "content": "### Step 1\nlook\n### The final answer is: B"},
+            ],
+        },
+        ("0", "Which?", "B", None),
+    ),
+    "problems": (
+        {
+            "id": "p", "source": "micro", "question": "q", "answer": "1", "choices": None, "image": None,
+            "metadata": "{}",
+        },
+        ("p", "q", "1", None),
+    ),
+}  # fmt: skip
+
+
+class NoPictures:
+    def read(self, path: str) -> bytes:
+        return path.encode()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_known_by_their_columns_and_become_problems(name):
+    row, expected = ROWS[name]
+    assert schema_of(frozenset(row)) == name
+    problem = SCHEMAS[name].adapt(row, 0, NoPictures())
+    assert (problem.id, problem.question, problem.answer, problem.choices) == expected
+
+
+def test_every_schema_has_a_row_here():
+    assert set(ROWS) == set(SCHEMAS)
+
+
+def test_metadata_keeps_what_sub_scores_need():
+    row, _ = ROWS["mathvista"]
+    metadata = SCHEMAS["mathvista"].adapt(row, 0, None).metadata
+    assert metadata["task"] == "geometry problem solving"
+    assert metadata["answer_type"] == "text"
+    assert SCHEMAS["mathverse"].adapt(ROWS["mathverse"][0], 0, None).metadata["problem_version"] == "Vision Only"
+
+
+def test_unknown_columns_fit_no_schema():
+    assert schema_of(frozenset({"prompt", "completion"})) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("mathvista", {"answer": ""}, "no_answer"),
+        ("mathvista", {"pid": None}, "no_id"),
+        ("mathverse", {"answer": None}, "no_answer"),
+        ("mmmath", {"solution": "no box at all"}, "no_answer"),
+        ("mmmath", {"question": ""}, "no_question"),
+        ("rl", {"problem": ""}, "no_problem"),
+        ("llava-cot", {"conversations": []}, "no_conversation"),
+        (
+            "llava-cot",
+            {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "hm"}]},
+            "no_answer",
+        ),
+        ("mulberry", {"conversations": None}, "no_conversation"),
+    ],
+)
+def test_bad_rows_say_why(name, change, reason):
+    with pytest.raises(BadRow) as caught:
+        SCHEMAS[name].adapt({**ROWS[name][0], **change}, 0, NoPictures())
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"\boxed{5}", ["5"]),
+        (r"\boxed{\frac{1}{2}} and \boxed{3}", [r"\frac{1}{2}", "3"]),
+        (r"\boxed{5", []),
+        (r"\boxed{1} \boxed{2", ["1"]),
+        ("", []),
+    ],
+)
+def test_boxes_are_matched_by_braces(text, expected):
+    assert boxed(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("<CONCLUSION> 7 </CONCLUSION>", "7"),
+        ("<think>a</think><answer> Final Answer:7 </answer>", "7"),
+        (r"thus \boxed{1} no, \boxed{7}", "7"),
+        ("The final answer is: 7.", "7"),
+    ],
+)
+def test_final_answers_of_training_sets(reply, expected):
+    assert final_answer(reply) == expected

@@ -1,0 +1,1 @@
+"""Who samples: transformers, vLLM or an endpoint behind one interface (`base.Engine`)."""

@@ -1,0 +1,118 @@
+"""The responses of one model to one benchmark under one seed: what was earned, and the files it ends in."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from vr1repro.evaluation.protocols import Protocol
+from vr1repro.records import Appender, Response, read, write_rows
+
+RESPONSES, ASIDE, TIMING, RUN = "responses.jsonl", "responses.aside.jsonl", "timing.jsonl", "run.json"
+
+# What a row answers: question, attempt, prompt, picture, sampling settings, weights.
+Key = tuple[str, int, str, str | None, str | None, str | None]
+
+
+def key(row: Response) -> Key:
+    """What a row answers; an earned row counts only where all of it is the same."""
+    return row.id, row.attempt, row.prompt_sha, row.image_sha, row.generation_sha, row.model_sha
+
+
+class Ledger:
+    """Response rows, earned once.
+
+    Rows are appended to `responses.jsonl` of each protocol as they come, so a crash loses none. `finish` rewrites the
+    files in the benchmark's order. Rows of other settings, or of questions that are not asked now, are moved to
+    `responses.aside.jsonl` and used again when they fit.
+    """
+
+    def __init__(self, folders: dict[Protocol, Path]) -> None:
+        """Read what was earned.
+
+        Args:
+            folders: Folder of each protocol, `<benchmark>/<protocol>/e<seed>`.
+        """
+        self.folders = folders
+        self._rows: dict[Key, Response] = {}
+        for folder in folders.values():
+            for name in (RESPONSES, ASIDE):
+                path = folder / name
+                if path.exists():
+                    Appender(path).close()  # cuts a torn last line
+                    for row in read(path, Response):
+                        self._rows.setdefault(key(row), row)
+        self._appenders = {protocol: Appender(folder / RESPONSES) for protocol, folder in folders.items()}
+        self._timing = [Appender(folder / TIMING) for folder in folders.values()]
+
+    def earned(self, wanted: Key) -> Response | None:
+        """The row that answers this very prompt, or None."""
+        return self._rows.get(wanted)
+
+    def add(self, row: Response, telemetry: dict[str, Any]) -> None:
+        """Keep one earned row, and when and how long it took."""
+        self._rows[key(row)] = row
+        for protocol, appender in self._appenders.items():
+            if _belongs(row, protocol):
+                appender.append(_as(row, protocol))
+        for timing in self._timing:
+            timing.append({"id": row.id, "attempt": row.attempt, **telemetry})
+
+    def close(self) -> None:
+        """Sync and close the files without ordering them."""
+        for appender in (*self._appenders.values(), *self._timing):
+            appender.close()
+
+    def finish(self, attempts: Sequence[Response]) -> Iterator[tuple[Protocol, list[Response]]]:
+        """Close the files and write them in order.
+
+        Args:
+            attempts: The rows that count, in the benchmark's order, attempts at a question together.
+
+        Yields:
+            Each protocol and the rows of its file.
+        """
+        self.close()
+        counting = {key(row) for row in attempts}
+        spare = sorted((row for found, row in self._rows.items() if found not in counting), key=_order)
+        for protocol, folder in self.folders.items():
+            rows = [_as(row, protocol) for row in attempts if _belongs(row, protocol)]
+            aside = [_as(row, protocol) for row in spare if _belongs(row, protocol)]
+            if aside:
+                write_rows(folder / ASIDE, aside)
+            write_rows(folder / RESPONSES, rows)
+            if not aside:
+                (folder / ASIDE).unlink(missing_ok=True)
+            yield protocol, rows
+
+
+def counts(rows: Iterable[Response]) -> dict[str, int]:
+    """What a reader must know of a file of responses before its score.
+
+    `truncated`: hit the token limit; `refused`: never asked; `unknown_tokens`, `grid_mismatches`: 0 in health.
+    """
+    found = dict.fromkeys(
+        ("questions", "responses", "truncated", "refused", "unknown_tokens", "grid_mismatches", "tokens"), 0
+    )
+    questions = set()
+    for row in rows:
+        extra = row.model_extra or {}
+        questions.add(row.id)
+        found["responses"] += 1
+        found["truncated"] += row.finish_reason == "length"
+        found["refused"] += row.finish_reason == "refused"
+        found["unknown_tokens"] += extra.get("unknown_tokens") or 0
+        found["grid_mismatches"] += bool(extra.get("grid_mismatch"))
+        found["tokens"] += row.n_tokens or 0
+    return {**found, "questions": len(questions)}
+
+
+def _belongs(row: Response, protocol: Protocol) -> bool:
+    return protocol == "paper" or row.attempt == 0
+
+
+def _as(row: Response, protocol: Protocol) -> Response:
+    return row if row.protocol == protocol else row.model_copy(update={"protocol": protocol})
+
+
+def _order(row: Response) -> tuple[str, ...]:
+    return tuple(str(part) for part in key(row))

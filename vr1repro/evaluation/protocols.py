@@ -1,0 +1,68 @@
+"""The protocols `single` and `paper`: the same first samples, read in two ways.
+
+`paper` is what the paper's evaluator does (repo, vlmeval/api/gpt.py l.231-258 and vlmeval/inference.py l.115-128): a
+reply without `</answer>` is asked for again, at most four times; the first reply that has it counts, else the last;
+and the reply is replaced by group 1 of `<answer> Final Answer:(.*?) </answer>` where that matches. The paper does not
+mention it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Literal
+
+from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
+from vr1repro.errors import UserError
+from vr1repro.records import Response
+
+Protocol = Literal["single", "paper"]
+
+_ANSWER = re.compile(rf"{re.escape(ANSWER_OPEN)} {re.escape(FINAL_ANSWER)}(.*?) {re.escape(ANSWER_CLOSE)}", re.DOTALL)
+
+
+def has_answer(reply: str) -> bool:
+    """Whether the paper's evaluator takes a reply without asking again."""
+    return ANSWER_CLOSE in reply
+
+
+def stripped(reply: str) -> str:
+    """A reply as the paper's evaluator hands it to its scorer: group 1 of the first match, else the whole reply."""
+    match = _ANSWER.search(reply)
+    return reply if match is None else match.group(1)
+
+
+def pick(attempts: list[Response], protocol: Protocol) -> Response:
+    """The attempt that counts.
+
+    Args:
+        attempts: The attempts at one question, in any order, the first (0) among them.
+        protocol: `single` takes attempt 0; `paper` the first that has `</answer>`, else the last.
+
+    Raises:
+        UserError: The first attempt is not there.
+    """
+    ordered = sorted(attempts, key=lambda row: row.attempt)
+    if not ordered or ordered[0].attempt != 0:
+        identity = ordered[0].id if ordered else "?"
+        raise UserError(f"question {identity}: its first attempt is not in the file; evaluate again")
+    if protocol == "single":
+        return ordered[0]
+    return next((row for row in ordered if has_answer(row.response)), ordered[-1])
+
+
+def select(rows: Iterable[Response], protocol: Protocol) -> Iterator[Response]:
+    """One response a question, in the file's order of questions.
+
+    For `paper` the row's `response` is what its scorer is given, and the whole reply stands in the extra key `reply`.
+
+    Args:
+        rows: A `responses.jsonl`: all attempts at a question stand together.
+        protocol: Which protocol's reading.
+    """
+    for _, attempts in groupby(rows, key=lambda row: row.id):
+        row = pick(list(attempts), protocol)
+        if protocol == "paper":
+            row = Response.model_validate(
+                {**row.model_dump(), "response": stripped(row.response), "reply": row.response, "protocol": "paper"}
+            )
+        yield row

@@ -1,0 +1,1 @@
+"""Sources of problems: the hub, local folders, Parquet and JSONL files, in the schemas of the data sets in use."""

@@ -1,0 +1,197 @@
+"""Load problems from a configured source; bad rows are left out, counted by reason and kept for the reader."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vr1repro.config.problems import ProblemSource
+from vr1repro.errors import UserError
+from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
+from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
+from vr1repro.records import Problem, read_lines, write_rows
+
+
+@dataclass
+class Skips:
+    """The rows that were left out. A benchmark's denominator shrinks by them, so they are always reported."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, number: int, identity: str | None, reason: str, detail: str) -> None:
+        """Note one row: its number in the source (from 0), its id where it has one, why."""
+        self.rows.append({"row": number, "id": identity, "reason": reason, "detail": detail[:500]})
+
+    def counts(self) -> dict[str, int]:
+        """Number of rows by reason, sorted by reason."""
+        return dict(sorted(Counter(str(row["reason"]) for row in self.rows).items()))
+
+    def write(self, path: Path) -> None:
+        """Write `skipped.jsonl`."""
+        write_rows(path, self.rows)
+
+
+def load_problems(source: ProblemSource, skips: Skips | None = None) -> Iterator[Problem]:
+    """Problems of a source, in its order.
+
+    Args:
+        source: Where they are, and in which schema.
+        skips: Collects what was left out: no answer, image missing, unreadable, empty or over the pixel limit, id seen
+            before, and whatever else an adapter refuses.
+
+    Yields:
+        Problems whose image can be decoded.
+
+    Raises:
+        UserError: The source cannot be read, its columns fit no schema, or not one row is a problem.
+    """
+    skips = Skips() if skips is None else skips
+    seen: set[str] = set()
+    schema: Schema | None = None
+    rows, store = _open(source)
+    for number, row in enumerate(rows):
+        if schema is None:
+            schema = _schema(source, row)
+        try:
+            problem = _problem(source, schema, row, number, store)
+            if problem.id in seen:
+                raise BadRow("duplicate_id", problem.id)
+        except (BadRow, BadImage) as error:
+            skips.add(number, _identity(row), error.reason, str(error))
+            continue
+        except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
+            skips.add(number, _identity(row), "bad_row", f"{type(error).__name__}: {error}")
+            continue
+        seen.add(problem.id)
+        yield problem
+        if source.limit is not None and len(seen) >= source.limit:
+            return
+    if not seen:
+        raise UserError(f"{_name(source)}: no row is a problem ({skips.counts() or 'there are none'})")
+
+
+def _problem(
+    source: ProblemSource, schema: Schema, row: Mapping[str, Any], number: int, store: ImageStore | None
+) -> Problem:
+    problem = schema.adapt(row, number, store)
+    if problem.image is None:
+        if not source.text_only:
+            raise BadImage("no_image")
+    else:
+        decode(problem.image, source.max_pixels)
+    return problem if source.source is None else problem.model_copy(update={"source": source.source})
+
+
+def _schema(source: ProblemSource, row: Mapping[str, Any]) -> Schema:
+    name = schema_of(frozenset(row)) if source.adapter == "auto" else source.adapter
+    if name is None:
+        raise UserError(
+            f"{_name(source)}: the columns {', '.join(sorted(row))} fit no known schema ({', '.join(SCHEMAS)});"
+            " set `adapter`"
+        )
+    return SCHEMAS[name]
+
+
+def _identity(row: Mapping[str, Any]) -> str | None:
+    for key in ("id", "pid", "sample_index"):
+        if row.get(key) is not None:
+            return str(row[key])[:200]
+    return None
+
+
+def _name(source: ProblemSource) -> str:
+    return f"{source.id}@{source.revision or 'newest'}" if source.kind == "hub" else str(source.path)
+
+
+def _open(source: ProblemSource) -> tuple[Iterator[dict[str, Any]], ImageStore | None]:
+    if source.kind == "path":
+        path = Path(str(source.path))
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        return _open_local(source, path)
+    if source.path is not None:
+        from huggingface_hub import snapshot_download
+
+        wanted = [source.path, *([source.images, f"{source.images}/*"] if source.images else [])]
+        folder = snapshot_download(source.id, repo_type="dataset", revision=source.revision, allow_patterns=wanted)
+        return _open_local(source, Path(folder) / source.path)
+    return _hub_rows(source, str(source.id)), None
+
+
+def _open_local(source: ProblemSource, path: Path) -> tuple[Iterator[dict[str, Any]], ImageStore | None]:
+    folder = path if path.is_dir() else path.parent
+    store = _images(folder / source.images) if source.images else FolderImages(folder)
+    if not path.is_dir():
+        return _file_rows(path), store
+    lines = sorted(file for pattern in ("*.jsonl", "*.json") for file in path.glob(pattern))
+    if any(path.rglob("*.parquet")) or not lines:
+        return _hub_rows(source, str(path)), store
+    if source.split is not None:
+        lines = [file for file in lines if source.split in file.stem] or lines
+    if len(lines) > 1:
+        raise UserError(f"{path}: holds {', '.join(file.name for file in lines)}; name one of them as the path")
+    return _file_rows(lines[0]), store
+
+
+def _images(path: Path) -> ImageStore:
+    if not path.exists():
+        raise UserError(f"{path}: the images are not there; set `images` to a folder or a zip file")
+    return FolderImages(path) if path.is_dir() else ZipImages(path)
+
+
+def _file_rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return _parquet_rows(path)
+    if path.suffix == ".jsonl":
+        return (values for _, values in read_lines(path))
+    if path.suffix == ".json":
+        return _json_rows(path)
+    raise UserError(f"{path}: not a .parquet, .jsonl or .json file")
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a Parquet file: {error}") from None
+    for batch in table.iter_batches(batch_size=64):
+        yield from batch.to_pylist()
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not JSON: {error}") from None
+    # MathVista's GitHub file is an object from id to row, the others are lists.
+    rows = list(values.values()) if isinstance(values, dict) else values
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path}: must be a list of objects, or an object of objects")
+    yield from rows
+
+
+def _hub_rows(source: ProblemSource, where: str) -> Iterator[dict[str, Any]]:
+    """Rows by the `datasets` library, images left encoded. No code from the hub is ever run."""
+    import datasets
+
+    try:
+        data = datasets.load_dataset(where, source.name, split=source.split, revision=source.revision)
+    except Exception as error:  # the library raises dozens of kinds, from HTTP errors to failed casts
+        raise UserError(f"{_name(source)}: cannot be loaded: {type(error).__name__}: {error}") from None
+    if isinstance(data, datasets.DatasetDict):
+        if len(data) > 1:
+            raise UserError(f"{_name(source)}: has the splits {', '.join(data)}; set `split`")
+        data = next(iter(data.values()))
+    for column, feature in data.features.items():
+        if isinstance(feature, datasets.Image):
+            data = data.cast_column(column, datasets.Image(decode=False))
+        elif isinstance(feature, datasets.List) and isinstance(feature.feature, datasets.Image):
+            data = data.cast_column(column, datasets.List(datasets.Image(decode=False)))
+    yield from data

@@ -1,0 +1,110 @@
+"""Which arm and which score a printed row speaks about: the paper's names beside ours."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from vr1repro.published.values import Target
+
+# Printed model names, in every spelling of v1, v4 and the README, and the arm that we build for each.
+ARMS: Mapping[str, str] = {
+    "Qwen2.5-VL-7B": "base",
+    "Baseline (Qwen2.5-VL-7B)": "base",
+    "Qwen2.5-VL-32B": "base-32b",
+    "Qwen2.5-VL-72B": "base-72b",
+    "Qwen-2.5-VL 72B": "base-72b",
+    "Qwen-2.5-VL-72B (dashed line)": "base-72b",
+    "Llama-3.2-11B-V": "llama-base",
+    "Vision-R1-LlamaV-CI-11B": "llama-ci",
+    "Vision-R1-Zero": "zero",
+    "Vision-R1-CI": "ci",
+    "Vision-R1-Long": "long",
+    "Vision-R1-7B": "vision-r1",
+    "Vision-R1-7B (released weights)": "vision-r1",
+    "Vision-R1 (Ours)": "vision-r1",
+    "Vision-R1 (Ours) 7B": "vision-r1",
+    "Vision-R1-32B*": "vision-r1-32b",
+    "Vision-R1-72B*": "vision-r1-72b",
+    "4Kx16 > 4Kx16": "ptst-4kx16-4kx16",
+    "4Kx16 > 8Kx16": "ptst-4kx16-8kx16",
+    "4Kx16 > 6Kx12 > 8Kx8": "ptst-4kx16-6kx12-8kx8",
+    "16Kx16 > 16Kx16": "ptst-16kx16-16kx16",
+    "Zero+PTST": "zero-ptst",
+    "Zero+SFT+PTST": "zero-sft-ptst",
+}
+BASELINE_ARMS = frozenset({"base", "base-32b", "base-72b", "llama-base"})
+
+BENCHMARKS: Mapping[str, str] = {
+    "MathVista": "mathvista",
+    "MathVerse": "mathverse",
+    "MM-Math": "mmmath",
+    "DynaMath": "dynamath",
+    "MMStar": "mmstar",
+    "ChartQA": "chartqa",
+    "MME": "mme",
+    "HallBench": "hallbench",
+}
+_SUBSETS: Mapping[str, str] = {
+    "": "overall",
+    "ALL": "overall",
+    "Average": "overall",
+    "Overall": "overall",
+    "Overall; Avg": "overall",
+    "sum": "overall",
+    "mini": "overall",
+    "GEO": "geo",
+    "ARI": "ari",
+    "ALG": "alg",
+    "GPS": "gps",
+    "MWP": "mwp",
+    "mini Vision_Only": "vision-only",
+}
+THREE = ("mathvista", "mathverse", "mmmath")
+_AVERAGES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("Avg.", "3-benchmark mean"): THREE,
+    ("Avg. (3)", ""): THREE,
+    ("Avg. of MathVista/MathVerse/MM-Math", ""): THREE,
+    ("Avg.", "4-benchmark mean"): (*THREE, "dynamath"),
+    ("Avg.", "5-column mean"): (*THREE, "mathverse:vision-only", "dynamath"),
+}
+_CURVES: Mapping[str, str] = {
+    "avg_cot_length_tokens": "tokens",
+    "avg_benchmark_accuracy_%": "accuracy",
+    "reward_score": "reward",
+}
+
+
+def target(row: Mapping[str, Any]) -> Target | None:
+    """Our counterpart of a printed row, or None where we have none (other people's models, settings, deltas).
+
+    Args:
+        row: A row of facts: table, model, benchmark, subset, metric, and step for curves.
+    """
+    model, benchmark, subset, metric = row["model"], row["benchmark"], row["subset"], row["metric"]
+    if benchmark == "self-reflection words":
+        return _word(None, "coldset", subset) if model.startswith("Vision-R1-cold") else None
+    arm = ARMS.get(model)
+    if arm is None or metric in ("setting", "delta_pp", "pp") or metric.startswith("improvement"):
+        return None
+    if metric in _CURVES:
+        step = row.get("step")
+        if step is None:  # the dashed reference line of Fig. 1E
+            return Target(arm=arm, benchmark="average", quantity="accuracy", of=THREE)
+        curve_arm = "vision-r1-stage3" if arm == "vision-r1" and row.get("ptst_stage") == 3 else arm
+        return Target(arm=curve_arm, benchmark="rl-curve", quantity=_CURVES[metric], step=step)
+    if metric == "avg_output_tokens":
+        return Target(arm=arm, benchmark="rl-train", quantity="tokens")
+    if metric == "count":
+        return _word(arm, BENCHMARKS[benchmark], subset.rpartition(" ")[2])
+    if (benchmark, subset) in _AVERAGES:
+        return Target(arm=arm, benchmark="average", quantity="accuracy", of=_AVERAGES[benchmark, subset])
+    length = re.fullmatch(r"token length (\S+)", subset)
+    if length:
+        quantity = "proportion" if metric == "proportion_%" else "accuracy"
+        return Target(arm=arm, benchmark=BENCHMARKS[benchmark], subset=f"length-{length[1]}", quantity=quantity)
+    quantity = "score" if metric == "score" else "accuracy"
+    return Target(arm=arm, benchmark=BENCHMARKS[benchmark], subset=_SUBSETS[subset], quantity=quantity)
+
+
+def _word(arm: str | None, benchmark: str, word: str) -> Target:
+    return Target(arm=arm, benchmark=benchmark, subset=f"word-{word.lower()}", quantity="word_count")

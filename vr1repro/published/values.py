@@ -1,0 +1,163 @@
+"""What one published number is, and the reader of the committed list."""
+
+import json
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NUMBERS = "numbers.json"
+
+
+class ValueClass(StrEnum):
+    """What kind of statement a published number is.
+
+    Attributes:
+        CLAIM: The authors' own measurement; the only class that gets a verdict.
+        DERIVED: Arithmetic on other printed numbers (mean column, delta row); the arithmetic is checked.
+        SETTING: A hyper-parameter, size or cost; compared as equal, differs or not stated.
+        QUOTED_BASELINE: A model or data set that is not the paper's own, or a third party's measurement.
+        DIGITISED: Read off a printed curve; drawn as a ghost, never judged.
+    """
+
+    CLAIM = "claim"
+    DERIVED = "derived"
+    SETTING = "setting"
+    QUOTED_BASELINE = "quoted-baseline"
+    DIGITISED = "digitised"
+
+
+class Status(StrEnum):
+    """How a derived number agrees with the printed numbers that it was derived from.
+
+    Attributes:
+        EXACT: The printed operands give the printed result after rounding.
+        WITHIN_ROUNDING: They give it only if the operands' own rounding is allowed for.
+        DISAGREES: They do not give it.
+    """
+
+    EXACT = "exact"
+    WITHIN_ROUNDING = "within rounding"
+    DISAGREES = "disagrees"
+
+
+class Frozen(BaseModel):
+    """A value that nothing may change after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(Frozen):
+    """Which of our own results a published number speaks about.
+
+    Attributes:
+        arm: Arm of the experiment; None where no arm is meant (word counts of the cold-start set).
+        benchmark: Slug of the benchmark; `average` for the mean of several; `rl-train` for the RL training set;
+            `rl-curve` for a training curve; `coldset` for the cold-start set.
+        subset: `overall`, a sub-score (`geo`, `vision-only`), a length bin, or a word.
+        quantity: `accuracy`, `proportion`, `tokens`, `reward`, `word_count` or `score`.
+        of: For `average`, the benchmarks (and `benchmark:subset`) whose mean is meant.
+        step: Global RL step on a curve.
+    """
+
+    arm: str | None = None
+    benchmark: str
+    subset: str = "overall"
+    quantity: str
+    of: tuple[str, ...] = ()
+    step: int | None = None
+
+
+class Arithmetic(Frozen):
+    """The check of a derived number.
+
+    Attributes:
+        formula: `mean` of the operands, or `difference` first minus second.
+        operands: Ids of the printed numbers.
+        computed: What the formula gives.
+        status: How that agrees with what is printed.
+    """
+
+    formula: str
+    operands: tuple[str, ...]
+    computed: float
+    status: Status
+
+
+class PublishedValue(Frozen):
+    """One printed number.
+
+    Attributes:
+        id: Stable slug of version, table, model, benchmark, subset and metric; unique.
+        value_class: What kind of statement it is (`class` in the file).
+        table: Table, figure or section, as its source numbers it.
+        version: v1, v4, README, repo, or who else printed it.
+        model: The printed name.
+        benchmark: The printed benchmark or group.
+        subset: The printed column or sub-score, empty where there is none.
+        metric: What is measured, with its unit.
+        value: The number; settings may be text.
+        source: Document, revision and place where it was read.
+        rounding: Half a unit of the last printed digit, or the digitising tolerance; None for settings.
+        target: Which of our results it speaks about, None where we have no such result.
+        arithmetic: The check, for derived numbers whose operands are printed.
+        note: What is peculiar about it.
+        step: RL step, for curves.
+        ptst_stage: PTST stage that the step belongs to, for curves.
+        stages: `length x samples` of each stage, for the PTST ablation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    id: str
+    value_class: ValueClass = Field(alias="class")
+    table: str
+    version: str
+    model: str
+    benchmark: str
+    subset: str
+    metric: str
+    value: int | float | str
+    source: str
+    rounding: float | None = None
+    target: Target | None = None
+    arithmetic: Arithmetic | None = None
+    note: str | None = None
+    step: int | None = None
+    ptst_stage: int | None = None
+    stages: str | None = None
+
+    @property
+    def number(self) -> float:
+        """The value as a number.
+
+        Raises:
+            TypeError: The value is a text setting.
+        """
+        if isinstance(self.value, str):
+            raise TypeError(f"{self.id}: {self.value!r} is not a number")
+        return float(self.value)
+
+
+def load() -> list[PublishedValue]:
+    """All published values, in the order of their sources."""
+    return list(_load())
+
+
+@cache
+def _load() -> tuple[PublishedValue, ...]:
+    rows = json.loads(files(__package__).joinpath(NUMBERS).read_text(encoding="utf-8"))
+    return tuple(PublishedValue.model_validate(row) for row in rows)
+
+
+def table(name: str, version: str) -> list[PublishedValue]:
+    """The values of one table of one version, in printed order.
+
+    Raises:
+        KeyError: There is no such table.
+    """
+    rows = [value for value in load() if value.table == name and value.version == version]
+    if not rows:
+        raise KeyError(f"no published table {name!r} in version {version!r}")
+    return rows

@@ -1,0 +1,80 @@
+"""The four things that rules ask for: scores, tables, figures and the page, each from explicit paths."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vr1repro.published import load
+from vr1repro.records import write_atomically
+from vr1repro.reporting.comparison import as_table, compare
+from vr1repro.reporting.figures import write_figures
+from vr1repro.reporting.page import write_page
+from vr1repro.reporting.render import write_tables
+from vr1repro.reporting.results import Results
+from vr1repro.reporting.scores import score_table, write_scores
+from vr1repro.reporting.tables import all_tables
+
+
+def make_scores(results: Results, path: Path) -> None:
+    """Write `scores.csv`: every arm, checkpoint, benchmark and subset with its error."""
+    write_scores(path, score_table(results.frame, results.settings))
+
+
+def make_tables(results: Results, folder: Path, our_settings: Mapping[str, Any] | None = None) -> list[Path]:
+    """Write every table as CSV, Markdown and LaTeX, and `comparison.csv` with a row for each published number.
+
+    Args:
+        results: The run.
+        folder: Where to.
+        our_settings: Our values of published settings, by published id.
+
+    Returns:
+        The written paths.
+    """
+    paths = write_tables(folder, all_tables(results))
+    rows = as_table(compare(load(), results, our_settings))
+    write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return [*paths, folder / "comparison.csv"]
+
+
+def make_figures(results: Results, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+    """Draw figures as PDF, SVG and PNG. Returns the written paths."""
+    return write_figures(folder, results, names)
+
+
+def make_report(
+    results: Results,
+    path: Path,
+    figures: Path,
+    config_text: str,
+    our_settings: Mapping[str, Any] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> None:
+    """Write the page.
+
+    Args:
+        results: The run.
+        path: `results/<run>/report/index.html`.
+        figures: Folder that `make_figures` wrote.
+        config_text: The resolved config as text.
+        our_settings: Our values of published settings, by published id.
+        links: Relative links to other artefacts, by name.
+    """
+    comparisons = compare(load(), results, our_settings)
+    write_page(path, results, comparisons, all_tables(results), figures, config_text, links)
+
+
+def summary(results: Results) -> str:
+    """One line an arm for the terminal: accuracy with interval and mean tokens, as JSON."""
+    lines = []
+    for arm in results.evaluated:
+        average = results.average(arm, tuple(results.benchmarks))
+        length = results.length(arm)
+        parts = {"accuracy_%": average, "tokens": length}
+        values = {
+            name: None if part is None else {key: round(getattr(part, key), 2) for key in ("value", "low", "high")}
+            for name, part in parts.items()
+        }
+        lines.append(json.dumps({"arm": arm, **values}))
+    return "\n".join(lines)

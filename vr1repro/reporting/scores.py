@@ -1,0 +1,328 @@
+"""Collect saved verdicts into one tidy table, and estimate every score from it.
+
+Layout read: `<run>/eval/<model>/<benchmark>/<protocol>/e<seed>/{responses.jsonl, verdicts/<profile>.jsonl}`, with
+questions in `<run>/problems/<benchmark>/`. Nothing here knows which arms exist: what was run is what is found.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vr1repro.config.plan import SLUG
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.errors import UserError
+from vr1repro.records import Response, Verdict, read
+from vr1repro.reporting.questions import EXCLUDED, read_questions
+from vr1repro.reporting.statistics import Estimate, PairedDifference, clustered_mean, paired_difference
+
+COLUMNS = [
+    *("model", "arm", "train_seed", "stage", "step", "final", "benchmark", "protocol", "profile", "eval_seed"),
+    *("id", "cluster", "stratum", "subsets", "klass", "verdict", "correct", "n_tokens", "finish_reason"),
+]
+_GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]
+AVERAGE = "average"
+
+
+@dataclass(frozen=True)
+class EvalFolder:
+    """One model's answers to one benchmark under one protocol and seed."""
+
+    path: Path
+    model: str
+    arm: str
+    train_seed: int
+    stage: int | None
+    step: int | None
+    benchmark: str
+    protocol: str
+    eval_seed: int
+
+
+def eval_folders(run: Path) -> Iterator[EvalFolder]:
+    """The evaluated folders of a run, in a fixed order. A model folder with another kind of name is its own arm."""
+    for responses in sorted((run / "eval").glob("*/*/*/e*/responses.jsonl")):
+        folder = responses.parent
+        model, benchmark, protocol, seed = folder.relative_to(run / "eval").parts
+        if not re.fullmatch(r"e\d+", seed):
+            continue
+        slug = re.fullmatch(SLUG, model)
+        arm, train_seed = (slug["arm"], int(slug["seed"])) if slug else (model, 0)
+        stage, step = (int(slug["stage"]), int(slug["step"])) if slug and slug["stage"] else (None, None)
+        yield EvalFolder(folder, model, arm, train_seed, stage, step, benchmark, protocol, int(seed[1:]))
+
+
+def last_attempts(path: Path) -> dict[str, Response]:
+    """The response that counts of each question: the last attempt, whatever the file's order.
+
+    Raises:
+        UserError: The file is missing or a row is bad.
+    """
+    rows: dict[str, Response] = {}
+    for row in read(path, Response):
+        if row.id not in rows or row.attempt >= rows[row.id].attempt:
+            rows[row.id] = row
+    return rows
+
+
+def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
+    """The tidy table: one row for each graded response, under every scoring profile that was run.
+
+    Args:
+        run: `results/<run>`.
+        settings: Names the class column of each benchmark.
+
+    Returns:
+        Columns `COLUMNS`; `correct` is True, False or None; `final` says whether it is an arm's end. Empty where
+        nothing was evaluated.
+
+    Raises:
+        UserError: A verdict has no response, or a question is not in the benchmark's problems.
+    """
+    questions: dict[str, pd.DataFrame] = {}
+    parts: list[pd.DataFrame] = []
+    for folder in eval_folders(run):
+        if folder.benchmark not in questions:
+            source = run / "problems" / folder.benchmark
+            column = settings.classes.get(folder.benchmark)
+            questions[folder.benchmark] = read_questions(source, folder.benchmark, column).set_index("id")
+        responses = last_attempts(folder.path / "responses.jsonl")
+        for verdicts in sorted((folder.path / "verdicts").glob("*.jsonl")):
+            parts.append(_join(folder, verdicts, responses, questions[folder.benchmark]))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def _join(folder: EvalFolder, path: Path, responses: Mapping[str, Response], questions: pd.DataFrame) -> pd.DataFrame:
+    verdicts: dict[str, Verdict] = {}
+    for verdict in read(path, Verdict):
+        if verdict.id not in verdicts or _attempt(verdict) >= _attempt(verdicts[verdict.id]):
+            verdicts[verdict.id] = verdict
+    if missing := sorted(verdicts.keys() - responses.keys()):
+        raise UserError(f"{path}: the verdict on {missing[0]!r} has no response beside it; grade again")
+    if unknown := sorted(verdicts.keys() - set(questions.index)):
+        raise UserError(f"{path}: {unknown[0]!r} is no question of {folder.benchmark}; were its problems remade?")
+    rows = [
+        {
+            "id": key,
+            "verdict": verdict.verdict.value,
+            "correct": verdict.correct,
+            "n_tokens": responses[key].n_tokens,
+            "finish_reason": responses[key].finish_reason,
+        }
+        for key, verdict in verdicts.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["id", "verdict", "correct", "n_tokens", "finish_reason"])
+    frame = frame.astype({"correct": object, "n_tokens": "float64"}).join(
+        questions.drop(columns=["question", "answer"]), on="id"
+    )
+    constants = {name: getattr(folder, name) for name in ("model", "arm", "train_seed", "benchmark", "protocol")}
+    return frame.assign(
+        **constants,
+        # Integers that may be absent: pandas' own nullable kind, so that they do not turn into floats.
+        stage=pd.array([folder.stage] * len(frame), dtype="Int64"),
+        step=pd.array([folder.step] * len(frame), dtype="Int64"),
+        final=folder.step is None,
+        eval_seed=folder.eval_seed,
+        profile=path.stem,
+    )
+
+
+def _attempt(verdict: Verdict) -> int:
+    """Which attempt a verdict is on; graders that see one response a question do not say."""
+    value = (verdict.model_extra or {}).get("attempt")
+    return value if isinstance(value, int) else 0
+
+
+def headline(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
+    """The rows of the headline protocol and profile."""
+    return frame[(frame["protocol"] == settings.protocol) & (frame["profile"] == settings.profile)]
+
+
+def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Mapping[Any, float] | None = None) -> Estimate:
+    """Percent right, clustered by problem or picture; questions that the overall score leaves out do not count.
+
+    A timeout or judge error counts as not right here; `ungraded_share` says how far that could move the score.
+
+    Args:
+        frame: Rows of one model and one benchmark (or of several with `weights` by (benchmark, stratum)).
+        settings: Confidence.
+        weights: Weights of (benchmark, stratum) pairs; equal within a benchmark where left out.
+    """
+    rows = frame[frame["stratum"] != EXCLUDED]
+    right = (rows["correct"] == True).to_numpy(dtype="float64")  # noqa: E712 - elementwise; None must become False
+    pairs = list(zip(rows["benchmark"], rows["stratum"], strict=True))
+    clusters = list(zip(rows["benchmark"], rows["cluster"], strict=True))
+    estimate = clustered_mean(
+        right, clusters, confidence=settings.confidence, strata=pairs, weights=weights, proportion=True
+    )
+    return estimate.scaled(100)
+
+
+def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Weights that give each benchmark the same share, and within it each stratum."""
+    pairs = frame.loc[frame["stratum"] != EXCLUDED, ["benchmark", "stratum"]].drop_duplicates()
+    strata = pairs.groupby("benchmark")["stratum"].count()
+    return {(b, s): 1.0 / (len(strata) * strata[b]) for b, s in pairs.itertuples(index=False)}
+
+
+def tokens(frame: pd.DataFrame, settings: ReportSettings) -> Estimate | None:
+    """Mean completion tokens, clustered; None where no response carries a count."""
+    rows = frame[frame["n_tokens"].notna()]
+    if rows.empty:
+        return None
+    clusters = list(zip(rows["benchmark"], rows["cluster"], strict=True))
+    return clustered_mean(rows["n_tokens"].to_numpy(), clusters, confidence=settings.confidence)
+
+
+def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
+    """Rows of a sub-score; `overall` is all of them."""
+    return frame if subset == "overall" else frame[[subset in names for names in frame["subsets"]]]
+
+
+def draws(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> dict[int, list[float]]:
+    """Scores in percent by training seed, one for each evaluation seed, for a verdict.
+
+    Args:
+        frame: Rows of one arm under one protocol and profile.
+        settings: Confidence (unused by the value).
+        benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
+            one of them gives no draw.
+    """
+    scores: dict[int, list[float]] = {}
+    wanted = {name.partition(":")[0] for name in benchmarks}
+    key: Any  # pandas types a group's key as any hashable
+    for key, rows in frame[frame["benchmark"].isin(wanted)].groupby(["train_seed", "eval_seed"], sort=True):
+        parts = []
+        for name in benchmarks:
+            benchmark, _, subset = name.partition(":")
+            part = pick(rows[rows["benchmark"] == benchmark], subset or "overall")
+            if part[part["stratum"] != EXCLUDED].empty:
+                break
+            parts.append(accuracy(part, settings).value)
+        if len(parts) == len(benchmarks):
+            scores.setdefault(int(key[0]), []).append(sum(parts) / len(parts))
+    return scores
+
+
+def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
+    """Every score of every arm and checkpoint, one row for each benchmark and subset and for each model's average.
+
+    Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%` or `tokens`), the
+    fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds' means),
+    ungraded (responses without a verdict), clipped_% (stopped by the token limit).
+    """
+    rows: list[dict[str, Any]] = []
+    for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
+        head = dict(zip(_GROUP, key, strict=True))
+        names = sorted({name for names in group["subsets"] for name in names})
+        for subset in ("overall", *names):
+            rows.extend(_score_rows(pick(group, subset), head | {"subset": subset}, settings))
+    keys = [name for name in _GROUP if name != "benchmark"]
+    for key, group in frame.groupby(keys, sort=True, dropna=False):
+        benchmarks = sorted(group["benchmark"].unique())
+        if len(benchmarks) > 1:
+            head = dict(zip(keys, key, strict=True)) | {"benchmark": AVERAGE, "subset": "+".join(benchmarks)}
+            rows.extend(_score_rows(group, head, settings, average_weights(group)))
+    return pd.DataFrame(rows)
+
+
+def _score_rows(
+    rows: pd.DataFrame, head: Mapping[str, Any], settings: ReportSettings, weights: Mapping[Any, float] | None = None
+) -> Iterator[dict[str, Any]]:
+    if (rows["stratum"] == EXCLUDED).all():  # an ablation of MathVerse: its own row, never part of the overall score
+        rows = rows.assign(stratum="all")
+    estimate = accuracy(rows, settings, weights)
+    by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
+    facts = {
+        "train_seeds": rows["train_seed"].nunique(),
+        "eval_seeds": rows["eval_seed"].nunique(),
+        "seed_low": min(by_seed),
+        "seed_high": max(by_seed),
+        "ungraded": int(rows["correct"].isna().sum()),
+        "clipped_%": 100 * float((rows["finish_reason"] == "length").mean()),
+    }
+    yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}
+    length = tokens(rows, settings)
+    if length is not None:
+        means = rows.groupby("train_seed")["n_tokens"].mean()
+        spread = {"seed_low": float(means.min()), "seed_high": float(means.max())}
+        yield {**head, "metric": "tokens", **length.as_dict(), **facts, **spread}
+
+
+def grader_band(
+    frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]
+) -> tuple[tuple[float, float], int]:
+    """How far other profiles and protocols move an arm's mean from the headline's.
+
+    Args:
+        frame: All rows of one arm's end.
+        settings: Names the headline.
+        benchmarks: As for `draws`.
+
+    Returns:
+        Lowest (at most 0) and highest (at least 0) shift in points, and the number of alternatives behind it.
+    """
+    means = {}
+    for key, rows in frame.groupby(["protocol", "profile"]):
+        scores = draws(rows, settings, benchmarks)
+        if scores:
+            means[key] = sum(sum(seeds) / len(seeds) for seeds in scores.values()) / len(scores)
+    own = means.pop((settings.protocol, settings.profile), None)
+    if own is None or not means:
+        return (0.0, 0.0), 0
+    shifts = [mean - own for mean in means.values()]
+    return (min(0.0, *shifts), max(0.0, *shifts)), len(shifts)
+
+
+def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
+    """Mean accuracy over benchmarks of one model minus another's, in points, paired by question.
+
+    Args:
+        after: Rows of the one model, on one or more benchmarks.
+        before: Rows of the other.
+        settings: Confidence, draws and their seed.
+
+    Raises:
+        UserError: They share no question.
+    """
+    sides = [_mean_correct(frame) for frame in (after, before)]
+    shared = pd.concat(sides).groupby(level=0).first().loc[sorted(set(sides[0].index) & set(sides[1].index))]
+    difference = paired_difference(
+        dict(sides[0]["right"]),
+        dict(sides[1]["right"]),
+        dict(shared["group"]),
+        strata=dict(zip(shared.index, zip(shared["benchmark"], shared["stratum"], strict=True), strict=True)),
+        weights=average_weights(shared),
+        confidence=settings.confidence,
+        draws=settings.bootstrap_draws,
+        seed=settings.seed,
+    )
+    return replace(difference, estimate=difference.estimate.scaled(100))
+
+
+def _mean_correct(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean correctness over seeds by question, with the question's cluster and stratum."""
+    rows = frame[frame["stratum"] != EXCLUDED]
+    keyed = rows.assign(
+        key=rows["benchmark"] + "/" + rows["id"],
+        group=rows["benchmark"] + "/" + rows["cluster"],
+        right=[float(value is True) for value in rows["correct"]],
+    )
+    grouped = keyed.groupby("key")
+    return grouped.agg(
+        right=("right", "mean"),
+        group=("group", "first"),
+        benchmark=("benchmark", "first"),
+        stratum=("stratum", "first"),
+    )
+
+
+def write_scores(path: Path, table: pd.DataFrame) -> None:
+    """Write `scores.csv`, six significant digits, so that equal inputs give equal files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.6g")

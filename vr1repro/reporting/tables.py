@@ -1,0 +1,271 @@
+"""The paper's tables with ours beside every number, as data; `render` writes them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vr1repro.published import PublishedValue, table
+from vr1repro.published.targets import ARMS, THREE
+from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, compare
+from vr1repro.reporting.results import Results
+from vr1repro.reporting.statistics import Estimate
+from vr1repro.reporting.verdicts import Label
+
+Column = tuple[str, str, str]  # printed benchmark, subset, metric
+ACCURACY, TOKENS, COUNT, SCORE = "accuracy_%", "avg_output_tokens", "count", "score"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing."""
+
+    paper: PublishedValue | None = None
+    ours: Estimate | None = None
+    difference: float | None = None
+    label: Label | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: its printed name, our arm, its marks (cold start, stages, ...) and its cells."""
+
+    name: str
+    arm: str | None
+    marks: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be rendered."""
+
+    key: str
+    title: str
+    marks: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    note: str
+    comparable: bool
+
+
+@dataclass(frozen=True)
+class _Spec:
+    key: str
+    title: str
+    table: str
+    version: str
+    columns: Mapping[str, Column]
+    marks: Mapping[str, Mapping[str, str]]
+    new_arms: bool = False
+
+
+_MATHVISTA = {
+    "GEO": ("MathVista", "GEO", ACCURACY),
+    "ALG": ("MathVista", "ALG", ACCURACY),
+    "GPS": ("MathVista", "GPS", ACCURACY),
+    "MWP": ("MathVista", "MWP", ACCURACY),
+    "MathVista": ("MathVista", "ALL", ACCURACY),
+}
+_MATHS = {name: (name, "", ACCURACY) for name in ("MathVista", "MathVerse", "MM-Math")}
+_ABLATION_MARKS = {
+    "Vision-R1-Zero": ("no", "yes", "no"),
+    "Vision-R1-CI": ("yes", "no", "no"),
+    "Vision-R1-Long": ("yes", "yes", "no"),
+    "Vision-R1 (Ours)": ("yes", "yes", "yes"),
+}
+_STAGES = {
+    "4Kx16 > 4Kx16": "4Kx16, 4Kx16",
+    "4Kx16 > 8Kx16": "4Kx16, 8Kx16",
+    "4Kx16 > 6Kx12 > 8Kx8": "4Kx16, 6Kx12, 8Kx8",
+    "Vision-R1-Long": "16Kx4, 16Kx4",
+    "16Kx16 > 16Kx16": "16Kx16, 16Kx16",
+    "Vision-R1 (Ours)": "4Kx16, 8Kx8",
+}
+_WORDS = ("Wait", "Hmm", "Mistake", "Alternatively", "Check")
+
+SPECS = (
+    _Spec(
+        "T1",
+        "Main results (v4 Table 1)",
+        "Table 1",
+        "v4",
+        {
+            **_MATHVISTA,
+            "MathVerse": ("MathVerse", "ALL", ACCURACY),
+            "MM-Math": ("MM-Math", "Average", ACCURACY),
+            "DynaMath": ("DynaMath", "Overall", ACCURACY),
+            "Avg": ("Avg.", "4-benchmark mean", ACCURACY),
+        },
+        {},
+        new_arms=True,
+    ),
+    _Spec(
+        "T1v1",
+        "Main results (v1 Table 1)",
+        "Table 1",
+        "v1",
+        {
+            "GEO": _MATHVISTA["GEO"],
+            "ARI": ("MathVista", "ARI", ACCURACY),
+            "GPS": _MATHVISTA["GPS"],
+            "MWP": _MATHVISTA["MWP"],
+            "MathVista": _MATHVISTA["MathVista"],
+            "MathVerse": ("MathVerse", "ALL", ACCURACY),
+            "MM-Math": ("MM-Math", "Average", ACCURACY),
+            "Avg": ("Avg.", "3-benchmark mean", ACCURACY),
+        },
+        {},
+    ),
+    _Spec(
+        "T2",
+        "Llama-3.2-11B-Vision on the cold-start set (v4 Table 2)",
+        "Table 2",
+        "v4",
+        {
+            **{name: (name, "", ACCURACY) for name in ("MMStar", "ChartQA")},
+            "MME": ("MME", "sum", SCORE),
+            "HallBench": ("HallBench", "", ACCURACY),
+            **_MATHS,
+        },
+        {},
+    ),
+    _Spec(
+        "T3",
+        "Ablation (v4 Table 3)",
+        "Table 3",
+        "v4",
+        {
+            "Avg. Len.": ("10K RL training set", "", TOKENS),
+            "Avg. Acc.": ("Avg. of MathVista/MathVerse/MM-Math", "", ACCURACY),
+        },
+        {
+            name: {model: marks[k] for model, marks in _ABLATION_MARKS.items()}
+            for k, name in enumerate(("Cold start", "GRPO", "PTST"))
+        },
+    ),
+    _Spec(
+        "T4",
+        "Self-reflection words in the cold-start set (v4 Table 4)",
+        "Table 4",
+        "v4",
+        {word: ("self-reflection words", word, COUNT) for word in _WORDS},
+        {},
+    ),
+    _Spec(
+        "T5",
+        "Progressive Thinking Suppression Training (v4 Table 5)",
+        "Table 5",
+        "v4",
+        {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
+        {"Stages": _STAGES},
+    ),
+    _Spec("T6", "Cold start (v4 Table 6)", "Table 6", "v4", {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)}, {}),
+    _Spec(
+        "README",
+        "README, Performance",
+        "README Performance",
+        "README",
+        {
+            "MathVista": ("MathVista", "ALL", ACCURACY),
+            "MathVerse": ("MathVerse", "ALL", ACCURACY),
+            "Vision Only": ("MathVerse", "mini Vision_Only", ACCURACY),
+            "MM-Math": ("MM-Math", "Average", ACCURACY),
+            "DynaMath": ("DynaMath", "Overall; Avg", ACCURACY),
+            "Avg": ("Avg.", "5-column mean", ACCURACY),
+        },
+        {},
+    ),
+)
+_PRINTED = {"MathVista": "mathvista", "MathVerse": "mathverse", "MM-Math": "mmmath", "DynaMath": "dynamath"}
+
+
+def paper_tables(results: Results) -> list[Table]:
+    """Tables 1 to 6 in v4's numbering, v1's main table and the README's."""
+    return [_table(spec, results) for spec in SPECS]
+
+
+def _table(spec: _Spec, results: Results) -> Table:
+    values = table(spec.table, spec.version)
+    compared = {row.published.id: row for row in compare(values, results)}
+    lines = []
+    for model in dict.fromkeys(value.model for value in values):
+        cells = {(v.benchmark, v.subset, v.metric): compared[v.id] for v in values if v.model == model}
+        arm = _arm(model)
+        lines.append(
+            Line(
+                name=model,
+                arm=arm,
+                marks=tuple(marks.get(model, "-") for marks in spec.marks.values()),
+                cells=tuple(_cell(cells.get(column)) for column in spec.columns.values()),
+                note=_line_note(arm, results),
+            )
+        )
+    if spec.new_arms:
+        known = {line.arm for line in lines}
+        lines += [_new_line(arm, spec, results) for arm in results.evaluated if arm not in known]
+    return Table(
+        spec.key, spec.title, tuple(spec.marks), tuple(spec.columns), tuple(lines), note(results), results.comparable
+    )
+
+
+def _arm(model: str) -> str | None:
+    return "coldset" if model.startswith("Vision-R1-cold") else ARMS.get(model)
+
+
+def _line_note(arm: str | None, results: Results) -> str:
+    if arm is None:
+        return ""
+    if arm == "coldset":
+        return "" if results.coldset_words else "not run"
+    return "" if arm in results.evaluated else "not run"
+
+
+def _cell(row: Comparison | None) -> Cell:
+    if row is None:
+        return Cell()
+    return Cell(row.published, row.ours, row.difference, row.judgement.label, row.judgement.reason)
+
+
+def _new_line(arm: str, spec: _Spec, results: Results) -> Line:
+    """An arm that this table of the paper does not have: the paper's columns, our values only."""
+    cells = []
+    for benchmark, subset, _ in spec.columns.values():
+        if benchmark == "Avg.":
+            cells.append(Cell(ours=results.average(arm, (*THREE, "dynamath"))))
+        else:
+            name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
+            cells.append(Cell(ours=results.accuracy(arm, _PRINTED[benchmark], name)))
+    return Line(results.label(arm), arm, tuple("-" for _ in spec.marks), tuple(cells))
+
+
+def arms_table(results: Results) -> Table:
+    """How each arm came out: accuracy on every benchmark, their mean, and mean length of the responses."""
+    benchmarks = results.benchmarks
+    lines = []
+    for arm in dict.fromkeys([*results.evaluated, *(name for name, info in results.arms.items() if info.selected)]):
+        cells = [Cell(ours=results.accuracy(arm, benchmark)) for benchmark in benchmarks]
+        if len(benchmarks) > 1:
+            cells.append(Cell(ours=results.average(arm, tuple(benchmarks))))
+        cells.append(Cell(ours=results.length(arm)))
+        lines.append(Line(results.label(arm), arm, (), tuple(cells), _line_note(arm, results)))
+    average = ["Mean"] if len(benchmarks) > 1 else []
+    columns = (*benchmarks, *average, "Tokens")
+    return Table(
+        "arms", "Accuracy (percent) and completion tokens", (), columns, tuple(lines), note(results), results.comparable
+    )
+
+
+def note(results: Results) -> str:
+    """What every table of a run must say."""
+    settings = results.settings
+    text = (
+        f"Ours: mean over seeds with a {settings.confidence:.0%} interval clustered by problem or picture; protocol"
+        f" {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent."
+    )
+    return text if results.comparable else f"{MICRO_NOTE}. {text}"
+
+
+def all_tables(results: Results) -> Sequence[Table]:
+    """Every table of the report, ours first."""
+    return [arms_table(results), *paper_tables(results)]
