@@ -1,8 +1,8 @@
 """Replace the words that betray a reasoner who read a description instead of seeing the image.
 
 Paper section 3.3.1: "replace some words for semantic coherence"; the list is not stated. Its samples (v1 Figures 5
-to 7) show "The image displays", "The image mentioned that" and slips such as "The image displays displays", which tell that
-verbs of saying became verbs of showing. Each rule here replaces a whole phrase, so that no such slip can arise.
+to 7) show "The image displays", "The image mentioned that" and slips such as "The image displays displays", which tell
+that verbs of saying became verbs of showing. Each rule here replaces a whole phrase, so that no such slip can arise.
 """
 
 import re

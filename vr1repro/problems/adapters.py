@@ -74,13 +74,14 @@ def mmmath(row: Row, number: int, images: ImageStore | None) -> Problem:
     boxes = boxed(solution)
     if not boxes:
         raise BadRow("no_answer", "no box in the solution")
-    file_name = row.get("file_name") or row.get("image")
+    # The hub's auto-converted Parquet has the picture itself in `image`; MM_Math.jsonl names a file of Image.zip.
+    file_name = row.get("file_name")
     return Problem(
         id=str(row["id"]) if row.get("id") is not None else str(number),
         source="mmmath",
         question=_text(row, "question"),
         answer=",".join(boxes),
-        image=encoded(file_name, images),
+        image=encoded(row.get("image") or file_name, images),
         metadata={
             "solution": solution,
             **{key: row[key] for key in ("difficult", "year", "knowledge") if key in row},

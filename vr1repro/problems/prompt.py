@@ -6,9 +6,9 @@ from vr1repro.records import Problem
 
 
 def user_turn(problem: Problem) -> str:
-    """The question, with its choices in the paper's form.
+    r"""The question, with its choices in the paper's form.
 
-    Source: Osilly/Vision-R1@c061681, inference.py: multiple choice is written "...\\nChoices:\\nA: 2π\\nB: 3π...".
+    Source: Osilly/Vision-R1@c061681, inference.py: multiple choice is written "...\nChoices:\nA: 2π\nB: 3π...".
     No instruction about tags follows; the paper trains and evaluates without one (sections 3.3 and 3.4).
     """
     if not problem.choices:

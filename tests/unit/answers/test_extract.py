@@ -82,9 +82,7 @@ def test_own_completions_round_trip(answer):
         assert tagged_answer(whole) == answer.strip()
 
 
-@given(
-    st.recursive(st.text("ab1+", max_size=5), lambda inner: inner.map(lambda text: "{" + text + "}x"), max_leaves=8)
-)
+@given(st.recursive(st.text("ab1+", max_size=5), lambda inner: inner.map(lambda text: "{" + text + "}x"), max_leaves=8))
 def test_boxes_match_braces(content):
     expected = content.strip() or None
     assert last_boxed(f"a {{b}} \\boxed{{{content}}} c") == expected

@@ -100,9 +100,7 @@ def test_golds_answer_themselves(shared):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     with Grader(workers=2, timeout_s=20) as grader:
         items = (
-            MATHVERSE.profiles["rule"](
-                row, {"response": f"<answer> Final Answer:{row['answer']} </answer>"}, Options()
-            )
+            MATHVERSE.profiles["rule"](row, {"response": f"<answer> Final Answer:{row['answer']} </answer>"}, Options())
             for row in rows
         )
         wrong = [row["answer"] for row, v in zip(rows, grader.stream(items), strict=True) if not v.correct]
