@@ -60,9 +60,9 @@ rule fetch_coldset:
         f"{ROOT}/logs/coldset/released.log",
     benchmark:
         f"{ROOT}/benchmarks/coldset/released.jsonl"
+    retries: 2
     conda:
         TRAINING_ENV
-    retries: 2
     resources:
         **needs("prepare"),
     params:

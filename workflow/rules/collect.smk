@@ -51,6 +51,6 @@ for name in CONFIG.arms:
     rule:
         name:
             name
-        localrule: True
         input:
             verdict_files([name]),
+        localrule: True

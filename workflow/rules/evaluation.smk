@@ -47,5 +47,4 @@ rule grade_checkpoint:
         code=code_hash("vr1repro.evaluation.grading"),
         settings=settings(PROFILE),
     shell:
-        "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --out {params.out}"
-        " > {log} 2>&1"
+        "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --out {params.out}" " > {log} 2>&1"

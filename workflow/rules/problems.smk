@@ -28,12 +28,12 @@ rule pretrain_lab_model:
     output:
         manifest=f"{ROOT}/models/{{model}}/manifest.json",
         reading=f"{ROOT}/models/{{model}}/reading.json",
-    wildcard_constraints:
-        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind == "lab"),
     log:
         f"{ROOT}/logs/models/{{model}}.log",
     benchmark:
         f"{ROOT}/benchmarks/models/{{model}}.jsonl"
+    wildcard_constraints:
+        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind == "lab"),
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.prepare.threads
@@ -51,15 +51,15 @@ rule pretrain_lab_model:
 rule fetch_model:
     output:
         manifest=f"{ROOT}/models/{{model}}/manifest.json",
-    wildcard_constraints:
-        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind != "lab"),
     log:
         f"{ROOT}/logs/models/{{model}}.log",
     benchmark:
         f"{ROOT}/benchmarks/models/{{model}}.jsonl"
+    wildcard_constraints:
+        model=any_of(name for name, source in PLAN.model_sources().items() if source.kind != "lab"),
+    retries: 2
     conda:
         TRAINING_ENV
-    retries: 2
     resources:
         **needs("prepare"),
     params:

@@ -22,9 +22,7 @@ rule train_sft:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
         code=code_hash("vr1repro.training.sft"),
-        settings=lambda wildcards: settings(
-            CONFIG.sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads
-        ),
+        settings=lambda wildcards: settings(CONFIG.sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads),
     shell:
         "{params.launcher} stage sft --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
         " --out {params.out} > {log} 2>&1"

@@ -101,7 +101,7 @@ def test_rl_keeps_the_asked_steps_and_logs_each(lab: SimpleNamespace, tmp_path: 
 def test_the_image_mask_lies_on_the_image_tokens(
     lab: SimpleNamespace, tmp_path: Path, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TRL takes the mask from the processor's padding side; with another side than its own, M-RoPE is silently wrong."""
+    """TRL takes the mask from the processor's padding side; with another side than its own, M-RoPE is wrong."""
     from trl import GRPOTrainer
 
     seen = []

@@ -1,0 +1,92 @@
+"""The workflow as a dry run: what each config asks for, and what is refused before any job starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+def snakemake(repo: Path, work: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "snakemake", "-s", str(repo / "Snakefile"), "--directory", str(work), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Rule name to number of jobs, from the last `Job stats` table of a dry run."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = (done.stdout + done.stderr).rsplit("Job stats:", 1)[1].split("\n\n")[0]
+    rows = [line.split() for line in table.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+@pytest.fixture
+def paper(repo: Path) -> dict[str, Any]:
+    return yaml.safe_load((repo / "config" / "paper.yaml").read_text())
+
+
+def write(path: Path, values: dict[str, Any]) -> str:
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return str(path)
+
+
+def test_the_default_is_micro(repo: Path, tmp_path: Path) -> None:
+    assert jobs(snakemake(repo, tmp_path, "-n", "--quiet"))["pretrain_lab_model"] == 1
+    assert yaml.safe_load((tmp_path / "results/micro/config.yaml").read_text())["run"] == "micro"
+
+
+def test_the_paper_is_whole_and_holds_no_micro_value(repo: Path, tmp_path: Path) -> None:
+    done = snakemake(repo, tmp_path, "-n", "--configfile", str(repo / "config/paper.yaml"))
+    found = jobs(done)
+    assert "pretrain_lab_model" not in found
+    # 7B from CI and from answers, 32B, 72B and Llama.
+    assert found["train_sft"] == 5
+    # Zero, Long, Vision-R1 2, stage 3, 4K 4K, 4K 8Kx16, 6K 8K, 16K 16K, Zero+PTST 2, Zero+SFT+PTST 2, 32B 3, 72B 3.
+    assert found["train_rl_stage"] == 1 + 1 + 2 + 1 + 1 + 1 + 2 + 2 + 2 + 2 + 3 + 3
+    resolved = yaml.safe_load((tmp_path / "results/paper/config.yaml").read_text())
+    assert resolved["lab"] is None
+    assert "tiny" not in str(resolved)
+
+
+def test_what_is_released_is_not_made(repo: Path, tmp_path: Path, paper: dict[str, Any]) -> None:
+    paper |= {"take_released": ["coldset", "ci", "vision-r1"], "run_arms": ["base", "ci", "vision-r1"]}
+    found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", paper)))
+    assert not {"bridge_shard", "train_sft", "train_rl_stage"} & set(found)
+    assert found["fetch_model"] == 3
+    assert found["evaluate_checkpoint"] == 3
+
+
+def test_a_new_arm_is_yaml_alone(repo: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text())
+    stages = [{"max_tokens": 8, "group": 4, "steps": 2}, {"max_tokens": 16, "group": 4, "steps": 2}]
+    values["arms"]["mine"] = {"label": "Mine", "start": "ci", "reward": "hard", "stages": stages}
+    found = jobs(snakemake(repo, tmp_path, "-n", "mine", "--configfile", write(tmp_path / "c.yaml", values)))
+    # Its first stage is Vision-R1's, so one stage of its own is added to one that is shared.
+    assert found["train_rl_stage"] == 2
+    assert found["evaluate_checkpoint"] == 2
+
+
+@pytest.mark.parametrize("target", ["coldset", "sft", "rl", "evaluate", "tables", "figures", "report", "zero"])
+def test_named_targets(repo: Path, tmp_path: Path, target: str) -> None:
+    assert jobs(snakemake(repo, tmp_path, "-n", target, "--configfile", str(repo / "config/smoke.yaml")))[target] == 1
+
+
+def test_a_wrong_key_is_one_line_before_any_job(repo: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text())
+    values["sft"]["epoch"] = 3
+    done = snakemake(repo, tmp_path, "--cores", "1", "--configfile", write(tmp_path / "broken.yaml", values))
+    assert done.returncode != 0
+    assert "broken.yaml" in done.stderr
+    assert "sft.epoch: unknown key" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_literal_profile_option_finds_the_slurm_profile(repo: Path) -> None:
+    assert (repo / "slurm").is_symlink()
+    profile = yaml.safe_load((repo / "slurm" / "profile.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert profile["configfile"] == "config/paper.yaml"
