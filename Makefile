@@ -14,7 +14,7 @@ export MPLBACKEND := agg
 export TOKENIZERS_PARALLELISM := false
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help env env-micro micro smoke test lint format figures docs lock verify bench clean
+.PHONY: help env env-micro micro smoke figures test lint format docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ micro: $(VENV)/.micro ## Reproduce the experiment at micro scale, problems to re
 smoke: $(VENV)/.micro ## The same, as small as it goes: every stage in about three minutes
 	$(SNAKEMAKE) --rerun-incomplete --configfile config/smoke.yaml
 	@echo; echo "report: file://$(CURDIR)/results/smoke/report/index.html"
+
+figures: $(VENV)/.micro ## Draw the figures of the micro run again
+	$(SNAKEMAKE) figures
 
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
