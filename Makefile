@@ -19,11 +19,12 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-# An environment is complete when its stamp is there. Packages come with the hashes that envs/ pins.
+# An environment is complete when its stamp is there. envs/ pins every package with its hash, dependencies included, so
+# nothing is resolved here.
 define install
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r $(1)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --require-hashes -r $(1)
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	touch $@
 endef
