@@ -119,7 +119,7 @@ def test_limit_asks_the_first_questions(tiny_checkpoint, spec, tmp_path):
 @pytest.mark.parametrize(
     ("model", "change", "message"),
     [
-        ("http://127.0.0.1:1/v1", {}, "needs evaluation.engine.kind openai"),
+        ("http://127.0.0.1:1/v1", {}, "needs a sampler of kind openai"),
         ("owner/name", {}, "not a folder"),
         (None, {"prompts": {"mmmath": "cot"}}, "evaluation.prompts.mmmath"),
     ],
