@@ -1,4 +1,4 @@
-# What the rule files share: the checked config, the plan of its artefacts, and the values that rules rerun on.
+# Shared by all rule files. The checked config, the plan of its artefacts, and the values that rules rerun on.
 import shlex
 
 from vr1repro.config import loader
