@@ -71,8 +71,8 @@ def merge(
         if reason is None:
             kept.append(_exported(problem, trace))
     if not kept:
-        counts = ", ".join(f"{name} {n}" for name, n in Counter(reasons).most_common())
-        raise UserError(f"coldset: none of {len(rows)} traces was kept ({counts}); look at the drafts under shards/")
+        why = ", ".join(f"{name} {n}" for name, n in Counter(reasons).most_common())
+        raise UserError(f"coldset: none of {len(rows)} traces was kept ({why}); look at the drafts under shards/")
     write_rows(out / "traces.jsonl", traces)
     write_problems(out / "coldset.parquet", kept)
     report = _yield(traces, polished)
