@@ -46,7 +46,7 @@ micro: $(VENV)/.micro ## Reproduce the experiment at micro scale, problems to re
 	$(SNAKEMAKE) --rerun-incomplete
 	@echo; echo "report: file://$(CURDIR)/results/micro/report/index.html"
 
-smoke: $(VENV)/.micro ## The same, as small as it goes: every stage in about three minutes
+smoke: $(VENV)/.micro ## The same, as small as it goes: every stage runs, nothing is learnt
 	$(SNAKEMAKE) --rerun-incomplete --configfile config/smoke.yaml
 	@echo; echo "report: file://$(CURDIR)/results/smoke/report/index.html"
 

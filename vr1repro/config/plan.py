@@ -99,10 +99,6 @@ class Plan:
         """Folder of a problem set or benchmark."""
         return self.root / "problems" / name
 
-    def base_of(self, arm: str) -> str:
-        """The key of `models` that an arm grew from."""
-        return self.config.starts[self.config.arms[arm].start].model
-
     def stage_dir(self, arm: str, stage: int, seed: int) -> PurePosixPath:
         """Folder of an arm's stage (from 1), which lies with the first arm that has the same stages so far."""
         return self.root / "train" / self.stage_owner(arm, stage) / f"s{seed}" / f"stage{stage}"
