@@ -79,14 +79,19 @@ def grade(
     profile: Annotated[str, typer.Option(help="Scoring profile: official or rule; MM-Math also strict.")] = "rule",
     workers: Workers = 1,
     timeout: Timeout = 5.0,
+    protocol: Annotated[
+        str | None, typer.Option(help="Which attempt counts: single or paper. By default every row is graded.")
+    ] = None,
     legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
 ) -> None:
     """Score saved responses; prints the overall score and the benchmark's sub-scores."""
     from vr1repro.evaluation.grading import grade_file, summary
+    from vr1repro.evaluation.protocols import named
 
     scores = grade_file(
-        benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int
-    )
+        benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
+        protocol=named(protocol) if protocol else None,
+    )  # fmt: skip
     typer.echo(summary(scores))
 
 

@@ -14,6 +14,7 @@ from vr1repro.config.models import LabModelSource
 from vr1repro.config.plan import Plan
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark, LabProblems
+from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
 
 if TYPE_CHECKING:
@@ -229,6 +230,8 @@ def evaluate_checkpoint(
         threads=settings.resources.evaluate.threads,
         system_prompt=settings.arms[asked.arm].system_prompt,
     )
+    if (bad := [result for result in results if not result.healthy]) and not settings.evaluation.accept_unhealthy:
+        raise UserError("\n".join(result.complaint() for result in bad) + "\nevaluation.accept_unhealthy takes it")
     folders = {str(result.folder.relative_to(out)): result.counts for result in results}
     _close(out / "responses.json", {name: out / name / "responses.jsonl" for name in folders}, folders)
 
@@ -251,7 +254,7 @@ def grade_checkpoint(
             for seed in settings.seeds.evaluation:
                 folder = Path(plan.eval_dir(checkpoint, slug, protocol, seed))
                 verdicts = folder / "verdicts" / f"{profile}.jsonl"
-                scores = grade_file(slug, profile, folder / "responses.jsonl", questions, verdicts)
+                scores = grade_file(slug, profile, folder / "responses.jsonl", questions, verdicts, protocol=protocol)
                 name = str(folder.relative_to(out))
                 found[name] = scores[0].model_dump(mode="json")
                 files[name] = verdicts

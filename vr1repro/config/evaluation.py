@@ -96,3 +96,8 @@ class EvaluationSettings(Section):
         description="Larger pictures are scaled down by the model's processor; null: as its checkpoint says. repo:"
         " CustomAPIModel sends the original size (img_size -1).",
     )
+    accept_unhealthy: bool = Field(
+        default=False,
+        description="Go on to scores although questions were left out or refused, prompts held unknown tokens, or a"
+        " picture's tokens did not fit its grid; such a score is of another benchmark. Ours.",
+    )

@@ -72,11 +72,12 @@ def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
     for result in results:
         verdicts = result.folder / "verdicts" / f"{wishes.profile}.jsonl"
         questions = out / "questions" / result.benchmark
-        scores = grade_file(result.benchmark, wishes.profile, result.folder / "responses.jsonl", questions, verdicts)
+        responses = result.folder / "responses.jsonl"
+        scores = grade_file(result.benchmark, wishes.profile, responses, questions, verdicts, protocol=result.protocol)
         lines.append(f"{result.benchmark}, protocol {result.protocol}, seed {result.seed}, profile {wishes.profile}")
         lines.append(f"  asked: {', '.join(f'{key} {count}' for key, count in result.counts.items())}")
-        if result.skipped:
-            lines.append(f"  left out: {result.skipped}; see skipped.jsonl")
+        if not result.healthy:
+            lines.append(f"  WARNING {result.complaint()}")
         lines += [f"  {line}" for line in summary(scores).splitlines()]
     return "\n".join(lines)
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.config.evaluation import Protocol
 from vr1repro.errors import UserError
+from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.scoring import Options, Question, Row, Score, Tally, benchmark, profile
 from vr1repro.evaluation.scoring.base import Benchmark, identity
-from vr1repro.records import Outcome, Verdict, dump_line, read_lines
+from vr1repro.records import Outcome, Response, Verdict, dump_line, read, read_lines
 
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
 # What tells several responses to one question apart is carried from the response to its verdict.
@@ -29,6 +31,7 @@ def grade_file(
     timeout_s: float = 5.0,
     memory_mb: int = 2048,
     legacy_int: bool = False,
+    protocol: Protocol | None = None,
 ) -> list[Score]:
     """Grade the responses of a file under one scoring profile.
 
@@ -42,6 +45,7 @@ def grade_file(
         timeout_s: Wall-clock seconds for one comparison.
         memory_mb: Address space of a worker in MiB.
         legacy_int: MathVista: integers by `int(x)`.
+        protocol: Which attempt at a question counts, and how it is read; None grades every row as it stands.
 
     Returns:
         The overall score first, then the benchmark's sub-scores.
@@ -55,7 +59,7 @@ def grade_file(
     tally = Tally(target)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for number, row in read_lines(responses):
+        for number, row in _response_rows(responses, protocol):
             question = _question(asked, row, target, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(judge(question, row, options), carried)
@@ -65,6 +69,13 @@ def grade_file(
             write(verdict)
             tally.add(asked[verdict.id], verdict)
     return tally.scores()
+
+
+def _response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
+    """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question."""
+    if protocol is None:
+        return read_lines(responses)
+    return enumerate((row.model_dump() for row in select(read(responses, Response), protocol)), 1)
 
 
 def equivalent_file(

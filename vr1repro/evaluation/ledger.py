@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vr1repro.evaluation.protocols import Protocol
+from vr1repro.config.evaluation import Protocol
 from vr1repro.records import Appender, Response, read, write_rows
 
 RESPONSES, ASIDE, TIMING, RUN = "responses.jsonl", "responses.aside.jsonl", "timing.jsonl", "run.json"

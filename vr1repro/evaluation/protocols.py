@@ -9,15 +9,28 @@ mention it.
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Literal
+from typing import get_args
 
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
+from vr1repro.config.evaluation import Protocol
 from vr1repro.errors import UserError
 from vr1repro.records import Response
 
-Protocol = Literal["single", "paper"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 _ANSWER = re.compile(rf"{re.escape(ANSWER_OPEN)} {re.escape(FINAL_ANSWER)}(.*?) {re.escape(ANSWER_CLOSE)}", re.DOTALL)
+
+
+def named(name: str) -> Protocol:
+    """The protocol of this name.
+
+    Raises:
+        UserError: There is none.
+    """
+    for protocol in PROTOCOLS:
+        if name == protocol:
+            return protocol
+    raise UserError(f"protocol {name!r}: unknown; known: {', '.join(PROTOCOLS)}")
 
 
 def has_answer(reply: str) -> bool:

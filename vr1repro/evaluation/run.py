@@ -9,19 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler, EvaluationSettings
+from vr1repro.config.evaluation import EndpointSampler, EvaluationSettings, Protocol
 from vr1repro.config.problems import ProblemSource
 from vr1repro.engines.base import Engine, Sampling
 from vr1repro.engines.load import load_engine
 from vr1repro.errors import UserError
-from vr1repro.evaluation.ledger import RUN, Ledger, counts
-from vr1repro.evaluation.protocols import Protocol
+from vr1repro.evaluation.ledger import RESPONSES, RUN, Ledger, counts
+from vr1repro.evaluation.protocols import PROTOCOLS
 from vr1repro.problems.load import Skips, load_problems
 from vr1repro.progress import progress
 from vr1repro.provenance import json_sha, made
 from vr1repro.records import Problem, write_atomically
 
-PROTOCOLS: tuple[Protocol, ...] = ("single", "paper")
+_UNHEALTHY = ("refused", "unknown_tokens", "grid_mismatches")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class EvaluationResult:
     @property
     def healthy(self) -> bool:
         """Whether every question was asked whole: nothing left out, refused, unknown or off the picture's grid."""
-        bad = ("refused", "unknown_tokens", "grid_mismatches")
-        return not self.skipped and not any(self.counts[name] for name in bad)
+        return not self.skipped and not any(self.counts[name] for name in _UNHEALTHY)
+
+    def complaint(self) -> str:
+        """What is wrong, with counts, and where it stands."""
+        counts = {**self.skipped, **{name: self.counts[name] for name in _UNHEALTHY if self.counts[name]}}
+        found = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return f"{self.folder / RESPONSES}: not every question was asked whole: {found}"
 
 
 def evaluate(

@@ -125,3 +125,25 @@ def test_bad_pairs_name_file_and_line(tmp_path, row):
     write_rows(tmp_path / "p.jsonl", [row])
     with pytest.raises(UserError, match=r"p\.jsonl:1: "):
         equivalent_file(tmp_path / "p.jsonl", tmp_path / "o.jsonl")
+
+
+def test_a_protocol_decides_which_attempt_is_scored(tmp_path):
+    questions, responses = tmp_path / "q.jsonl", tmp_path / "r.jsonl"
+    asked = {"pid": "1", "question": "?", "answer": "7", "question_type": "free_form", "answer_type": "integer",
+             "precision": None, "choices": None, "metadata": {"category": "math", "task": "t", "context": "c",
+             "grade": "g", "language": "english", "skills": [], "source": "s"}}  # fmt: skip
+    questions.write_text(json.dumps(asked) + "\n")
+    cut, whole = "the sum is 9", "<think>5+2</think><answer> Final Answer:7 </answer>"
+    rows = [{"id": "1", "attempt": attempt, "response": text, "n_tokens": 9, "finish_reason": "stop",
+             "benchmark": "mathvista", "protocol": "paper", "run": "r", "model": "m", "arm": None,
+             "train_seed": None, "eval_seed": 1, "prompt_sha": "0"}
+            for attempt, text in enumerate([cut, whole])]  # fmt: skip
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = {}
+    for protocol in ("single", "paper", None):
+        out = tmp_path / f"{protocol}.jsonl"
+        overall = grade_file("mathvista", "rule", responses, questions, out, protocol=protocol)[0]
+        found[protocol] = (overall.n_right, overall.n)
+    assert found == {"single": (0, 1), "paper": (1, 1), None: (1, 1)}
+    taken = [row["prediction"] for row in out_rows(tmp_path / "paper.jsonl")]
+    assert taken == ["7"]
