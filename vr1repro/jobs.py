@@ -283,9 +283,10 @@ def _results(config: Path) -> "tuple[Results, Plan]":
 def make_tables(config: ConfigFile, out: Out) -> None:
     """Write every table, the tidy scores, and a row for each published number."""
     from vr1repro.reporting import build
+    from vr1repro.reporting.settings import our_settings
 
     results, plan = _results(config)
-    build.make_tables(results, out)
+    build.make_tables(results, out, our_settings(plan.config))
     build.make_scores(results, out / "scores.csv")
     write_manifest(out, "tables", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
 
@@ -304,9 +305,11 @@ def draw_figures(config: ConfigFile, out: Out) -> None:
 def make_report(config: ConfigFile, out: Annotated[Path, typer.Option("--out", help="The page to write.")]) -> None:
     """Write the page, and print how each arm came out."""
     from vr1repro.reporting import build
+    from vr1repro.reporting.settings import our_settings
 
     results, plan = _results(config)
-    build.make_report(results, out, Path(plan.root) / "figures", config.read_text(encoding="utf-8"))
+    text, figures = config.read_text(encoding="utf-8"), Path(plan.root) / "figures"
+    build.make_report(results, out, figures, text, our_settings(plan.config))
     typer.echo(build.summary(results))
 
 

@@ -1,0 +1,109 @@
+"""Our value of each published setting that a config states, by the published number's id.
+
+What has no counterpart in a config stays away and is reported as such: sizes of data sets and hours are results of a
+run, not settings, and the repository's number of preprocessing workers has no meaning here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.run import Config
+from vr1repro.config.training import Stage
+
+_PTST, _STAGE3, _LONG, _ZERO = "vision-r1", "vision-r1-stage3", "long", "zero"
+
+
+def our_settings(config: Config) -> dict[str, Any]:
+    """Values of a config under the ids of `published/numbers.json`, those that it has."""
+    found = {identity: read(config) for identity, read in _READERS.items()}
+    return {identity: value for identity, value in found.items() if value is not None}
+
+
+def _stages(config: Config, arm: str) -> list[Stage]:
+    return config.arms[arm].stages if arm in config.arms else []
+
+
+def _stage(arm: str, number: int, field: str) -> Callable[[Config], Any]:
+    def read(config: Config) -> Any:
+        stages = _stages(config, arm)
+        return getattr(stages[number - 1], field) if number <= len(stages) else None
+
+    return read
+
+
+def _steps(arm: str) -> Callable[[Config], int | None]:
+    return lambda config: sum(stage.steps for stage in _stages(config, arm)) or None
+
+
+def _endpoint(field: str) -> Callable[[Config], Any]:
+    def read(config: Config) -> Any:
+        engine = config.evaluation.engine
+        return getattr(engine, field) if isinstance(engine, EndpointSampler) else None
+
+    return read
+
+
+def _gpus(stage: str) -> Callable[[Config], int | None]:
+    def read(config: Config) -> int | None:
+        launch = getattr(config, stage).launch
+        on_gpus = config.resources.model_dump()[stage]["gpu"] > 0
+        return launch.nodes * launch.processes if on_gpus else None
+
+    return read
+
+
+def _reward_ratio(config: Config) -> str | None:
+    """Format and result have equal weight in `answers.reward.format_plus_result`, by construction."""
+    arm = config.arms.get(_ZERO)
+    reward = config.rewards.get(arm.reward or "") if arm else None
+    return "1:1" if reward is not None and reward.kind == "format_plus_result" else None
+
+
+def _accumulation(config: Config) -> int:
+    launch = config.sft.launch
+    return config.sft.batch // (config.sft.device_batch * launch.nodes * launch.processes)
+
+
+_READERS: dict[str, Callable[[Config], Any]] = {
+    "v1-v4.settings.vision-r1.sft.sft-epochs.setting": lambda config: config.sft.epochs,
+    "v1.settings.vision-r1.sft.sft-gpus-h800-80g.setting": _gpus("sft"),
+    "repo.settings.vision-r1.sft.learning-rate.setting": lambda config: config.sft.learning_rate,
+    "repo.settings.vision-r1.sft.num-train-epochs.setting": lambda config: config.sft.epochs,
+    "repo.settings.vision-r1.sft.warmup-ratio.setting": lambda config: config.sft.warmup_ratio,
+    "repo.settings.vision-r1.sft.cutoff-len.setting": lambda config: config.sft.cutoff,
+    "repo.settings.vision-r1.sft.per-device-train-batch-size.setting": lambda config: config.sft.device_batch,
+    "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting": _accumulation,
+    "v1-v4.settings.vision-r1.rl.grpo-clip-epsilon.setting": lambda config: config.rl.epsilon,
+    "v1-v4.settings.vision-r1.rl.grpo-kl-beta.setting": lambda config: config.rl.beta,
+    "v1.settings.vision-r1.rl.rl-gpus-h800-80g.setting": _gpus("rl"),
+    "v1-v4.settings.vision-r1.rl.ptst-number-of-stages-used-s.setting": lambda config: (
+        len(_stages(config, _PTST)) or None
+    ),
+    "v1-v4-readme.settings.vision-r1.rl.stage-1-length-limit.setting": _stage(_STAGE3, 1, "max_tokens"),
+    "v1-v4-readme.settings.vision-r1.rl.stage-1-samples-per-input.setting": _stage(_STAGE3, 1, "group"),
+    "v1-v4.settings.vision-r1.rl.stage-1-steps.setting": _stage(_STAGE3, 1, "steps"),
+    "v1-v4-readme.settings.vision-r1.rl.stage-2-length-limit.setting": _stage(_STAGE3, 2, "max_tokens"),
+    "v1-v4-readme.settings.vision-r1.rl.stage-2-samples-per-input.setting": _stage(_STAGE3, 2, "group"),
+    "v1-v4.settings.vision-r1.rl.stage-2-steps.setting": _stage(_STAGE3, 2, "steps"),
+    "v1-v4-readme.settings.vision-r1.rl.stage-3-length-limit.setting": _stage(_STAGE3, 3, "max_tokens"),
+    "v1-v4-readme.settings.vision-r1.rl.stage-3-samples-per-input.setting": _stage(_STAGE3, 3, "group"),
+    "v1-v4.settings.vision-r1.rl.stage-3-steps.setting": _stage(_STAGE3, 3, "steps"),
+    "v1.settings.vision-r1.rl.stage-1-length-limit-text.setting": _stage(_PTST, 1, "max_tokens"),
+    "v4.settings.vision-r1.rl.stage-1-length-limit-text.setting": _stage(_PTST, 1, "max_tokens"),
+    "v1-v4.settings.vision-r1-long.rl.length-limit.setting": _stage(_LONG, 1, "max_tokens"),
+    "v1-v4.settings.vision-r1-long.rl.samples-per-input.setting": _stage(_LONG, 1, "group"),
+    "v1-v4.settings.vision-r1-long.rl.steps.setting": _steps(_LONG),
+    "v4.settings.vision-r1-zero.rl.length-limit.setting": _stage(_ZERO, 1, "max_tokens"),
+    "v4.settings.vision-r1-zero.rl.samples-per-input.setting": _stage(_ZERO, 1, "group"),
+    "v4.settings.vision-r1-zero.rl.steps.setting": _steps(_ZERO),
+    "v1-v4.settings.vision-r1-zero.rl.format-result-reward-ratio.setting": _reward_ratio,
+    "repo.settings.vision-r1.evaluation.temperature.setting": lambda config: config.evaluation.temperature,
+    "repo.settings.vision-r1.evaluation.top-p.setting": lambda config: config.evaluation.top_p,
+    "repo.settings.vision-r1.evaluation.max-tokens.setting": lambda config: config.evaluation.max_tokens,
+    "repo.settings.vision-r1.evaluation.nproc.setting": _endpoint("concurrency"),
+    "repo.settings.vision-r1.evaluation.timeout-s.setting": _endpoint("timeout_s"),
+    "repo.settings.vision-r1.evaluation.max-extra-requests-when-answer-is-missing.setting": lambda config: (
+        config.evaluation.retries if "paper" in config.evaluation.protocols else None
+    ),
+}
