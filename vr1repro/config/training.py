@@ -90,9 +90,21 @@ class RlSettings(Section):
         description="Steps between the checkpoints that Figure 1 E evaluates. Paper: every 25 (Vision-R1) or 50 steps"
         " (v1 Fig. 1 E).",
     )
+    share_prefix: bool = Field(
+        description="Forward the prompt and picture of a group once for all of its completions: exact, and faster the"
+        " longer the prompt and the larger the group. Not with gradient checkpointing, which keeps no cache. Ours."
+    )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
     launch: Launch = Field(description="Devices.")
+
+    @model_validator(mode="after")
+    def _prefix_can_be_shared(self) -> Self:
+        if self.share_prefix and self.launch.gradient_checkpointing:
+            raise ValueError(
+                "share_prefix: launch.gradient_checkpointing keeps no keys and values; choose one of the two"
+            )
+        return self
 
 
 class Stage(Section):

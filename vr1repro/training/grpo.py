@@ -37,6 +37,7 @@ from vr1repro.training import checkpoints
 from vr1repro.training.data import rl_rows, rl_stream
 from vr1repro.training.launch import distributed_arguments
 from vr1repro.training.rewards import GroupReward
+from vr1repro.training.shared_prefix import GroupTrainer
 from vr1repro.training.step_log import StepLog, rl_row
 
 
@@ -115,7 +116,8 @@ def train(
         "threads": threads,
     }
     with HardFormatReward(reward_settings) as reward:
-        trainer = GRPOTrainer(
+        kind = GroupTrainer if settings.share_prefix else GRPOTrainer
+        trainer = kind(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer),
             args=arguments(settings, job, out),

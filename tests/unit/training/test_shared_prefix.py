@@ -1,0 +1,106 @@
+"""The grouped forward against stock TRL's, in fp32, at random shapes."""
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from vr1repro.config.training import Stage
+from vr1repro.records import read_problems
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Stock TRL's trainer and ours around models of equal weights, and the processor."""
+    from trl import GRPOTrainer
+
+    from vr1repro.training import checkpoints
+    from vr1repro.training.data import rl_rows
+    from vr1repro.training.grpo import StageJob, arguments
+    from vr1repro.training.shared_prefix import GroupTrainer
+
+    job = StageJob("a", 1, Stage(max_tokens=6, group=4, steps=1), 0, [1], 0, None, seed=1)
+    rows = rl_rows(list(read_problems(lab.problems)), None)
+    made = []
+    for kind in (GRPOTrainer, GroupTrainer):
+        model, processor = checkpoints.load(lab.model, lab.config.rl.launch)
+        args = arguments(lab.config.rl, job, tmp_path_factory.mktemp("trl"))
+        made.append(kind(model=model, reward_funcs=lambda **_: [0.0], args=args, train_dataset=rows,
+                         processing_class=processor))  # fmt: skip
+    return (*made, processor, list(rows))
+
+
+def batch(processor: Any, rows: list[Any], counts: list[int], longest: int, rng: random.Random) -> dict[str, Any]:
+    """What TRL hands its forward: left-padded prompts, right-padded completions of random tokens."""
+    chosen = [row for row, n in zip(rng.sample(rows, len(counts)), counts, strict=True) for _ in range(n)]
+    texts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False) for row in chosen]
+    images = [row["images"] for row in chosen]
+    encoded = processor(text=texts, images=images, padding=True, return_tensors="pt")
+    lengths = [rng.randint(1, longest) for _ in chosen]
+    lengths[0] = longest
+    mask = torch.zeros(len(chosen), longest, dtype=torch.long)
+    completions = torch.full((len(chosen), longest), processor.tokenizer.pad_token_id)
+    for row, length in enumerate(lengths):
+        mask[row, :length] = 1
+        completions[row, :length] = torch.tensor([rng.randrange(4, 250) for _ in range(length)])
+    padding = torch.zeros_like(mask)
+    return {
+        "input_ids": torch.cat([encoded["input_ids"], completions], 1),
+        "attention_mask": torch.cat([encoded["attention_mask"], mask], 1),
+        "logits_to_keep": longest,
+        "compute_entropy": True,
+        "pixel_values": encoded["pixel_values"],
+        "image_grid_thw": encoded["image_grid_thw"],
+        "num_images": [len(part) for part in images],
+        "mm_token_type_ids": torch.cat([encoded["mm_token_type_ids"], padding], 1),
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_log_probs_entropies_and_gradients_are_stock_trl_s(trainers: Any, seed: int) -> None:
+    stock, ours, processor, rows = trainers
+    rng = random.Random(seed)
+    counts = [rng.randint(1, 6) for _ in range(rng.randint(1, 4))]
+    inputs = batch(processor, rows, counts, rng.randint(1, 40), rng)
+    mask = inputs["attention_mask"][:, -inputs["logits_to_keep"] :]
+    weights = torch.rand(mask.shape, generator=torch.Generator().manual_seed(seed)) * mask
+    found = []
+    for trainer in (stock, ours):
+        trainer.model.zero_grad()
+        log_probs, entropies, _ = trainer._get_per_token_logps_and_entropies(trainer.model, **inputs)
+        (log_probs * weights).sum().backward()
+        gradients = {name: parameter.grad for name, parameter in trainer.model.named_parameters()}
+        found.append((log_probs.detach() * mask, entropies.detach() * mask, gradients))
+    (theirs, their_entropy, their_gradients), (mine, my_entropy, my_gradients) = found
+    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(my_entropy, their_entropy, rtol=1e-5, atol=1e-5)
+    for name, gradient in their_gradients.items():
+        difference = (my_gradients[name] - gradient).norm() / gradient.norm().clamp(min=1e-6)
+        assert difference < 1e-4, name
+
+
+def test_equal_words_under_different_pictures_are_different_prompts() -> None:
+    from vr1repro.training.shared_prefix import distinct_prompts
+
+    ids = torch.tensor([[1, 2], [1, 2], [1, 2], [3, 2]])
+    prompts = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    patches = torch.tensor([[1.0], [1.0], [2.0], [2.0]])
+    grids = torch.ones(4, 3, dtype=torch.long)
+    distinct, counts = distinct_prompts(prompts, patches, grids, [1, 1, 1, 1])
+    assert counts.tolist() == [2, 1, 1]
+    assert distinct["pixel_values"].flatten().tolist() == [1.0, 2.0, 2.0]
+    assert distinct["input_ids"].tolist() == [[1, 2], [1, 2], [3, 2]]
+
+
+def test_a_padded_batch_counts_no_padding(trainers: Any) -> None:
+    _, ours, processor, rows = trainers
+    inputs = batch(processor, rows, [2], 9, random.Random(0))
+    log_probs, entropies, _ = ours._get_per_token_logps_and_entropies(ours.model, **inputs)
+    padding = inputs["attention_mask"][:, -9:] == 0
+    assert padding.any()
+    assert not log_probs[padding].any()
+    assert not entropies[padding].any()
