@@ -12,6 +12,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Figures are drawn without a display; tokenizers must not fork threads of their own.
 export MPLBACKEND := agg
 export TOKENIZERS_PARALLELISM := false
+# Every job is a process of its own; without compiled modules on disk each would compile torch and transformers anew.
+unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: help env env-micro micro smoke figures test lint format docs lock clean

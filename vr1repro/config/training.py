@@ -101,9 +101,7 @@ class RlSettings(Section):
     @model_validator(mode="after")
     def _prefix_can_be_shared(self) -> Self:
         if self.share_prefix and self.launch.gradient_checkpointing:
-            raise ValueError(
-                "share_prefix: launch.gradient_checkpointing keeps no keys and values; choose one of the two"
-            )
+            raise ValueError("share_prefix: launch.gradient_checkpointing keeps no keys and values; choose one")
         return self
 
 

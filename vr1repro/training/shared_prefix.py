@@ -128,7 +128,7 @@ def add_grouped_forward(model: PreTrainedModel) -> None:
     def forward(self: PreTrainedModel, *args: Any, grouped: GroupedRows | None = None, **kwargs: Any) -> Any:
         return original(*args, **kwargs) if grouped is None else grouped_log_probs(self, grouped)
 
-    model.forward = MethodType(forward, model)  # type: ignore[method-assign]
+    model.forward = MethodType(forward, model)
 
 
 def grouped_log_probs(model: Any, rows: GroupedRows) -> tuple[torch.Tensor, torch.Tensor]:
