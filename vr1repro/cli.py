@@ -110,6 +110,38 @@ def equivalent(
 
 
 @app.command()
+def keep(
+    config: Annotated[Path, typer.Option(help="The run's resolved config, results/<run>/config.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],
+) -> None:
+    """Keep a finished run as one small archive of its evidence, without weights."""
+    from vr1repro.reporting import reference
+
+    size = reference.keep(config.parent, out)
+    typer.echo(f"{out / reference.EVIDENCE}: {size / 1e6:.1f} MB")
+
+
+@app.command()
+def redraw(
+    reference: Annotated[Path, typer.Option(help="A kept run.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
+) -> None:
+    """Make the tables, figures and page of a kept run again, from its archive alone."""
+    from vr1repro.reporting import build
+    from vr1repro.reporting import reference as kept
+
+    config = reference / kept.CONFIG
+    with kept.opened(reference) as run:
+        results, plan = build.open_run(config, run)
+        build.make_tables(results, out / "tables", plan.config)
+        build.make_scores(results, out / "tables" / "scores.csv")
+        build.make_figures(results, out / "figures")
+        text = config.read_text(encoding="utf-8")
+        build.make_report(results, out / "report" / "index.html", out / "figures", text, plan.config)
+        typer.echo(build.summary(results))
+
+
+@app.command()
 def tasks() -> None:
     """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
     typer.echo(Path(__file__).resolve().parent / "evaluation" / "tasks")

@@ -5,7 +5,7 @@ made with a manifest. Heavy imports stand inside the jobs that need them.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark, LabProblems
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
-
-if TYPE_CHECKING:
-    from vr1repro.reporting.results import Results
 
 app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True)
 
@@ -271,22 +268,13 @@ def _close(summary: Path, files: dict[str, Path], figures: dict[str, object] | d
     write_atomically(summary, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
-def _results(config: Path) -> "tuple[Results, Plan]":
-    from vr1repro.reporting.arms import from_plan
-    from vr1repro.reporting.results import Results
-
-    settings, plan = _open(config)
-    return Results.load(Path(plan.root), from_plan(plan, str(config)), settings.reporting, settings.comparable), plan
-
-
 @app.command("tables")
 def make_tables(config: ConfigFile, out: Out) -> None:
     """Write every table, the tidy scores, and a row for each published number."""
     from vr1repro.reporting import build
-    from vr1repro.reporting.settings import our_settings
 
-    results, plan = _results(config)
-    build.make_tables(results, out, our_settings(plan.config))
+    results, plan = build.open_run(config)
+    build.make_tables(results, out, plan.config)
     build.make_scores(results, out / "scores.csv")
     write_manifest(out, "tables", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
 
@@ -296,7 +284,7 @@ def draw_figures(config: ConfigFile, out: Out) -> None:
     """Draw every figure."""
     from vr1repro.reporting import build
 
-    results, plan = _results(config)
+    results, plan = build.open_run(config)
     build.make_figures(results, out)
     write_manifest(out, "figures", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
 
@@ -305,11 +293,10 @@ def draw_figures(config: ConfigFile, out: Out) -> None:
 def make_report(config: ConfigFile, out: Annotated[Path, typer.Option("--out", help="The page to write.")]) -> None:
     """Write the page, and print how each arm came out."""
     from vr1repro.reporting import build
-    from vr1repro.reporting.settings import our_settings
 
-    results, plan = _results(config)
+    results, plan = build.open_run(config)
     text, figures = config.read_text(encoding="utf-8"), Path(plan.root) / "figures"
-    build.make_report(results, out, figures, text, our_settings(plan.config))
+    build.make_report(results, out, figures, text, plan.config)
     typer.echo(build.summary(results))
 
 

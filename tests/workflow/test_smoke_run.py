@@ -30,3 +30,15 @@ def test_smoke_from_problems_to_report(repo: Path, tmp_path: Path) -> None:
 
     again = subprocess.run([*command, "-n"], capture_output=True, text=True, env=environment, check=False)
     assert "Nothing to be done" in again.stdout + again.stderr
+
+    kept, drawn = tmp_path / "kept", tmp_path / "drawn"
+    for words in (
+        ["keep", "--config", str(root / "config.yaml"), "--out", str(kept)],
+        ["redraw", "--reference", str(kept), "--out", str(drawn)],
+    ):
+        # From the archive alone, and without torch.
+        code = "import sys; sys.modules['torch'] = None\nfrom vr1repro.cli import main\nmain()"
+        subprocess.run([sys.executable, "-c", code, *words], check=True, cwd=tmp_path, env=environment)
+    for folder in ("tables", "figures"):
+        made = {path.name: path.read_bytes() for path in (root / folder).iterdir() if path.name != "manifest.json"}
+        assert made == {path.name: path.read_bytes() for path in (drawn / folder).iterdir()}

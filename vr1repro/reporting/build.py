@@ -3,17 +3,36 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from vr1repro.config import loader
+from vr1repro.config.plan import Plan
+from vr1repro.config.run import Config
 from vr1repro.published import load
 from vr1repro.records import write_atomically
+from vr1repro.reporting.arms import from_plan
 from vr1repro.reporting.comparison import as_table, compare
 from vr1repro.reporting.figures import write_figures
 from vr1repro.reporting.page import write_page
 from vr1repro.reporting.render import write_tables
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.scores import score_table, write_scores
+from vr1repro.reporting.settings import our_settings
 from vr1repro.reporting.tables import all_tables
+
+
+def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
+    """A run's results.
+
+    Args:
+        config: Its resolved config.
+        folder: Where its files lie, if not in `results/<run>`.
+
+    Raises:
+        UserError: The config or a file of the run is bad.
+    """
+    plan = Plan(loader.load(config))
+    settings, arms = plan.config, from_plan(plan, str(config))
+    return Results.load(folder or Path(plan.root), arms, settings.reporting, settings.comparable), plan
 
 
 def make_scores(results: Results, path: Path) -> None:
@@ -21,19 +40,19 @@ def make_scores(results: Results, path: Path) -> None:
     write_scores(path, score_table(results.frame, results.settings))
 
 
-def make_tables(results: Results, folder: Path, our_settings: Mapping[str, Any] | None = None) -> list[Path]:
+def make_tables(results: Results, folder: Path, config: Config) -> list[Path]:
     """Write every table as CSV, Markdown and LaTeX, and `comparison.csv` with a row for each published number.
 
     Args:
         results: The run.
         folder: Where to.
-        our_settings: Our values of published settings, by published id.
+        config: What the run was asked for; its settings are compared with the published ones.
 
     Returns:
         The written paths.
     """
     paths = write_tables(folder, all_tables(results))
-    rows = as_table(compare(load(), results, our_settings))
+    rows = as_table(compare(load(), results, our_settings(config)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return [*paths, folder / "comparison.csv"]
 
@@ -48,7 +67,7 @@ def make_report(
     path: Path,
     figures: Path,
     config_text: str,
-    our_settings: Mapping[str, Any] | None = None,
+    config: Config,
     links: Mapping[str, str] | None = None,
 ) -> None:
     """Write the page.
@@ -58,10 +77,10 @@ def make_report(
         path: `results/<run>/report/index.html`.
         figures: Folder that `make_figures` wrote.
         config_text: The resolved config as text.
-        our_settings: Our values of published settings, by published id.
+        config: The same, checked.
         links: Relative links to other artefacts, by name.
     """
-    comparisons = compare(load(), results, our_settings)
+    comparisons = compare(load(), results, our_settings(config))
     write_page(path, results, comparisons, all_tables(results), figures, config_text, links)
 
 

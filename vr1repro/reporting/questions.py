@@ -6,6 +6,7 @@ and never the pictures.
 
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +41,32 @@ def read_questions(folder: Path, benchmark: str, class_of: str | None = None) ->
     Raises:
         UserError: There is no Parquet file, or the same id stands twice.
     """
-    import pyarrow.parquet as pq
-
     files = sorted(folder.glob("**/*.parquet"))
     if not files:
         raise UserError(f"{folder}: no Parquet file of questions; make the benchmark's problems first")
-    rows: list[dict[str, Any]] = []
-    for file in files:
-        schema = pq.ParquetFile(file).schema_arrow
-        wanted = [name for name in schema.names if not _is_picture(schema.field(name).type)]
-        rows.extend(pq.ParquetFile(file).read(columns=wanted, use_threads=False).to_pylist())
+    rows = [row for file in files for row in _read(file).to_pylist()]
     frame = pd.DataFrame([_describe(row, number, benchmark, class_of) for number, row in enumerate(rows)])
     if (twice := frame["id"][frame["id"].duplicated()]).size:
         raise UserError(f"{folder}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a benchmark")
     return frame
+
+
+def without_pictures(file: Path) -> bytes:
+    """A Parquet file of questions, its pictures left out."""
+    import pyarrow.parquet as pq
+
+    buffer = BytesIO()
+    pq.write_table(_read(file), buffer, compression="none")  # the archive around it compresses better
+    return buffer.getvalue()
+
+
+def _read(file: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    source = pq.ParquetFile(file)
+    schema = source.schema_arrow
+    wanted = [name for name in schema.names if not _is_picture(schema.field(name).type)]
+    return source.read(columns=wanted, use_threads=False)
 
 
 def subset_name(benchmark: str, group: str, name: str) -> str:

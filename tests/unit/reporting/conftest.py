@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from synthetic_run import arm_infos, write_run
 
+from vr1repro.config.loader import load
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.config.run import Config
 from vr1repro.reporting.results import Results
 
 
@@ -17,6 +19,11 @@ def settings() -> ReportSettings:
         bootstrap_draws=100,
         classes={"mathvista": "klass", "mathverse": "klass", "mmmath": "difficulty"},
     )
+
+
+@pytest.fixture(scope="session")
+def config(repo: Path) -> Config:
+    return load(repo / "config" / "micro.yaml")
 
 
 @pytest.fixture(scope="session")

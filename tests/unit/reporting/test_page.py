@@ -12,6 +12,7 @@ import pytest
 from synthetic_run import HOSTILE, arm_infos
 
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.config.run import Config
 from vr1repro.reporting.build import make_figures, make_report, summary
 from vr1repro.reporting.comparison import MICRO_NOTE
 from vr1repro.reporting.page import coverage, gains, input_hashes
@@ -43,14 +44,14 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(results: Results, run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def html(results: Results, config: Config, run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
     (run / "models" / "lab").mkdir(parents=True, exist_ok=True)
     reading = {"pictures": 200, "pictures_right": 0.985, "values_right": 0.995, "by_family": {"bars": 0.98}}
     (run / "models" / "lab" / "reading.json").write_text(json.dumps(reading), encoding="utf-8")
     make_figures(results, folder / "figures", ["figure1"])
     path = folder / "report" / "index.html"
-    make_report(results, path, folder / "figures", "run: <b>test</b>\n", links={"Tables": "../tables/"})
+    make_report(results, path, folder / "figures", "run: <b>test</b>\n", config, links={"Tables": "../tables/"})
     return path.read_text(encoding="utf-8")
 
 
@@ -129,9 +130,9 @@ def test_half_a_benchmark_is_named(fresh_run: Callable[..., Path], settings: Rep
     assert "Vision-R1-Long: no mathvista" in notes
 
 
-def test_a_run_with_nothing_in_it_still_has_a_page(tmp_path: Path) -> None:
+def test_a_run_with_nothing_in_it_still_has_a_page(config: Config, tmp_path: Path) -> None:
     results = Results.load(tmp_path / "none", arm_infos(), ReportSettings(), comparable=True)
-    make_report(results, tmp_path / "index.html", tmp_path, "")
+    make_report(results, tmp_path / "index.html", tmp_path, "", config)
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "Vision-R1-Long: not evaluated" in text
     assert "not run" in text

@@ -11,6 +11,7 @@ import pytest
 from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.config.run import Config
 from vr1repro.published import ValueClass, load
 from vr1repro.reporting import render
 from vr1repro.reporting.build import make_tables
@@ -230,9 +231,9 @@ def test_markdown_escapes_bars() -> None:
     assert render.estimate(None) == "-"
 
 
-def test_files_are_written_and_stable(results: Results, tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in make_tables(results, tmp_path / "a")}
-    second = {path.name: path.read_bytes() for path in make_tables(results, tmp_path / "b")}
+def test_files_are_written_and_stable(results: Results, config: Config, tmp_path: Path) -> None:
+    first = {path.name: path.read_bytes() for path in make_tables(results, tmp_path / "a", config)}
+    second = {path.name: path.read_bytes() for path in make_tables(results, tmp_path / "b", config)}
     assert first == second
     assert {"t1.csv", "t1.md", "t1.tex", "arms.md", "comparison.csv"} <= set(first)
     comparison = pd.read_csv(tmp_path / "a" / "comparison.csv")
