@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help env env-micro micro smoke figures test lint format docs lock clean
+.PHONY: help env env-micro micro smoke figures test verify lint format docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,11 +52,15 @@ smoke: $(VENV)/.micro ## The same, as small as it goes: every stage runs, nothin
 	$(SNAKEMAKE) --rerun-incomplete --configfile config/smoke.yaml
 	@echo; echo "report: file://$(CURDIR)/results/smoke/report/index.html"
 
-figures: $(VENV)/.micro ## Draw the figures of the micro run again
-	$(SNAKEMAKE) figures
+figures: $(VENV)/.micro ## Draw tables, figures and page of the reference run again, from its archive alone
+	$(BIN)/vr1repro redraw --reference results/reference/micro --out paper_figs/micro
 
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+verify: $(VENV)/.test ## Run the tests, the micro run, and what is too long for `make test`
+	$(SNAKEMAKE) --rerun-incomplete
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 lint: $(VENV)/.test ## Format check, types, workflow lint
 	$(BIN)/ruff check .

@@ -52,7 +52,11 @@ def test_greedy_replies_of_both_engines_are_equal(tiny_checkpoint, tmp_path):
     script.write_text(SCRIPT)
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
     done = subprocess.run(
-        [sys.executable, str(script), str(tiny_checkpoint)], capture_output=True, text=True, env=environment, check=False
+        [sys.executable, str(script), str(tiny_checkpoint)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     ours, theirs = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FOUND "))[6:])
