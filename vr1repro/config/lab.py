@@ -32,9 +32,9 @@ class LabWorld(Section):
         " 3 to 8.",
     )
     kinds: dict[Kind, float] = Field(
-        default={"sum": 1.0, "largest": 1.0, "range": 1.0, "count": 1.0},
+        default={"sum": 2.0, "largest": 0.5, "range": 1.0, "count": 0.5},
         min_length=1,
-        description="Question kinds with their weights.",
+        description="Question kinds with their weights; sums take longest to learn.",
     )
     threshold: int = Field(
         default=4, ge=0, le=9, description="The count question asks how many values are greater than this."
@@ -152,8 +152,8 @@ class LabPretrain(Section):
         default=[
             LabPhase(rows=3, solve=0.0, bridge=0.0, max_steps=160, until_loss=0.4, lr=2e-3),
             LabPhase(rows=16, solve=0.0, bridge=0.0, max_steps=240, until_loss=0.08, lr=2e-3),
-            LabPhase(rows=3, solve=0.85, bridge=0.1, max_steps=130, until_loss=0.25, lr=1.5e-3),
-            LabPhase(rows=16, solve=0.65, bridge=0.2, max_steps=320, until_loss=0.28, lr=1.5e-3),
+            LabPhase(rows=3, solve=0.85, bridge=0.1, max_steps=200, until_loss=0.2, lr=1.5e-3),
+            LabPhase(rows=16, solve=0.75, bridge=0.2, max_steps=700, until_loss=0.12, lr=1.5e-3),
         ],
         min_length=1,
         description="Phases in order; the optimizer goes on from one to the next.",
