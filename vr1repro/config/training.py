@@ -18,6 +18,12 @@ class Launch(Section):
     )
     precision: Literal["fp32", "bf16"] = Field(description="SFT: bf16 (repo, train.yaml). RL: not stated.")
     gradient_checkpointing: bool = Field(description="Recompute activations; memory only.")
+    save_every: int = Field(
+        default=20,
+        ge=0,
+        description="Optimizer steps between the checkpoints from which a killed job goes on; 0: none, it starts again."
+        " No result depends on it. SFT: 1000 (repo, train.yaml save_steps). RL: not stated.",
+    )
 
 
 class SftSettings(Section):
@@ -97,6 +103,15 @@ class RlSettings(Section):
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
     launch: Launch = Field(description="Devices.")
+
+    @model_validator(mode="after")
+    def _checkpoints_lie_between_rollouts(self) -> Self:
+        if self.launch.save_every % self.updates_per_rollout:
+            raise ValueError(
+                f"launch.save_every: must be a multiple of updates_per_rollout ({self.updates_per_rollout}), or a"
+                " rollout would be cut in two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _prefix_can_be_shared(self) -> Self:

@@ -9,9 +9,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import ProcessorMixin
 
-from vr1repro.config.training import Launch
+from vr1repro.config.training import Launch, RlSettings, SftSettings
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, write_manifest
+from vr1repro.training.resume import writing
 
 
 def set_up_process(threads: int) -> None:
@@ -71,17 +72,17 @@ def save(
     trainer.accelerator.wait_for_everyone()
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.config._name_or_path = ""  # else the folder it came from is written, and equal runs differ
-    trainer.save_model(str(aside))
-    if trainer.is_world_process_zero():
-        (aside / "training_args.bin").unlink(missing_ok=True)  # a pickle with local paths
-        processor.save_pretrained(aside)
-        write_manifest(aside, "model", settings, inputs)
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.replace(folder)
+    with writing(aside):
+        trainer.save_model(str(aside))
+        if trainer.is_world_process_zero():
+            (aside / "training_args.bin").unlink(missing_ok=True)  # a pickle with local paths
+            processor.save_pretrained(aside)
+            write_manifest(aside, "model", settings, inputs)
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.replace(folder)
     trainer.accelerator.wait_for_everyone()
 
 
-def start_afresh(folder: Path) -> None:
-    """Empty the folder of a job whose last run did not finish."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def values_of(settings: SftSettings | RlSettings) -> dict[str, Any]:
+    """A stage's settings without those that no result depends on."""
+    return settings.model_dump(mode="json", exclude={"launch": {"save_every"}})

@@ -6,9 +6,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset, Features, Image, List, Value
 from PIL import Image as PilImage
+from torch.utils.data import Sampler
 from transformers.processing_utils import ProcessorMixin
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from vr1repro.errors import UserError
 from vr1repro.problems.prompt import messages, user_turn
@@ -58,6 +61,32 @@ def sft_rows(coldset: Path, completions: str, processor: ProcessorMixin, cutoff:
         {"prompt": _TURNS, "completion": _TURNS, "images": List(Image()), "length": Value("int32")},
     )
     return Dataset.from_list(rows, features=features), too_long
+
+
+class LengthGroupedOrder(Sampler[int]):
+    """Rows of like length together, in random order, anew each epoch.
+
+    transformers' own sampler draws from the global random state, which a resumed run has in another place.
+
+    Args:
+        lengths: Tokens of each row.
+        batch: Effective batch over all processes, so that their number does not change the order.
+        seed: Decides the order, with the epoch.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self._lengths, self._batch, self._seed, self._epoch = list(lengths), batch, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch, also by a resumed one."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        return iter(get_length_grouped_indices(self._lengths, self._batch, generator=generator))
 
 
 def rl_rows(problems: Sequence[Problem], system: str | None) -> Dataset:

@@ -33,9 +33,10 @@ from vr1repro.config.training import RlSettings, Stage
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
 from vr1repro.records import read_problems
-from vr1repro.training import checkpoints
+from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import rl_rows, rl_stream
 from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.resume import Resumable
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.shared_prefix import GroupTrainer
 from vr1repro.training.step_log import StepLog, rl_row
@@ -94,20 +95,13 @@ def train(
         out: Folder for steps.jsonl, timing.jsonl and one `step<n>/` per kept step, closed by a manifest.
     """
     checkpoints.set_up_process(threads)
-    checkpoints.start_afresh(out)
-    model, processor = checkpoints.load(model_dir, settings.launch)
-    if settings.freeze_vision:
-        checkpoints.freeze_vision(model)
-    wanted = prompts_used(settings, job.stage.steps)
-    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
-    _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
     inputs = {
         "model": content_sha(model_dir),
         "reference": content_sha(reference_dir),
         "problems": file_sha(problems),
     }
     values = {
-        "rl": settings.model_dump(mode="json"),
+        "rl": checkpoints.values_of(settings),
         "reward": reward_settings.model_dump(mode="json"),
         "stage": job.stage.model_dump(mode="json"),
         "system_prompt": job.system_prompt,
@@ -115,8 +109,16 @@ def train(
         "seed": job.seed,
         "threads": threads,
     }
+    ends = {step - job.first_step: out / f"step{step}" for step in job.kept_steps}
+    begun = resume.prepare(out, __name__, values, inputs, ends)
+    model, processor = checkpoints.load(model_dir, settings.launch)
+    if settings.freeze_vision:
+        checkpoints.freeze_vision(model)
+    wanted = prompts_used(settings, job.stage.steps)
+    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
+    _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
     with HardFormatReward(reward_settings) as reward:
-        kind = GroupTrainer if settings.share_prefix else GRPOTrainer
+        kind = _SharingTrainer if settings.share_prefix else _PlainTrainer
         trainer = kind(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer),
@@ -128,11 +130,20 @@ def train(
         _load_reference(trainer, model_dir, reference_dir)
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
-        trainer.train()
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     if trainer.is_world_process_zero():
+        resume.finish(out)
         tokens = job.stage.max_tokens * job.stage.group
         facts = {"length_x_group": tokens, "completions": wanted * job.stage.group, "steps": job.stage.steps}
         write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"])
+
+
+class _PlainTrainer(Resumable, GRPOTrainer):
+    """TRL's trainer with checkpoints to go on from."""
+
+
+class _SharingTrainer(Resumable, GroupTrainer):
+    """The same, with a group's prompt forwarded once."""
 
 
 def arguments(settings: RlSettings, job: StageJob, out: Path) -> GRPOConfig:

@@ -17,9 +17,10 @@ from trl import SFTConfig, SFTTrainer
 
 from vr1repro.config.training import SftSettings
 from vr1repro.provenance import content_sha, write_manifest
-from vr1repro.training import checkpoints
-from vr1repro.training.data import sft_rows
+from vr1repro.training import checkpoints, resume
+from vr1repro.training.data import LengthGroupedOrder, sft_rows
 from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.resume import Resumable
 from vr1repro.training.step_log import StepLog, sft_row
 
 
@@ -38,27 +39,40 @@ def train(
         out: Folder for steps.jsonl, timing.jsonl and the checkpoint `final/`, closed by a manifest.
     """
     checkpoints.set_up_process(threads)
-    checkpoints.start_afresh(out)
+    inputs = {"model": content_sha(model_dir), "coldset": content_sha(coldset)}
+    values = {**checkpoints.values_of(settings), "completions": completions, "seed": seed, "threads": threads}
+    begun = resume.prepare(out, __name__, values, inputs)
     model, processor = checkpoints.load(model_dir, settings.launch)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     rows, too_long = sft_rows(coldset / "coldset.parquet", completions, processor, settings.cutoff)
 
-    trainer = SFTTrainer(
+    trainer = _Trainer(
         model=model,
         args=arguments(settings, seed, out),
         train_dataset=rows,
         processing_class=processor,
         callbacks=[StepLog(out, sft_row, {})],
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=str(begun) if begun else None)
 
-    inputs = {"model": content_sha(model_dir), "coldset": content_sha(coldset)}
-    values = {**settings.model_dump(mode="json"), "completions": completions, "seed": seed, "threads": threads}
     checkpoints.save(trainer, processor, out / "final", values, inputs)
     if trainer.is_world_process_zero():
+        resume.finish(out)
         facts = {"rows": len(rows), "rows_too_long": too_long, "steps": trainer.state.global_step}
         write_manifest(out, "sft", values, inputs, facts, telemetry=["timing.jsonl"])
+
+
+class _Trainer(Resumable, SFTTrainer):
+    """TRL's trainer with checkpoints to go on from, and an order of rows that seed and epoch alone decide."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        rows = train_dataset or self.train_dataset
+        processes = self.args.world_size
+        batch = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * processes
+        return LengthGroupedOrder(rows["length"], batch, self.args.data_seed)
 
 
 def arguments(settings: SftSettings, seed: int, out: Path) -> SFTConfig:
