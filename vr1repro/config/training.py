@@ -56,6 +56,10 @@ class Generation(Section):
     )
     temperature: float = Field(gt=0, description="Rollout temperature. Not stated; EasyR1's default is 1.0.")
     top_p: float = Field(gt=0, le=1, description="Rollout top-p. Not stated; EasyR1's default is 1.0.")
+    ban_placeholders: bool = Field(
+        default=True,
+        description="Never sample tokens that stand for pictures; one in a completion breaks the next forward. Ours.",
+    )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
     gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
 
@@ -69,9 +73,10 @@ class RlSettings(Section):
     )
     epsilon: float = Field(gt=0, description="Clip range. Paper: eps = 0.2 (section 3.4).")
     beta: float = Field(ge=0, description="Weight of the KL term, k3 estimator. Paper: beta = 1e-2 (section 3.4).")
-    loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field(
-        description="How token losses are averaged, in TRL's names. Paper: Eq. 1 is printed at sequence level; its"
-        " framework EasyR1 averages over the batch's tokens, which is TRL's bnpo. Which one ran: not stated."
+    loss: Literal["grpo", "bnpo", "dr_grpo", "dapo", "sequence"] = Field(
+        description="How token losses are averaged, in TRL's names; `sequence`: Eq. 1 as printed, one ratio and one KL"
+        " term a completion. The paper's framework EasyR1 averages over the batch's tokens, which is TRL's bnpo. Which"
+        " one ran: not stated."
     )
     scale_rewards: Literal["group", "batch", "none"] = Field(
         description="What an advantage is divided by. Paper, Eq. 1: the group's standard deviation."
@@ -87,9 +92,17 @@ class RlSettings(Section):
     reference: Literal["start", "stage_start"] = Field(
         description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
     )
-    truncation: Literal["zero", "mask"] = Field(
-        description="What a completion cut at the limit gets: reward 0 as the paper's format rule implies, or no say in"
-        " the loss at all. Paper: not stated."
+    truncation: Literal["zero", "mask", "penalty"] = Field(
+        description="What a completion cut at the limit gets: reward 0 as the paper's format rule implies, no say in"
+        " the loss at all, or minus `truncation_penalty`. Paper: not stated."
+    )
+    truncation_penalty: float = Field(default=0.5, ge=0, description="For `truncation: penalty`. Not stated.")
+    max_clipped_share: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="A stage stops after its first step if more of its completions than this were cut: nearly nothing"
+        " can earn reward then. Ours.",
     )
     evaluate_every: int = Field(
         gt=0,

@@ -14,6 +14,9 @@ Laptop: `vr1repro rl --config results/micro/config.yaml --arm vision-r1 --stage 
 Many GPUs: `accelerate launch ... -m vr1repro.cli rl ...`, which is what the rule runs.
 """
 
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +35,16 @@ from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import RlSettings, Stage
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
-from vr1repro.records import read_problems
+from vr1repro.records import Appender, read_problems
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import rl_rows, rl_stream
+from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments
-from vr1repro.training.resume import Resumable
 from vr1repro.training.rewards import GroupReward
-from vr1repro.training.shared_prefix import GroupTrainer
 from vr1repro.training.step_log import StepLog, rl_row
+from vr1repro.training.trainers import PlainTrainer, SharingTrainer
+
+SAMPLES = "samples.jsonl"  # one completion of each rollout, to be read
 
 
 @dataclass(frozen=True)
@@ -117,16 +122,24 @@ def train(
     wanted = prompts_used(settings, job.stage.steps)
     rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
     _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
-    with HardFormatReward(reward_settings) as reward:
-        kind = _SharingTrainer if settings.share_prefix else _PlainTrainer
+    log = StepLog(
+        out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step,
+        lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
+    )  # fmt: skip
+    main = int(os.environ.get("RANK", "0")) == 0
+    with HardFormatReward(reward_settings) as reward, Appender(out / SAMPLES) if main else nullcontext() as samples:
+        penalty = settings.truncation_penalty if settings.truncation == "penalty" else 0.0
+        kind = SharingTrainer if settings.share_prefix else PlainTrainer
         trainer = kind(
             model=model,
-            reward_funcs=GroupReward(reward, processor.tokenizer),
-            args=arguments(settings, job, out),
+            reward_funcs=GroupReward(reward, processor.tokenizer, penalty, samples),
+            args=arguments(settings, job, out, placeholders(model.config)),
             train_dataset=rows,
             processing_class=processor,
-            callbacks=[StepLog(out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step)],
+            callbacks=[log],
         )
+        log.phases = trainer.phases
+        trainer.sequence_loss = settings.loss == "sequence"
         _load_reference(trainer, model_dir, reference_dir)
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
@@ -138,16 +151,14 @@ def train(
         write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"])
 
 
-class _PlainTrainer(Resumable, GRPOTrainer):
-    """TRL's trainer with checkpoints to go on from."""
+def placeholders(config: Any) -> list[int]:
+    """Ids of the tokens that stand for pictures and videos in a model's prompts."""
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "image_token_index")
+    return sorted({getattr(config, name) for name in names if getattr(config, name, None) is not None})
 
 
-class _SharingTrainer(Resumable, GroupTrainer):
-    """The same, with a group's prompt forwarded once."""
-
-
-def arguments(settings: RlSettings, job: StageJob, out: Path) -> GRPOConfig:
-    """TRL's arguments for our settings."""
+def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[int]) -> GRPOConfig:
+    """TRL's arguments for our settings; the `banned` tokens are never sampled."""
     launch, generation, stage = settings.launch, settings.generation, job.stage
     completions = settings.prompts_per_step * stage.group
     share = completions // (launch.nodes * launch.processes * settings.updates_per_rollout)
@@ -167,12 +178,15 @@ def arguments(settings: RlSettings, job: StageJob, out: Path) -> GRPOConfig:
         "top_p": generation.top_p,
         "beta": settings.beta,
         "epsilon": settings.epsilon,
-        "loss_type": settings.loss,
+        "loss_type": "grpo" if settings.loss == "sequence" else settings.loss,  # Eq. 1 is the trainer's own
         "scale_rewards": settings.scale_rewards,
         "mask_truncated_completions": settings.truncation == "mask",
         "shuffle_dataset": False,  # rl_stream has the order, so that it goes on across stages
         "use_vllm": generation.engine != "transformers",
     }
+    if generation.ban_placeholders and banned:
+        by_vllm = {"logit_bias": dict.fromkeys(banned, -100.0)}
+        values["generation_kwargs"] = by_vllm if values["use_vllm"] else {"suppress_tokens": list(banned)}
     if generation.engine == "vllm-colocate":
         values |= {
             "vllm_mode": "colocate",

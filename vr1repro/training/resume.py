@@ -21,7 +21,7 @@ from vr1repro.provenance import code_hash, json_sha
 from vr1repro.records import write_atomically
 
 FOLDER, JOB = "resume", "job.json"
-LOGS = ("steps.jsonl", "timing.jsonl")
+LOGS = ("steps.jsonl", "timing.jsonl", "samples.jsonl")
 _NEWEST = 2  # repo, train.yaml: save_total_limit 2
 
 
@@ -53,8 +53,7 @@ def prepare(
         folder.mkdir(parents=True)
         write_atomically(folder / JOB, json.dumps({"job": job}) + "\n")
         return None
-    for name in LOGS:
-        shutil.copyfile(newest / name, out / name)
+    _copy_logs(newest, out)
     return newest
 
 
@@ -71,6 +70,12 @@ def checkpoints(folder: Path) -> list[Path]:
 def step_of(checkpoint: Path) -> int:
     """The optimizer step after which a checkpoint was made."""
     return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _copy_logs(source: Path, target: Path) -> None:
+    for name in LOGS:
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)
 
 
 def _job_of(folder: Path) -> str | None:
@@ -127,8 +132,7 @@ class Resumable(Trainer):
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             made = aside / f"checkpoint-{self.state.global_step}"
-            for name in LOGS:
-                shutil.copyfile(out / name, made / name)
+            _copy_logs(out, made)
             shutil.rmtree(folder / made.name, ignore_errors=True)
             made.replace(folder / made.name)
             shutil.rmtree(aside)

@@ -58,12 +58,22 @@ class StepLog(TrainerCallback):
         row: Makes a row of TRL's log entry.
         labels: Put in front of every row (arm, stage).
         first_step: Steps done before this stage; `step` counts over the arm, from 1.
+        check: Looks at the row of the stage's first step and raises what is wrong with it.
     """
 
+    # Seconds by phase since they were last read; the trainer fills it where there are phases.
+    phases: dict[str, float]
+
     def __init__(
-        self, folder: Path, row: Callable[[dict[str, Any]], dict[str, Any]], labels: dict[str, Any], first_step: int = 0
+        self,
+        folder: Path,
+        row: Callable[[dict[str, Any]], dict[str, Any]],
+        labels: dict[str, Any],
+        first_step: int = 0,
+        check: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self._row, self._labels, self._first = row, labels, first_step
+        self._row, self._labels, self._first, self._check = row, labels, first_step, check
+        self.phases = {}
         self._steps = Appender(folder / "steps.jsonl")
         self._timing = Appender(folder / "timing.jsonl")
         self._clock = time.perf_counter()
@@ -80,15 +90,20 @@ class StepLog(TrainerCallback):
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return  # the summary at the end of training
         step = self._first + state.global_step
-        self._steps.append({**self._labels, "step": step, **self._row(logs)})
+        row = {**self._labels, "step": step, **self._row(logs)}
+        self._steps.append(row)
         now = time.perf_counter()
-        self._timing.append({"step": step, "seconds": round(now - self._clock, 4)})
+        phases = {name: round(seconds, 4) for name, seconds in self.phases.items()}
+        self._timing.append({"step": step, "seconds": round(now - self._clock, 4), **phases})
+        self.phases.update(dict.fromkeys(self.phases, 0.0))
         self._clock = now
         if not math.isfinite(logs["loss"]):
             raise UserError(
                 f"{self._labels}: the loss is {logs['loss']} at step {step}; lower the learning rate, or look at the"
                 " batch: steps.jsonl holds the steps before"
             )
+        if self._check and state.global_step == 1:
+            self._check(row)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

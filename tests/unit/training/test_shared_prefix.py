@@ -28,7 +28,7 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
     made = []
     for kind in (GRPOTrainer, GroupTrainer):
         model, processor = checkpoints.load(lab.model, lab.config.rl.launch)
-        args = arguments(lab.config.rl, job, tmp_path_factory.mktemp("trl"))
+        args = arguments(lab.config.rl, job, tmp_path_factory.mktemp("trl"), [])
         made.append(kind(model=model, reward_funcs=lambda **_: [0.0], args=args, train_dataset=rows,
                          processing_class=processor))  # fmt: skip
     return (*made, processor, list(rows))

@@ -10,7 +10,7 @@ import pytest
 
 from vr1repro.config.training import Stage
 from vr1repro.errors import UserError
-from vr1repro.provenance import content_sha, read_manifest
+from vr1repro.provenance import content_sha, read_manifest, write_manifest
 from vr1repro.records import read_problems, write_problems
 
 pytestmark = pytest.mark.slow
@@ -72,6 +72,7 @@ def test_sft_leaves_out_rows_over_the_cutoff(lab: SimpleNamespace, tmp_path: Pat
 def test_sft_without_completions_is_one_clear_error(lab: SimpleNamespace, tmp_path: Path) -> None:
     bare = [problem.model_copy(update={"metadata": {}}) for problem in read_problems(lab.problems)]
     write_problems(tmp_path / "coldset" / "coldset.parquet", bare)
+    write_manifest(tmp_path / "coldset", "coldset", {}, {})
     with pytest.raises(UserError, match="has no completion"):
         run_sft(SimpleNamespace(**{**vars(lab), "coldset": tmp_path / "coldset"}), tmp_path / "a")
 

@@ -1,0 +1,182 @@
+"""What this package adds to TRL's GRPO trainer, against stock TRL and against formulas written out."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from zlib import crc32
+
+import pytest
+import torch
+
+from vr1repro.config.training import Stage
+from vr1repro.errors import UserError
+from vr1repro.records import read_problems
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def job() -> Any:
+    from vr1repro.training.grpo import StageJob
+
+    return StageJob("a", 1, Stage(max_tokens=8, group=4, steps=6), 0, [6], 0, None, seed=1)
+
+
+@pytest.fixture
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reward with spread: an untrained model never earns the real one, and all losses would be 0."""
+    from vr1repro.answers.reward import HardFormatReward, Reward
+    from vr1repro.records import Outcome
+
+    def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
+        return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
+
+    monkeypatch.setattr(HardFormatReward, "score", score)
+
+
+def run(lab: SimpleNamespace, out: Any, job: Any, **changes: Any) -> list[dict[str, Any]]:
+    from vr1repro.training import grpo
+
+    settings = lab.config.rl.model_copy(update={"device_batch": 16, "max_clipped_share": 1.0, **changes})
+    reward = lab.config.rewards["format-and-result"]
+    grpo.train(job, settings, reward, lab.model, lab.model, lab.problems, 1, out)
+    return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+
+
+def stock(lab: SimpleNamespace, out: Any, job: Any, settings: Any) -> list[dict[str, Any]]:
+    """The same stage by TRL alone: its trainer, its logs, no part of ours but arguments, rows and reward."""
+    from trl import GRPOTrainer
+
+    from vr1repro.answers.reward import HardFormatReward
+    from vr1repro.training import checkpoints
+    from vr1repro.training.data import rl_rows, rl_stream
+    from vr1repro.training.grpo import arguments
+    from vr1repro.training.rewards import GroupReward
+
+    checkpoints.set_up_process(1)
+    model, processor = checkpoints.load(lab.model, settings.launch)
+    rows = rl_rows(
+        rl_stream(list(read_problems(lab.problems)), job.seed, 0, job.stage.steps * settings.prompts_per_step), None
+    )
+    args = arguments(settings, job, out, [])
+    args.save_strategy = "no"
+    with HardFormatReward(lab.config.rewards["format-and-result"]) as reward:
+        trainer = GRPOTrainer(model=model, reward_funcs=GroupReward(reward, processor.tokenizer, 0.0, None), args=args,
+                              train_dataset=rows, processing_class=processor)  # fmt: skip
+        trainer.train()
+    return [row for row in trainer.state.log_history if "loss" in row]
+
+
+@pytest.mark.parametrize(("steps", "share"), [(6, False), (6, True), pytest.param(20, False, marks=pytest.mark.verify)])
+def test_stock_trl_gives_the_same_losses_and_rewards(
+    lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None, steps: int, share: bool
+) -> None:
+    job = replace(job, stage=Stage(max_tokens=8, group=4, steps=steps), kept_steps=[steps])
+    generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False})
+    changes = {"share_prefix": share, "generation": generation}
+    ours = run(lab, tmp_path / "ours", job, **changes)
+    theirs = stock(lab, tmp_path / "stock", job, lab.config.rl.model_copy(update={"device_batch": 16, **changes}))
+    assert len({row["loss"] for row in ours}) == steps
+    for mine, their in zip(ours, theirs, strict=True):
+        exact = {"abs": 0, "rel": 0} if not share else {"rel": 1e-3, "abs": 1e-5}
+        assert mine["loss"] == pytest.approx(their["loss"], **exact)
+        assert mine["reward"] == pytest.approx(their["reward"], **exact)
+        assert mine["mean_length"] == their["completions/mean_length"]
+
+
+def test_phases_and_samples_are_logged(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:
+    run(lab, tmp_path / "a", job)
+    timing = [json.loads(line) for line in (tmp_path / "a" / "timing.jsonl").read_text().splitlines()]
+    for row in timing:
+        parts = [row[name] for name in ("generate", "reward", "log_probs", "update")]
+        assert min(parts) >= 0
+        assert sum(parts) <= row["seconds"] + 1e-3
+    assert sum(row["generate"] for row in timing) > 0
+    samples = [json.loads(line) for line in (tmp_path / "a" / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == job.stage.steps
+    assert {"id", "completion", "gold", "reward", "outcome"} == set(samples[0])
+
+
+def test_a_truncated_completion_pays_the_penalty(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:
+    zero = run(lab, tmp_path / "zero", job)[0]
+    paid = run(lab, tmp_path / "paid", job, truncation="penalty", truncation_penalty=0.5)[0]
+    assert zero["clipped_share"] == paid["clipped_share"] > 0
+    assert paid["reward"] == pytest.approx(zero["reward"] - 0.5 * zero["clipped_share"])
+
+
+def test_a_stage_whose_completions_are_all_cut_stops(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:
+    job = replace(job, stage=Stage(max_tokens=1, group=4, steps=2), kept_steps=[2])
+    with pytest.raises(UserError, match="max_clipped_share"):
+        run(lab, tmp_path / "a", job, max_clipped_share=0.5)
+
+
+class Batch(SimpleNamespace):
+    """A trainer's surroundings, with log-probabilities given instead of a model's."""
+
+    def loss(self, inputs: dict[str, Any]) -> torch.Tensor:
+        from vr1repro.training.trainers import PlainTrainer
+
+        return PlainTrainer._printed_loss(self, None, inputs)  # type: ignore[arg-type]
+
+    def _get_per_token_logps_and_entropies(self, *_: Any, **__: Any) -> Any:
+        return self.log_probs, torch.zeros_like(self.log_probs), None
+
+
+@pytest.mark.parametrize(("beta", "shift"), [(0.0, 0.0), (0.01, 0.0), (0.01, 0.3), (0.5, -0.4)])
+def test_the_printed_loss_is_equation_1(beta: float, shift: float) -> None:
+    """Eq. 1 written out sequence by sequence, and its gradient by finite differences of the formula itself."""
+    from collections import defaultdict
+
+    generator = torch.Generator().manual_seed(0)
+    log_probs = -torch.rand(4, 5, generator=generator, dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
+    old = log_probs - shift * torch.rand(4, 5, generator=generator, dtype=torch.float64)
+    reference = log_probs + 0.1 * torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    advantages = torch.tensor([1.0, -0.5, 0.3, -0.8], dtype=torch.float64)
+
+    def objective(values: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros((), dtype=torch.float64)
+        for row in range(4):
+            kept = mask[row].bool()
+            ratio = torch.exp((values[row] - old[row])[kept].sum())
+            gain = torch.min(ratio * advantages[row], ratio.clamp(0.8, 1.2) * advantages[row])
+            behind = (reference[row] - values[row])[kept].sum()
+            total = total + gain - beta * (torch.exp(behind) - behind - 1)
+        return total / 4
+
+    batch = Batch(
+        log_probs=log_probs.clone().requires_grad_(), epsilon_low=0.2, epsilon_high=0.2, beta=beta,
+        model=SimpleNamespace(training=True), _metrics={"train": defaultdict(list)},
+        current_gradient_accumulation_steps=1, accelerator=SimpleNamespace(gather=lambda value: value),
+    )  # fmt: skip
+    inputs = {"prompt_ids": torch.zeros(4, 1), "prompt_mask": torch.ones(4, 1), "completion_ids": mask,
+              "completion_mask": mask, "advantages": advantages, "old_per_token_logps": old,
+              "ref_per_token_logps": reference}  # fmt: skip
+    loss = batch.loss(inputs)
+    loss.backward()
+    values = log_probs.clone().requires_grad_()
+    wanted = -objective(values)
+    wanted.backward()
+    torch.testing.assert_close(loss, wanted)
+    torch.testing.assert_close(batch.log_probs.grad, values.grad)
+    assert len(batch._metrics["train"]["kl"]) == (1 if beta else 0)
+
+
+def test_the_printed_loss_trains(lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None) -> None:
+    rows = run(lab, tmp_path / "a", job, loss="sequence")
+    assert all(torch.isfinite(torch.tensor(row["loss"])) for row in rows)
+    assert rows[0]["loss"] != 0
+    assert rows[1]["kl"] > 0
+
+
+def test_a_loss_that_is_not_finite_keeps_its_batch(
+    lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trl import GRPOTrainer
+
+    monkeypatch.setattr(GRPOTrainer, "_compute_loss", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(UserError, match=r"step 1 .*not-finite-step1\.pt"):
+        run(lab, tmp_path / "a", job)
+    (path,) = (tmp_path / "a").glob("not-finite-step*.pt")
+    assert "completion_ids" in torch.load(path)

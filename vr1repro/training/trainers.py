@@ -1,0 +1,149 @@
+"""TRL's GRPO trainer with what this package adds around its algorithm, each part on its own.
+
+`PlainTrainer` is stock TRL with checkpoints to go on from, guards, phase times, and the sequence-level loss where it
+is asked for. `SharingTrainer` also forwards a group's prompt once. Neither changes what stock TRL computes; tests hold
+both to its losses and rewards.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import GRPOTrainer
+
+from vr1repro.errors import UserError
+from vr1repro.training import guards
+from vr1repro.training.resume import Resumable
+from vr1repro.training.shared_prefix import GroupTrainer
+
+PHASES = ("generate", "reward", "log_probs", "update")
+
+
+class _Additions(Resumable, GRPOTrainer):
+    """What both trainers add.
+
+    Attributes:
+        sequence_loss: Use the paper's Eq. 1 as printed, with one ratio a sequence.
+        phases: Seconds since they were last read, by phase; `log_probs` are passes without gradients.
+    """
+
+    sequence_loss = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.phases = dict.fromkeys(PHASES, 0.0)
+        self._checked = False
+        super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[phase] += time.perf_counter() - began
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        with self._timed("generate"):
+            return super()._generate(*args, **kwargs)
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
+        with self._timed("reward"):
+            return super()._calculate_rewards(*args, **kwargs)
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        if torch.is_grad_enabled():
+            return super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        with self._timed("log_probs"):
+            return super()._get_per_token_logps_and_entropies(*args, **kwargs)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """TRL's, and what of its time no other phase took is the update."""
+        before, began = sum(self.phases.values()), time.perf_counter()
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        others = sum(self.phases.values()) - before
+        self.phases["update"] += time.perf_counter() - began - others
+        return loss
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        config = self.accelerator.unwrap_model(self.model).config
+        if (image_token := getattr(config, "image_token_id", None)) is not None:
+            merge = getattr(config.vision_config, "spatial_merge_size", 1)
+            guards.check_pictures(batch, image_token, merge)
+        if not self._checked:
+            self._check_log_probs(batch)
+            self._checked = True
+        return batch
+
+    def _check_log_probs(self, batch: dict[str, Any]) -> None:
+        """The first rollout's log-probabilities: this trainer's against stock TRL's and the sampling engine's."""
+        mask = batch["completion_mask"]
+        keys = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
+        arguments = (
+            self.model,
+            torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1),
+            torch.cat([batch["prompt_mask"], mask], 1),
+            mask.shape[1],
+        )
+        pictures = {key: batch.get(key) for key in keys}
+        with torch.no_grad():
+            ours, _, _ = self._get_per_token_logps_and_entropies(*arguments, **pictures)
+            if isinstance(self, GroupTrainer):
+                stock, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(self, *arguments, **pictures)
+                guards.check_log_probs(ours, stock, mask, "a forward of every row on its own")
+        if (sampled := batch.get("sampling_per_token_logps")) is not None:
+            guards.check_log_probs(ours, sampled, mask, "the sampling engine's")
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss = self._printed_loss(model, inputs) if self.sequence_loss else super()._compute_loss(model, inputs)
+        if not torch.isfinite(loss):
+            path = Path(self.args.output_dir) / f"not-finite-step{self.state.global_step + 1}.pt"
+            guards.save_batch(inputs, path)
+            raise UserError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1} of the stage; its batch is in {path};"
+                " lower the learning rate, or look at the batch"
+            )
+        return loss
+
+    def _printed_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """Eq. 1 as printed (paper v1 and v4, section 3.4): ratio, clip and KL estimator of whole sequences.
+
+        The ratio is the product of its tokens' ratios and is not divided by length. Means are over completions.
+        """
+        mask = inputs["completion_mask"]
+        tokens = mask.shape[1]
+        log_probs, entropies, _ = self._get_per_token_logps_and_entropies(
+            model,
+            torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1),
+            torch.cat([inputs["prompt_mask"], mask], 1),
+            tokens,
+            compute_entropy=True,
+            **{key: inputs.get(key) for key in ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")},
+        )
+        now = (log_probs * mask).sum(1)
+        old = inputs.get("old_per_token_logps")
+        before = now.detach() if old is None else (old * mask).sum(1)
+        ratio = torch.exp(now - before)
+        advantages = inputs["advantages"]
+        clipped = ratio.clamp(1 - self.epsilon_low, 1 + self.epsilon_high)
+        loss = -torch.min(ratio * advantages, clipped * advantages)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        if self.beta:
+            behind = (inputs["ref_per_token_logps"] * mask).sum(1) - now
+            divergence = torch.exp(behind) - behind - 1
+            loss = loss + self.beta * divergence
+            metrics["kl"].append(self.accelerator.gather(divergence.detach()).mean().item())
+        entropy = (entropies * mask).sum() / mask.sum().clamp(min=1)
+        metrics["entropy"].append(self.accelerator.gather(entropy).mean().item())
+        return loss.mean() / self.current_gradient_accumulation_steps
+
+
+class PlainTrainer(_Additions):
+    """Stock TRL's forwards."""
+
+
+class SharingTrainer(_Additions, GroupTrainer):
+    """A group's prompt and picture are forwarded once."""
