@@ -1,17 +1,15 @@
 """Killed with -9 and run again, a stage ends with the weights and the log of the undisturbed run, bit for bit."""
 
 import json
-import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from in_process import finish, start
 
 from vr1repro.config.training import Stage
 from vr1repro.errors import UserError
@@ -19,17 +17,6 @@ from vr1repro.errors import UserError
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 STEPS = 7
-# A process of its own, so that it can be killed; the work stands in a pickle beside it.
-SCRIPT = """
-import pickle, sys
-work = pickle.load(open(sys.argv[1], "rb"))
-if work["kind"] == "sft":
-    from vr1repro.training import sft
-    sft.train(*work["args"])
-else:
-    from vr1repro.training import grpo
-    grpo.train(grpo.StageJob(**work["job"]), *work["args"])
-"""
 
 
 def work_of(kind: str, lab: SimpleNamespace, out: Path, **changes: Any) -> dict[str, Any]:
@@ -47,19 +34,6 @@ def work_of(kind: str, lab: SimpleNamespace, out: Path, **changes: Any) -> dict[
            "kept_steps": [13, 17], "skip_prompts": 3, "system_prompt": None, "seed": 1}  # fmt: skip
     reward = lab.config.rewards["format-and-result"]
     return {"kind": kind, "job": job, "args": (settings, reward, lab.model, lab.model, lab.problems, 1, out)}
-
-
-def start(work: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(exist_ok=True)
-    (folder / "work.pkl").write_bytes(pickle.dumps(work))
-    errors = (folder / "errors.txt").open("w")
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder / "work.pkl")], stdout=subprocess.DEVNULL, stderr=errors
-    )
-
-
-def finish(work: dict[str, Any], folder: Path) -> None:
-    assert start(work, folder).wait() == 0, (folder / "errors.txt").read_text()[-3000:]
 
 
 def lines(log: Path) -> int:
