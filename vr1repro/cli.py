@@ -142,6 +142,18 @@ def redraw(
 
 
 @app.command()
+def watch(
+    run: Annotated[Path, typer.Argument(help="A run's folder, results/<run>.")],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once.")] = False,
+) -> None:
+    """Watch a run's training: curves, reward outcomes, times, sampled completions. Ctrl-C ends the watching only."""
+    from vr1repro.reporting.watch import watch as show
+
+    show(run, every, once)
+
+
+@app.command()
 def tasks() -> None:
     """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
     typer.echo(Path(__file__).resolve().parent / "evaluation" / "tasks")
