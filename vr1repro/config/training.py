@@ -16,6 +16,11 @@ class Launch(Section):
     zero_stage: Literal[0, 2, 3] = Field(
         description="DeepSpeed ZeRO stage, 0 for none. SFT: ZeRO-3 (repo, ds_z3_config.json); RL: not stated."
     )
+    fsdp: bool = Field(
+        default=False,
+        description="Shard weights, gradients and optimizer with PyTorch's FSDP2 instead of DeepSpeed's ZeRO-3; it also"
+        " runs on CPUs. Ours.",
+    )
     precision: Literal["fp32", "bf16"] = Field(description="SFT: bf16 (repo, train.yaml). RL: not stated.")
     gradient_checkpointing: bool = Field(description="Recompute activations; memory only.")
     save_every: int = Field(

@@ -28,6 +28,7 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
         "bf16": launch.precision == "bf16",
         "gradient_checkpointing": launch.gradient_checkpointing,
         "deepspeed": deepspeed_config(launch),
+        **fsdp_arguments(launch),
         "seed": seed,
         "data_seed": seed,
         "logging_steps": 1,
@@ -37,6 +38,20 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
         "report_to": [],
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
+    }
+
+
+def fsdp_arguments(launch: Launch) -> dict[str, Any]:
+    """FSDP2 with one shard group a decoder layer, as the model names them; nothing where it is not asked for."""
+    if not launch.fsdp:
+        return {}
+    return {
+        "fsdp": "full_shard",
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "state_dict_type": "FULL_STATE_DICT",
+        },
     }
 
 

@@ -17,14 +17,14 @@ def losses(out: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (out / "steps.jsonl").read_text().splitlines()]
 
 
-def work_of(kind: str, lab: SimpleNamespace, out: Path, processes: int) -> dict[str, Any]:
+def work_of(kind: str, lab: SimpleNamespace, out: Path, processes: int, fsdp: bool = False) -> dict[str, Any]:
     if kind == "sft":
         settings = lab.config.sft
-        launch = settings.launch.model_copy(update={"processes": processes})
+        launch = settings.launch.model_copy(update={"processes": processes, "fsdp": fsdp})
         settings = settings.model_copy(update={"batch": 4, "device_batch": 2, "launch": launch})
         return {"kind": kind, "args": (settings, lab.model, lab.coldset, "chains", 1, 1, out)}
     settings = lab.config.rl
-    launch = settings.launch.model_copy(update={"processes": processes})
+    launch = settings.launch.model_copy(update={"processes": processes, "fsdp": fsdp})
     settings = settings.model_copy(update={"prompts_per_step": 4, "device_batch": 16 // processes, "launch": launch,
                                            "max_clipped_share": 1.0})  # fmt: skip
     job = {"arm": "vision-r1", "number": 1, "stage": Stage(max_tokens=8, group=4, steps=4), "first_step": 0,
@@ -41,4 +41,15 @@ def test_two_processes_have_the_losses_of_one(lab: SimpleNamespace, tmp_path: Pa
         finish(work_of(kind, lab, out, processes), tmp_path / f"work-{processes}", processes)
         found.append(losses(out))
     assert len(set(found[0])) == 4
+    assert found[1] == pytest.approx(found[0], rel=2e-3, abs=1e-5)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", ["sft", "rl"])
+def test_two_sharded_processes_have_the_losses_of_one(lab: SimpleNamespace, tmp_path: Path, kind: str) -> None:
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}"
+        finish(work_of(kind, lab, out, processes, fsdp=processes > 1), tmp_path / f"work-{processes}", processes)
+        found.append(losses(out))
     assert found[1] == pytest.approx(found[0], rel=2e-3, abs=1e-5)
