@@ -110,6 +110,20 @@ def equivalent(
 
 
 @app.command()
+def agreement(
+    data: Annotated[Path, typer.Option(help="Folder of public outputs: mathvista/, mathvision/, r1v/, grader_cases/.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.csv and grader_cases.csv.")],
+    workers: Workers = 1,
+) -> None:
+    """Measure our graders against other people's published verdicts, file by file."""
+    from vr1repro.evaluation import agreement as measured
+
+    rows, disagreements = measured.measure(data, workers=workers)
+    measured.write(rows, disagreements, out)
+    typer.echo(measured.table(rows))
+
+
+@app.command()
 def keep(
     config: Annotated[Path, typer.Option(help="The run's resolved config, results/<run>/config.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],

@@ -1,6 +1,7 @@
 """Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def equivalent_file(
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
         for number, row in read_lines(pairs):
-            pair = _pair(row, f"{pairs}:{number}")
+            pair = pair_of(row, f"{pairs}:{number}")
             identifier = str(row.get("id", number))
 
             def verdict(outcome: Outcome, pair: Pair = pair, identifier: str = identifier) -> Verdict:
@@ -191,7 +192,12 @@ def _question(asked: dict[str, Question], row: Row, target: Benchmark, file: Pat
     return asked[key]
 
 
-def _pair(row: Row, where: str) -> Pair:
+def pair_of(row: Row, where: str) -> Pair:
+    """The comparison that a row of `equivalent` asks for; see `equivalent_file`.
+
+    Raises:
+        UserError: A key is missing or has a value that is not allowed.
+    """
     if not isinstance(row.get("gold"), str):
         raise UserError(f"{where}: `gold` must be a text; a pair needs `gold` and `pred`")
     pred = row.get("pred")
@@ -199,6 +205,8 @@ def _pair(row: Row, where: str) -> Pair:
         raise UserError(f"{where}: `pred` must be a text or null, this is {type(pred).__name__}")
     kinds = row.get("match_types")
     kinds = list(MatchSettings.match_types) if kinds == "default" else kinds
+    if isinstance(kinds, str):  # other graders' case files write the list as text: "['latex', 'expr']"
+        kinds = re.findall(r"\w+", kinds)
     if kinds is not None and (not isinstance(kinds, list) or not set(kinds) <= set(_PAIR_MATCH_TYPES) or not kinds):
         raise UserError(f"{where}: `match_types` must be a list out of {', '.join(_PAIR_MATCH_TYPES)}")
     precision, strict = row.get("precision", 6), row.get("strict", True)

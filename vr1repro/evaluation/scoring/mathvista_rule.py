@@ -41,16 +41,17 @@ _UNSURE = re.compile(
     re.IGNORECASE,
 )
 _STOP = frozenset(
-    "is are was were do does did has have had can could will would there the a an of in on at to it its this that these"
-    " those than and or be any all what which how with by for from as image picture figure graph shown i we you".split()
+    """
+    is are was were do does did has have had can could will would there the a an of in on at to it its this that these
+    those than and or be any all what which how with by for from as image picture figure graph shown i we you
+    """.split()  # noqa: SIM905 - a list of words is read more easily so
 )
-_WORDS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-        " seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+_UP_TO_TWENTY = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty
+    """.split()  # noqa: SIM905
+_WORDS = {**{word: value for value, word in enumerate(_UP_TO_TWENTY)}, **_TENS}
 _NUMBER_WORD = re.compile(r"\b(" + "|".join(_WORDS) + r")\b", re.IGNORECASE)
 
 
@@ -134,9 +135,7 @@ def _one_choice(tail: str, choices: list[str]) -> int | None:
     text = tail.casefold()
     stated = [index for index, choice in enumerate(choices) if _mentions(text, choice.casefold())]
     # Where one choice's text holds the other's (`quarter past`, `quarter`), the longer one is meant.
-    longest = [
-        index for index in stated if not any(index != o and choices[index] in choices[o] for o in stated)
-    ]
+    longest = [index for index in stated if not any(index != o and choices[index] in choices[o] for o in stated)]
     return longest[0] if len(longest) == 1 else None
 
 
@@ -147,7 +146,8 @@ def _mentions(text: str, choice: str) -> bool:
 def _last_sentence(tail: str, choices: list[str]) -> int | None:
     """The last sentence's last number is that of one choice, or it has all the words of one choice only."""
     sentences = [sentence for sentence in _SENTENCE.findall(tail) if _WORD.search(sentence)]
-    if not sentences:
+    # `5 or 6` names two, whichever stands last.
+    if not sentences or re.search(r"\b(?:or|either)\b", sentences[-1], re.IGNORECASE):
         return None
     said = last_number(sentences[-1])
     value = None if said is None else number(said)
@@ -179,8 +179,10 @@ def _yes_or_no(asked: str, response: str, choices: list[str]) -> int | None:
     if not wanted or len(wanted & said) < 0.6 * len(wanted):
         return None
     denied = bool(_DENIES.search(sentence)) != bool(_DENIES.search(asked))
-    return folded.index("no" if "no" in folded else "false") if denied else folded.index(
-        "yes" if "yes" in folded else "true"
+    return (
+        folded.index("no" if "no" in folded else "false")
+        if denied
+        else folded.index("yes" if "yes" in folded else "true")
     )
 
 
