@@ -76,7 +76,10 @@ def grade(
     responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")],
     questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
-    profile: Annotated[str, typer.Option(help="Scoring profile: official or rule; MM-Math also strict.")] = "rule",
+    profile: Annotated[
+        str,
+        typer.Option(help="official, rule, vlmevalkit, lmms-eval (not MM-Math) or strict (MM-Math)."),
+    ] = "rule",
     workers: Workers = 1,
     timeout: Timeout = 5.0,
     protocol: Annotated[

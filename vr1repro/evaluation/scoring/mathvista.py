@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from vr1repro.evaluation.scoring.base import Benchmark, Question, identity
 from vr1repro.evaluation.scoring.mathvista_official import ID_KEYS, official
 from vr1repro.evaluation.scoring.mathvista_rule import rule
+from vr1repro.evaluation.scoring.peers import mathvista_lmms_eval, mathvista_vlmevalkit
 
 _SHORT_NAMES = {
     "figure question answering": "FQA",
@@ -42,7 +43,12 @@ def _groups(question: Question) -> Iterator[tuple[str, str]]:
 MATHVISTA = Benchmark(
     slug="mathvista",
     id_keys=ID_KEYS,
-    profiles={"official": official, "rule": rule},
+    profiles={
+        "official": official,
+        "rule": rule,
+        "vlmevalkit": mathvista_vlmevalkit,
+        "lmms-eval": mathvista_lmms_eval,
+    },
     groups=_groups,
     cluster=lambda question: str(question.get("image") or identity(question, ID_KEYS)),
 )
