@@ -99,6 +99,29 @@ def grade(
 
 
 @app.command()
+def compare_graders(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for verdicts, tables and the page of rows that differ.")],
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+    protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
+) -> None:
+    """Score saved responses under every profile, and show where the profiles differ and why."""
+    from vr1repro.evaluation import matrix
+    from vr1repro.evaluation.protocols import named
+
+    typer.echo(
+        matrix.compare(
+            benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
+            protocol=named(protocol) if protocol else None,
+        )
+    )  # fmt: skip
+    typer.echo(f"page: {out / 'index.html'}")
+
+
+@app.command()
 def equivalent(
     pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],

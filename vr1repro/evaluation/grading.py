@@ -60,7 +60,7 @@ def grade_file(
     tally = Tally(target)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for number, row in _response_rows(responses, protocol):
+        for number, row in response_rows(responses, protocol):
             question = _question(asked, row, target, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(judge(question, row, options), carried)
@@ -72,7 +72,7 @@ def grade_file(
     return tally.scores()
 
 
-def _response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
+def response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
     """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question."""
     if protocol is None:
         return read_lines(responses)
