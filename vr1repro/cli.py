@@ -33,7 +33,7 @@ def _main(
     """Nothing runs before a command."""
 
 
-Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath or mathvision.")]
+Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath, dynamath or mathvision.")]
 Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one comparison; past it the worker is killed.")]
 

@@ -13,6 +13,7 @@ from vr1repro.errors import UserError
 from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.scoring import Options, Question, Row, Score, Tally, benchmark, profile
 from vr1repro.evaluation.scoring.base import Benchmark, identity
+from vr1repro.problems.variants import Variants, in_order
 from vr1repro.records import Outcome, Response, Verdict, dump_line, read, read_lines
 
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
@@ -126,13 +127,18 @@ def read_questions(target: Benchmark, path: Path) -> dict[str, Question]:
     Raises:
         UserError: Nothing is there, a file is unreadable, or an id stands twice.
     """
-    files = sorted(path.glob("**/*.jsonl")) + sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = in_order(path.glob("**/*.jsonl")) + in_order(path.glob("**/*.parquet"))
     if not files:
         raise UserError(f"{path}: no JSONL or Parquet file of questions here")
     asked: dict[str, Question] = {}
     rows = (row for file in files for row in _question_rows(file))
+    variants = Variants()
     for number, row in enumerate(rows):
         question = _own_columns(target.slug, row)
+        if target.worst_case:
+            question = variants.numbered(question)
         key = identity(question, target.id_keys)
         if key is None:
             key = str(number)

@@ -13,6 +13,7 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
 from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
+from vr1repro.problems.variants import Variants
 from vr1repro.records import Problem, read_lines, write_rows
 
 
@@ -51,11 +52,15 @@ def load_problems(source: ProblemSource, skips: Skips | None = None) -> Iterator
     """
     skips = Skips() if skips is None else skips
     seen: set[str] = set()
+    variants = Variants()
     schema: Schema | None = None
     rows, store = _open(source)
     for number, row in enumerate(rows):
         if schema is None:
             schema = _schema(source, row)
+        if schema.repeats:
+            # Before a row can be left out, so that a bad row moves no other's number.
+            row = variants.numbered(row)
         try:
             problem = _problem(source, schema, row, number, store)
             if problem.id in seen:
