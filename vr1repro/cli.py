@@ -121,6 +121,66 @@ def compare_graders(
     typer.echo(f"page: {out / 'index.html'}")
 
 
+Endpoint = Annotated[
+    str | None, typer.Option(help="OpenAI-compatible endpoint. Without one the cache alone is replayed.")
+]
+JudgeModel = Annotated[str, typer.Option(help="The LLM's name at its endpoint; part of each cache key.")]
+Cache = Annotated[Path, typer.Option(help="JSONL of the LLM's replies by request hash; made where it is missing.")]
+Examples = Annotated[
+    Path | None, typer.Option(help="Text file of few-shot examples, for the official prompt; not shipped.")
+]
+
+
+@app.command()
+def extract(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="The same rows with `extraction`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    last_words: Annotated[int | None, typer.Option(min=1, help="Keep only a response's last words.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="Tries after a failed request.")] = 3,
+) -> None:
+    """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.extract_file(
+        benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
+    )
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
+@app.command()
+def judge(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id, `response` and, but for lmms-eval, `extraction`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="The same rows with `judgement`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    profile: Annotated[str, typer.Option(help="Scoring profile that the judgement is for.")] = "official",
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="Tries after a failed request.")] = 3,
+) -> None:
+    """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
 @app.command()
 def equivalent(
     pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],

@@ -62,11 +62,11 @@ def grade_file(
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
         for number, row in response_rows(responses, protocol):
-            question = _question(asked, row, target, responses, number)
+            question = question_of(asked, row, target, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(judge(question, row, options), carried)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
             write(verdict)
             tally.add(asked[verdict.id], verdict)
@@ -111,7 +111,7 @@ def equivalent_file(
             else:
                 yield verdict(work)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
             write(verdict)
             counts[verdict.verdict] += 1
@@ -188,7 +188,12 @@ def _own_columns(slug: str, row: Question) -> Question:
     return question
 
 
-def _question(asked: dict[str, Question], row: Row, target: Benchmark, file: Path, number: int) -> Question:
+def question_of(asked: dict[str, Question], row: Row, target: Benchmark, file: Path, number: int) -> Question:
+    """The question that a response row answers.
+
+    Raises:
+        UserError: The row has no id, or there is no such question.
+    """
     key = identity(row, (*_RESPONSE_IDS, *target.id_keys))
     if key is None:
         names = ", ".join(_RESPONSE_IDS)
@@ -244,19 +249,19 @@ def _with(item: Verdict | Work[Verdict], extra: dict[str, Any]) -> Verdict | Wor
     return item.model_copy(update=extra)
 
 
-class _Aside:
+class Aside:
     """Write JSONL rows to a file aside; renamed on success, removed on an error. Never the whole in memory."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._aside = path, path.with_name(f".{path.name}.partial")
 
-    def __enter__(self) -> Callable[[Verdict], None]:
+    def __enter__(self) -> Callable[[Verdict | Row], None]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self._aside.open("w", encoding="utf-8")
-        return lambda verdict: self._write(verdict)
+        return self._write
 
-    def _write(self, verdict: Verdict) -> None:
-        self._stream.write(dump_line(verdict) + "\n")
+    def _write(self, row: Verdict | Row) -> None:
+        self._stream.write(dump_line(row) + "\n")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stream.close()
