@@ -242,9 +242,13 @@ def redraw(
 
 
 @app.command()
-def tasks() -> None:
+def tasks(
+    names: Annotated[bool, typer.Option("--list", help="List them, and the benchmarks that are not run here.")] = False,
+) -> None:
     """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
-    typer.echo(Path(__file__).resolve().parent / "evaluation" / "tasks")
+    from vr1repro.evaluation.tasks import FOLDER, elsewhere
+
+    typer.echo(elsewhere.listing() if names else FOLDER)
 
 
 @app.command()
