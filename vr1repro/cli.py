@@ -210,6 +210,25 @@ def agreement(
 
 
 @app.command()
+def fetch(
+    what: Annotated[str, typer.Argument(help="official-outputs: public outputs with official verdicts.")],
+    out: Annotated[Path, typer.Option(help="Folder, in the layout that `agreement` reads.")],
+    only: Annotated[str, typer.Option(help="Only files whose target holds this text, for example mathvista.")] = "",
+    site: Annotated[str | None, typer.Option(help="A mirror with the same paths.")] = None,
+) -> None:
+    """Download public data at pinned commits. Running again goes on where it stopped."""
+    from vr1repro.published import outputs
+
+    if what != "official-outputs":
+        raise UserError(f"fetch {what}: unknown; there is official-outputs")
+    wanted = [source for source in outputs.sources() if only in source.target]
+    if not wanted:
+        raise UserError(f"--only {only}: fits none of the files")
+    for line in outputs.fetch(out, wanted, site or outputs.SITE):
+        typer.echo(line)
+
+
+@app.command()
 def keep(
     config: Annotated[Path, typer.Option(help="The run's resolved config, results/<run>/config.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],
