@@ -33,7 +33,7 @@ def _main(
     """Nothing runs before a command."""
 
 
-Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath or mathvision.")]
+Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath, dynamath or mathvision.")]
 Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one comparison; past it the worker is killed.")]
 
@@ -76,7 +76,10 @@ def grade(
     responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")],
     questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
-    profile: Annotated[str, typer.Option(help="Scoring profile: official or rule; MM-Math also strict.")] = "rule",
+    profile: Annotated[
+        str,
+        typer.Option(help="official, rule, vlmevalkit, lmms-eval (not MM-Math) or strict (MM-Math)."),
+    ] = "rule",
     workers: Workers = 1,
     timeout: Timeout = 5.0,
     protocol: Annotated[
@@ -96,6 +99,89 @@ def grade(
 
 
 @app.command()
+def compare_graders(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for verdicts, tables and the page of rows that differ.")],
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+    protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
+) -> None:
+    """Score saved responses under every profile, and show where the profiles differ and why."""
+    from vr1repro.evaluation import matrix
+    from vr1repro.evaluation.protocols import named
+
+    typer.echo(
+        matrix.compare(
+            benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
+            protocol=named(protocol) if protocol else None,
+        )
+    )  # fmt: skip
+    typer.echo(f"page: {out / 'index.html'}")
+
+
+Endpoint = Annotated[
+    str | None, typer.Option(help="OpenAI-compatible endpoint. Without one the cache alone is replayed.")
+]
+JudgeModel = Annotated[str, typer.Option(help="The LLM's name at its endpoint; part of each cache key.")]
+Cache = Annotated[Path, typer.Option(help="JSONL of the LLM's replies by request hash; made where it is missing.")]
+Examples = Annotated[
+    Path | None, typer.Option(help="Text file of few-shot examples, for the official prompt; not shipped.")
+]
+
+
+@app.command()
+def extract(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="The same rows with `extraction`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    last_words: Annotated[int | None, typer.Option(min=1, help="Keep only a response's last words.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="Tries after a failed request.")] = 3,
+) -> None:
+    """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.extract_file(
+        benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
+    )
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
+@app.command()
+def judge(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id, `response` and, but for lmms-eval, `extraction`.")],
+    questions: Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")],
+    out: Annotated[Path, typer.Option(help="The same rows with `judgement`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    profile: Annotated[str, typer.Option(help="Scoring profile that the judgement is for.")] = "official",
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="Tries after a failed request.")] = 3,
+) -> None:
+    """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
+@app.command()
 def equivalent(
     pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
@@ -107,6 +193,39 @@ def equivalent(
 
     for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
         typer.echo(f"{outcome.value:12} {n}")
+
+
+@app.command()
+def agreement(
+    data: Annotated[Path, typer.Option(help="Folder of public outputs: mathvista/, mathvision/, r1v/, grader_cases/.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.csv and grader_cases.csv.")],
+    workers: Workers = 1,
+) -> None:
+    """Measure our graders against other people's published verdicts, file by file."""
+    from vr1repro.evaluation import agreement as measured
+
+    rows, disagreements = measured.measure(data, workers=workers)
+    measured.write(rows, disagreements, out)
+    typer.echo(measured.table(rows))
+
+
+@app.command()
+def fetch(
+    what: Annotated[str, typer.Argument(help="official-outputs: public outputs with official verdicts.")],
+    out: Annotated[Path, typer.Option(help="Folder, in the layout that `agreement` reads.")],
+    only: Annotated[str, typer.Option(help="Only files whose target holds this text, for example mathvista.")] = "",
+    site: Annotated[str | None, typer.Option(help="A mirror with the same paths.")] = None,
+) -> None:
+    """Download public data at pinned commits. Running again goes on where it stopped."""
+    from vr1repro.published import outputs
+
+    if what != "official-outputs":
+        raise UserError(f"fetch {what}: unknown; there is official-outputs")
+    wanted = [source for source in outputs.sources() if only in source.target]
+    if not wanted:
+        raise UserError(f"--only {only}: fits none of the files")
+    for line in outputs.fetch(out, wanted, site or outputs.SITE):
+        typer.echo(line)
 
 
 @app.command()
@@ -154,9 +273,13 @@ def watch(
 
 
 @app.command()
-def tasks() -> None:
+def tasks(
+    names: Annotated[bool, typer.Option("--list", help="List them, and the benchmarks that are not run here.")] = False,
+) -> None:
     """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
-    typer.echo(Path(__file__).resolve().parent / "evaluation" / "tasks")
+    from vr1repro.evaluation.tasks import FOLDER, elsewhere
+
+    typer.echo(elsewhere.listing() if names else FOLDER)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from vr1repro.errors import UserError
 from vr1repro.provenance import MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
-_MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
+MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
 
 
 def fetch_model(source: HubModel | LocalModel, out: Path) -> str | None:
@@ -37,7 +37,7 @@ def data_folder(source: HubData | LocalData) -> tuple[Path, str | None]:
     """
     if isinstance(source, LocalData):
         return _local(source.path), None
-    return _snapshot(source.id, source.revision, "dataset", None)
+    return snapshot(source.id, source.revision, "dataset", None)
 
 
 def fetch_benchmark(source: ProblemSource, out: Path) -> None:
@@ -47,7 +47,7 @@ def fetch_benchmark(source: ProblemSource, out: Path) -> None:
         UserError: The file, folder or repository is missing.
     """
     if source.kind == "hub":
-        folder, commit = _snapshot(str(source.id), source.revision, "dataset", None)
+        folder, commit = snapshot(str(source.id), source.revision, "dataset", None)
     else:
         folder, commit = Path(str(source.path)).expanduser(), None
         if not folder.exists():
@@ -66,7 +66,7 @@ def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSour
 def _model_folder(source: HubModel | LocalModel) -> tuple[Path, str | None]:
     if isinstance(source, LocalModel):
         return _local(source.path), None
-    return _snapshot(source.id, source.revision, "model", _MODEL_FILES)
+    return snapshot(source.id, source.revision, "model", MODEL_FILES)
 
 
 def _local(path: str) -> Path:
@@ -76,14 +76,25 @@ def _local(path: str) -> Path:
     return folder
 
 
-def _snapshot(repository: str, revision: str | None, kind: str, patterns: list[str] | None) -> tuple[Path, str]:
+def snapshot(repository: str, revision: str | None, kind: str, patterns: list[str] | None) -> tuple[Path, str]:
+    """Files of a repository on the hub, and their commit. The one place that downloads from the hub.
+
+    Args:
+        repository: owner/name.
+        revision: Commit, or None for the newest.
+        kind: `model` or `dataset`.
+        patterns: Which files, or None for all.
+
+    Raises:
+        UserError: It cannot be fetched.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         path = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=patterns)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{repository}: cannot be fetched from the hub ({first}); check the id, the network and HF_TOKEN, or give a"
             " local copy with kind: path"

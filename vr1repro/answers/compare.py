@@ -199,10 +199,11 @@ def _dress(text: str) -> str:
     r"""A bare formula as LaTeX: `sqrt(3)` and its sign become `\sqrt{3}`, the unit goes. Prose stays prose."""
     if _ENVIRONMENT.search(text):
         return text
-    value = split_unit(text)[0]
+    # Powers first: bold type and powers are both `**`, and `plain` takes off the former.
+    text_with_powers = _POWER.sub(lambda match: "^{" + (match[1] or "") + "}", text)
+    value = split_unit(re.sub(r"(?<=[\w)])\*\*(?=[\w(-])", "^", text_with_powers))[0]
     if _WORD.search(value):
         return text
-    value = _POWER.sub(lambda match: "^{" + (match[1] or "") + "}", value).replace("**", "^")
     value = _PI.sub(r"\\pi ", value)
     value = _ROOT.sub(lambda match: "\\sqrt{" + (match[1] or match[2] or match[3] or "") + "}", value)
     return f"${value}$"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from vr1repro.config.base import Section
 
 Adapter = Literal[
-    "auto", "problems", "mathvista", "mathverse", "mmmath", "mathvision", "rl", "llava-cot", "mulberry"
+    "auto", "problems", "mathvista", "mathverse", "mmmath", "mathvision", "dynamath", "rl", "llava-cot", "mulberry"
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class EndpointEngine:
         try:
             while True:
                 while len(flying) < self.settings.concurrency and (request := next(waiting, None)) is not None:
-                    flying.add(pool.submit(self._ask, request, sampling))
+                    flying.add(pool.submit(self.ask, request, sampling))
                 if not flying:
                     return
                 done, flying = wait(flying, return_when=FIRST_COMPLETED)
@@ -86,7 +86,12 @@ class EndpointEngine:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, request: Request, sampling: Sampling) -> Completion:
+    def ask(self, request: Request, sampling: Sampling) -> Completion:
+        """One reply.
+
+        Raises:
+            UserError: The endpoint refuses the key or the request, or gave up after all retries.
+        """
         started = time.perf_counter()
         try:
             reply = self._client.chat.completions.create(
@@ -106,6 +111,10 @@ class EndpointEngine:
             raise UserError(
                 f"{self.url}: {type(error).__name__}: {error}; what was earned is kept, run again"
             ) from None
+        except ValueError as error:  # a proxy's error page with status 200
+            raise UserError(f"{self.url}: its reply is no JSON: {error}; what was earned is kept, run again") from None
+        if not getattr(reply, "choices", None):
+            raise UserError(f"{self.url}: its reply has no choices; what was earned is kept, run again")
         choice, usage = reply.choices[0], reply.usage
         return Completion(
             request.key,

@@ -5,6 +5,7 @@ from pathlib import Path
 from vr1repro.config.evaluation import EndpointSampler, Sampler, TransformersSampler
 from vr1repro.engines.base import Engine
 from vr1repro.errors import UserError
+from vr1repro.fetch import MODEL_FILES, snapshot
 from vr1repro.provenance import MANIFEST, content_sha, file_sha, json_sha
 from vr1repro.records import sha256
 
@@ -54,12 +55,5 @@ def _checkpoint(model: str) -> tuple[Path, str]:
     repository, at, commit = model.partition("@")
     if not at or len(commit) != 40 or repository.count("/") != 1:
         raise UserError(f"{model}: not a folder, and not owner/name@<commit of 40 hex digits> on the hub")
-    from huggingface_hub import snapshot_download
-
-    try:
-        fetched = snapshot_download(
-            repository, revision=commit, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.jinja", "*.model"]
-        )
-    except Exception as error:  # the client raises its own, HTTP's and the system's
-        raise UserError(f"{model}: cannot be fetched: {type(error).__name__}: {error}") from None
-    return Path(fetched), sha256(f"hub {repository}@{commit}")
+    fetched, _ = snapshot(repository, commit, "model", MODEL_FILES)
+    return fetched, sha256(f"hub {repository}@{commit}")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
+from vr1repro.evaluation.bought import bought
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
 from vr1repro.evaluation.tasks.build import HUB
@@ -69,6 +70,7 @@ def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
         threads=wishes.threads,
     )
     lines = []
+    graded: dict[tuple[str, int], dict[str, Path]] = {}
     for result in results:
         verdicts = result.folder / "verdicts" / f"{wishes.profile}.jsonl"
         questions = out / "questions" / result.benchmark
@@ -79,6 +81,10 @@ def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
         if not result.healthy:
             lines.append(f"  WARNING {result.complaint()}")
         lines += [f"  {line}" for line in summary(scores).splitlines()]
+        graded.setdefault((result.benchmark, result.seed), {})[result.protocol] = verdicts
+    for (slug, seed), files in graded.items():
+        if {"single", "paper"} <= files.keys():
+            lines.append(f"{slug}, seed {seed}: {bought(files['single'], files['paper'])}")
     return "\n".join(lines)
 
 

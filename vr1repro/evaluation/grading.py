@@ -1,6 +1,7 @@
 """Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from vr1repro.errors import UserError
 from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.scoring import Options, Question, Row, Score, Tally, benchmark, profile
 from vr1repro.evaluation.scoring.base import Benchmark, identity
+from vr1repro.problems.variants import Variants, in_order
 from vr1repro.records import Outcome, Response, Verdict, dump_line, read, read_lines
 
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
@@ -59,19 +61,19 @@ def grade_file(
     tally = Tally(target)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for number, row in _response_rows(responses, protocol):
-            question = _question(asked, row, target, responses, number)
+        for number, row in response_rows(responses, protocol):
+            question = question_of(asked, row, target, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(judge(question, row, options), carried)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
             write(verdict)
             tally.add(asked[verdict.id], verdict)
     return tally.scores()
 
 
-def _response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
+def response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
     """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question."""
     if protocol is None:
         return read_lines(responses)
@@ -97,7 +99,7 @@ def equivalent_file(
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
         for number, row in read_lines(pairs):
-            pair = _pair(row, f"{pairs}:{number}")
+            pair = pair_of(row, f"{pairs}:{number}")
             identifier = str(row.get("id", number))
 
             def verdict(outcome: Outcome, pair: Pair = pair, identifier: str = identifier) -> Verdict:
@@ -109,7 +111,7 @@ def equivalent_file(
             else:
                 yield verdict(work)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, _Aside(out) as write:
+    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
             write(verdict)
             counts[verdict.verdict] += 1
@@ -125,13 +127,18 @@ def read_questions(target: Benchmark, path: Path) -> dict[str, Question]:
     Raises:
         UserError: Nothing is there, a file is unreadable, or an id stands twice.
     """
-    files = sorted(path.glob("**/*.jsonl")) + sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = in_order(path.glob("**/*.jsonl")) + in_order(path.glob("**/*.parquet"))
     if not files:
         raise UserError(f"{path}: no JSONL or Parquet file of questions here")
     asked: dict[str, Question] = {}
     rows = (row for file in files for row in _question_rows(file))
+    variants = Variants()
     for number, row in enumerate(rows):
         question = _own_columns(target.slug, row)
+        if target.worst_case:
+            question = variants.numbered(question)
         key = identity(question, target.id_keys)
         if key is None:
             key = str(number)
@@ -181,7 +188,12 @@ def _own_columns(slug: str, row: Question) -> Question:
     return question
 
 
-def _question(asked: dict[str, Question], row: Row, target: Benchmark, file: Path, number: int) -> Question:
+def question_of(asked: dict[str, Question], row: Row, target: Benchmark, file: Path, number: int) -> Question:
+    """The question that a response row answers.
+
+    Raises:
+        UserError: The row has no id, or there is no such question.
+    """
     key = identity(row, (*_RESPONSE_IDS, *target.id_keys))
     if key is None:
         names = ", ".join(_RESPONSE_IDS)
@@ -191,7 +203,12 @@ def _question(asked: dict[str, Question], row: Row, target: Benchmark, file: Pat
     return asked[key]
 
 
-def _pair(row: Row, where: str) -> Pair:
+def pair_of(row: Row, where: str) -> Pair:
+    """The comparison that a row of `equivalent` asks for; see `equivalent_file`.
+
+    Raises:
+        UserError: A key is missing or has a value that is not allowed.
+    """
     if not isinstance(row.get("gold"), str):
         raise UserError(f"{where}: `gold` must be a text; a pair needs `gold` and `pred`")
     pred = row.get("pred")
@@ -199,6 +216,8 @@ def _pair(row: Row, where: str) -> Pair:
         raise UserError(f"{where}: `pred` must be a text or null, this is {type(pred).__name__}")
     kinds = row.get("match_types")
     kinds = list(MatchSettings.match_types) if kinds == "default" else kinds
+    if isinstance(kinds, str):  # other graders' case files write the list as text: "['latex', 'expr']"
+        kinds = re.findall(r"\w+", kinds)
     if kinds is not None and (not isinstance(kinds, list) or not set(kinds) <= set(_PAIR_MATCH_TYPES) or not kinds):
         raise UserError(f"{where}: `match_types` must be a list out of {', '.join(_PAIR_MATCH_TYPES)}")
     precision, strict = row.get("precision", 6), row.get("strict", True)
@@ -230,19 +249,19 @@ def _with(item: Verdict | Work[Verdict], extra: dict[str, Any]) -> Verdict | Wor
     return item.model_copy(update=extra)
 
 
-class _Aside:
+class Aside:
     """Write JSONL rows to a file aside; renamed on success, removed on an error. Never the whole in memory."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._aside = path, path.with_name(f".{path.name}.partial")
 
-    def __enter__(self) -> Callable[[Verdict], None]:
+    def __enter__(self) -> Callable[[Verdict | Row], None]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self._aside.open("w", encoding="utf-8")
-        return lambda verdict: self._write(verdict)
+        return self._write
 
-    def _write(self, verdict: Verdict) -> None:
-        self._stream.write(dump_line(verdict) + "\n")
+    def _write(self, row: Verdict | Row) -> None:
+        self._stream.write(dump_line(row) + "\n")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stream.close()

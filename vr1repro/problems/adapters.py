@@ -31,10 +31,12 @@ class Schema:
     Attributes:
         columns: A row that has all of these is of this kind.
         adapt: Makes the problem, from the row, its number in the file and where image paths lead.
+        repeats: Ids come several times, and rows are numbered by `problems.variants` before they are adapted.
     """
 
     columns: frozenset[str]
     adapt: Callable[[Row, int, ImageStore | None], Problem]
+    repeats: bool = False
 
 
 def mathvista(row: Row, _number: int, images: ImageStore | None) -> Problem:
@@ -103,6 +105,21 @@ def mathvision(row: Row, _number: int, images: ImageStore | None) -> Problem:
     )
 
 
+def dynamath(row: Row, _number: int, images: ImageStore | None) -> Problem:
+    """DynaMath (DynaMath/DynaMath_Sample): a split a variant; a seed question has the same `id` in each.
+
+    The row comes with `seed` and `variant`, see `Schema.repeats`. Options stand in the question's text.
+    """
+    return Problem(
+        id=_text(row, "id"),
+        source="dynamath",
+        question=_text(row, "question"),
+        answer=_gold(row, "ground_truth"),
+        image=encoded(row.get("decoded_image") or row.get("image"), images),
+        metadata={key: row.get(key) for key in ("seed", "variant", "answer_type", "subject", "knowledge_level")},
+    )
+
+
 def rl_set(row: Row, number: int, images: ImageStore | None) -> Problem:
     """RL sets in the columns of hiyouga/geometry3k (images, problem, answer), which EasyR1 trains on."""
     return Problem(
@@ -165,6 +182,9 @@ SCHEMAS: dict[str, Schema] = {
     "mathverse": Schema(frozenset({"sample_index", "problem_version", "answer"}), mathverse),
     "mmmath": Schema(frozenset({"question", "solution", "file_name", "difficult"}), mmmath),
     "mathvision": Schema(frozenset({"id", "question", "options", "answer", "level", "subject"}), mathvision),
+    "dynamath": Schema(
+        frozenset({"id", "question", "ground_truth", "answer_type", "knowledge_level"}), dynamath, repeats=True
+    ),
     "rl": Schema(frozenset({"images", "problem", "answer"}), rl_set),
     "llava-cot": Schema(frozenset({"id", "image", "conversations"}), llava_cot),
     "mulberry": Schema(frozenset({"images", "conversations"}), mulberry),

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
+from vr1repro.fetch import snapshot
 from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
 from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
+from vr1repro.problems.variants import Variants
 from vr1repro.records import Problem, read_lines, write_rows
 
 
@@ -51,11 +53,15 @@ def load_problems(source: ProblemSource, skips: Skips | None = None) -> Iterator
     """
     skips = Skips() if skips is None else skips
     seen: set[str] = set()
+    variants = Variants()
     schema: Schema | None = None
     rows, store = _open(source)
     for number, row in enumerate(rows):
         if schema is None:
             schema = _schema(source, row)
+        if schema.repeats:
+            # Before a row can be left out, so that a bad row moves no other's number.
+            row = variants.numbered(row)
         try:
             problem = _problem(source, schema, row, number, store)
             if problem.id in seen:
@@ -114,11 +120,9 @@ def _open(source: ProblemSource) -> tuple[Iterator[dict[str, Any]], ImageStore |
             raise UserError(f"{path}: no such file or folder")
         return _open_local(source, path)
     if source.path is not None:
-        from huggingface_hub import snapshot_download
-
         wanted = [source.path, *([source.images, f"{source.images}/*"] if source.images else [])]
-        folder = snapshot_download(source.id, repo_type="dataset", revision=source.revision, allow_patterns=wanted)
-        return _open_local(source, Path(folder) / source.path)
+        folder, _ = snapshot(str(source.id), source.revision, "dataset", wanted)
+        return _open_local(source, folder / source.path)
     return _hub_rows(source, str(source.id)), None
 
 

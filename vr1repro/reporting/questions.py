@@ -14,6 +14,7 @@ import pandas as pd
 
 from vr1repro.errors import UserError
 from vr1repro.evaluation.scoring import BENCHMARKS
+from vr1repro.problems.variants import Variants, in_order
 
 EXCLUDED = "excluded"  # stratum of questions that the overall score leaves out (MathVerse's Text Only)
 _IDS = ("id", "question_id", "index")  # for benchmarks that the scoring package does not know
@@ -41,10 +42,13 @@ def read_questions(folder: Path, benchmark: str, class_of: str | None = None) ->
     Raises:
         UserError: There is no Parquet file, or the same id stands twice.
     """
-    files = sorted(folder.glob("**/*.parquet"))
+    files = in_order(folder.glob("**/*.parquet"))
     if not files:
         raise UserError(f"{folder}: no Parquet file of questions; make the benchmark's problems first")
     rows = [row for file in files for row in _read(file).to_pylist()]
+    if benchmark in BENCHMARKS and BENCHMARKS[benchmark].worst_case:
+        variants = Variants()
+        rows = [variants.numbered(row) for row in rows]
     frame = pd.DataFrame([_describe(row, number, benchmark, class_of) for number, row in enumerate(rows)])
     if (twice := frame["id"][frame["id"].duplicated()]).size:
         raise UserError(f"{folder}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a benchmark")
@@ -101,7 +105,7 @@ def _describe(row: Mapping[str, Any], number: int, benchmark: str, class_of: str
         "subsets": tuple(dict.fromkeys(subset_name(benchmark, group, name) for group, name in groups)),
         "klass": None if klass is None else str(klass),
         "question": str(row.get("question") or row.get("query_wo") or ""),
-        "answer": str(row.get("answer") or row.get("solution") or ""),
+        "answer": str(row.get("answer") or row.get("ground_truth") or row.get("solution") or ""),
     }
 
 

@@ -139,7 +139,8 @@ def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared, monkeypatch)
     manager = TaskManager(include_path=str(FOLDER), include_defaults=False, metadata={"data": {"mathvision": data}})
     assert set(manager.all_tasks) == {
         "vr1_mathvista", "vr1_mathvista_cot", "vr1_mathverse", "vr1_mathverse_direct", "vr1_mathverse_cot",
-        "vr1_mmmath", "vr1_mathvision", "vr1_mathvision_direct", "vr1_mathvision_cot",
+        "vr1_mmmath", "vr1_mathvision", "vr1_mathvision_direct", "vr1_mathvision_cot", "vr1_dynamath",
+        "vr1_dynamath_direct",
     }  # fmt: skip
     task = manager.load(["vr1_mathvision_cot"])["tasks"]["vr1_mathvision_cot"]
     docs = list(task.dataset["test"])

@@ -34,6 +34,13 @@ ROWS = {
         },
         ("2", "Which? <image1>", "A", ["A", "B", "C", "D", "E"]),
     ),
+    "dynamath": (
+        {
+            "id": "1-3", "seed": "1", "variant": 3, "question": "How long?", "image": None, "decoded_image": None,
+            "ground_truth": "1.5", "answer_type": "float", "subject": "algebra", "knowledge_level": "high school",
+        },
+        ("1-3", "How long?", "1.5", None),
+    ),
     "rl": ({"images": [], "problem": "<image>Find y.", "answer": "3"}, ("0", "Find y.", "3", None)),
     "llava-cot": (
         {

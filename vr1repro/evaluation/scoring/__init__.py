@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from vr1repro.errors import UserError
 from vr1repro.evaluation.scoring.base import Benchmark, Judge, Options, Question, Row, Score, Tally
+from vr1repro.evaluation.scoring.dynamath import DYNAMATH
 from vr1repro.evaluation.scoring.mathverse import MATHVERSE
 from vr1repro.evaluation.scoring.mathvision import MATHVISION
 from vr1repro.evaluation.scoring.mathvista import MATHVISTA
@@ -25,7 +26,7 @@ __all__ = [
     "profile",
 ]
 
-BENCHMARKS: dict[str, Benchmark] = {item.slug: item for item in (MATHVISTA, MATHVERSE, MMMATH, MATHVISION)}
+BENCHMARKS: dict[str, Benchmark] = {item.slug: item for item in (MATHVISTA, MATHVERSE, MMMATH, DYNAMATH, MATHVISION)}
 
 
 def benchmark(slug: str) -> Benchmark:

@@ -71,6 +71,7 @@ class Benchmark:
         cluster: The id of what questions share so that their errors are not independent (a problem, an image).
         overall: Names the overall score's own rule: a group whose members are averaged, None for the mean of all rows.
         members: Those members, where `overall` is set.
+        worst_case: Whether there is a second overall score: the share of clusters with every row right.
     """
 
     slug: str
@@ -80,6 +81,7 @@ class Benchmark:
     cluster: Callable[[Question], str]
     overall: str | None = None
     members: tuple[str, ...] = ()
+    worst_case: bool = False
 
 
 @dataclass
@@ -93,24 +95,26 @@ class Tally:
     benchmark: Benchmark
     _counts: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     _attempts: dict[tuple[Any, ...], tuple[int, Outcome]] = field(default_factory=dict)
+    _clusters: dict[tuple[Any, ...], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
 
     def add(self, question: Question, verdict: Verdict) -> None:
         """Count one verdict."""
         extra = verdict.model_extra or {}
         attempt = extra.get("attempt")
+        cluster = (self.benchmark.cluster(question), *map(extra.get, _SAMPLES)) if self.benchmark.worst_case else None
         if attempt is not None:
             key = (verdict.id, *map(extra.get, _SAMPLES))
             before = self._attempts.get(key)
             if before is not None and before[0] > attempt:
                 return
             if before is not None:
-                self._count(question, before[1], -1)
+                self._count(question, before[1], -1, cluster)
             self._attempts[key] = (attempt, verdict.verdict)
-        self._count(question, verdict.verdict, 1)
+        self._count(question, verdict.verdict, 1, cluster)
 
-    def _count(self, question: Question, outcome: Outcome, step: int) -> None:
-        for group in (("overall", "all"), *self.benchmark.groups(question)):
-            counts = self._counts[group]
+    def _count(self, question: Question, outcome: Outcome, step: int, cluster: tuple[Any, ...] | None) -> None:
+        counted = [self._counts[group] for group in (("overall", "all"), *self.benchmark.groups(question))]
+        for counts in [*counted, *([] if cluster is None else [self._clusters[cluster]])]:
             counts[0] += step
             counts[1] += step * (outcome is Outcome.RIGHT)
             counts[2] += step * (outcome.correct is None)
@@ -120,6 +124,8 @@ class Tally:
         groups = list(dict.fromkeys(group for group, _ in self._counts))
         cells = sorted(self._counts.items(), key=lambda cell: groups.index(cell[0][0]))
         scores = [_score(group, name, *counts) for (group, name), counts in cells]
+        if self._clusters:
+            scores.insert(1, _worst_case(list(self._clusters.values())))
         if self.benchmark.overall is None:
             return scores
         members = [
@@ -137,6 +143,15 @@ def _score(group: str, name: str, n: int, n_right: int, n_undecided: int) -> Sco
     return Score(
         group=group, name=name, n=n, n_right=n_right, n_undecided=n_undecided, value=value, low=value, high=high
     )
+
+
+def _worst_case(clusters: list[list[int]]) -> Score:
+    """The share of clusters with every row right; one with no wrong row but an undecided one is undecided."""
+    n_right = sum(n == right for n, right, _ in clusters)
+    n_undecided = sum(n == right + undecided and undecided > 0 for n, right, undecided in clusters)
+    sizes = sorted({n for n, _, _ in clusters})
+    score = _score("worst case", "all", len(clusters), n_right, n_undecided)
+    return score.model_copy(update={"note": f"rows a cluster: {', '.join(map(str, sizes))}"})
 
 
 def _mean(members: list[Score], benchmark: Benchmark) -> Score:

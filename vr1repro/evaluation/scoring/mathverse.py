@@ -21,6 +21,7 @@ from vr1repro.evaluation.scoring.base import (
     extraction_of,
     identity,
 )
+from vr1repro.evaluation.scoring.peers import judged, mathverse_lmms_eval, mathverse_vlmevalkit
 from vr1repro.records import Outcome, Verdict
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
@@ -48,10 +49,17 @@ def choices_of(question: Question) -> list[str]:
 def _official(question: Question, row: Row, options: Options) -> Verdict:
     question_id = str(identity(question, _ID_KEYS))
     extraction = row.get("extraction")
-    judgement = str(row.get("judgement", "")).strip()
-    outcome = {"0": Outcome.WRONG, "1": Outcome.RIGHT}.get(judgement, Outcome.JUDGE_ERROR)
+    outcome = judged(row, "official")
     note = "" if outcome is not Outcome.JUDGE_ERROR else "no reply 0 or 1 of the official profile's LLM judge"
     return Verdict(id=question_id, extraction=extraction, prediction=extraction, verdict=outcome, note=note or None)
+
+
+def _vlmevalkit(question: Question, row: Row, options: Options) -> Verdict:
+    return mathverse_vlmevalkit(str(identity(question, _ID_KEYS)), question, row)
+
+
+def _lmms_eval(question: Question, row: Row, options: Options) -> Verdict:
+    return mathverse_lmms_eval(str(identity(question, _ID_KEYS)), question, row)
 
 
 def _rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
@@ -95,7 +103,7 @@ def _groups(question: Question) -> Iterator[tuple[str, str]]:
 MATHVERSE = Benchmark(
     slug="mathverse",
     id_keys=_ID_KEYS,
-    profiles={"official": _official, "rule": _rule},
+    profiles={"official": _official, "rule": _rule, "vlmevalkit": _vlmevalkit, "lmms-eval": _lmms_eval},
     groups=_groups,
     cluster=lambda question: str(question.get("problem_index") or identity(question, _ID_KEYS)),
     overall="version",

@@ -21,6 +21,7 @@ from vr1repro.evaluation.scoring.base import (
     identity,
     text_of,
 )
+from vr1repro.evaluation.scoring.peers import mathvision_vlmevalkit
 from vr1repro.records import Outcome, Verdict
 
 _ID_KEYS = ("id", "question_id")
@@ -245,6 +246,10 @@ def _as_read(latex: str) -> str:
     return latex
 
 
+def _vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
+    return mathvision_vlmevalkit(str(identity(question, _ID_KEYS)), question, row)
+
+
 def _rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
     found = extraction_of(row)
     text = None if found is None else found.text
@@ -265,7 +270,8 @@ def _groups(question: Question) -> Iterator[tuple[str, str]]:
 MATHVISION = Benchmark(
     slug="mathvision",
     id_keys=_ID_KEYS,
-    profiles={"official": _official, "rule": _rule},
+    # lmms-eval runs a copy of the official scorer (lmms_eval/tasks/mathvision/utils.py); its prompt is what differs.
+    profiles={"official": _official, "rule": _rule, "vlmevalkit": _vlmevalkit, "lmms-eval": _official},
     groups=_groups,
     cluster=lambda question: str(question.get("image") or identity(question, _ID_KEYS)),
 )

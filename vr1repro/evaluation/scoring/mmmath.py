@@ -22,6 +22,7 @@ from vr1repro.evaluation.scoring.base import (
     text_of,
 )
 from vr1repro.evaluation.scoring.mmmath_judge import OFFICIAL, Rules
+from vr1repro.evaluation.scoring.peers import mmmath_vlmevalkit
 from vr1repro.records import Outcome, Verdict
 
 _ID_KEYS = ("id", "question_id", "index")
@@ -68,6 +69,12 @@ def _flat(found: list[str]) -> bool:
     return any(found) and not any("\\boxed{" in content for content in found)
 
 
+def _vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
+    # Its TSV holds the bare answer.
+    gold = ",".join(_boxes_or_text(gold_text(question)))
+    return mmmath_vlmevalkit(str(identity(question, _ID_KEYS)), gold, row)
+
+
 def _rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
     found = extraction_of(row)
     text = None if found is None else found.text
@@ -98,7 +105,13 @@ def _groups(question: Question) -> Iterator[tuple[str, str]]:
 MMMATH = Benchmark(
     slug="mmmath",
     id_keys=_ID_KEYS,
-    profiles={"official": partial(_judged, OFFICIAL), "strict": partial(_judged, _STRICT), "rule": _rule},
+    # lmms-eval has no MM-Math.
+    profiles={
+        "official": partial(_judged, OFFICIAL),
+        "strict": partial(_judged, _STRICT),
+        "rule": _rule,
+        "vlmevalkit": _vlmevalkit,
+    },
     groups=_groups,
     cluster=lambda question: str(question.get("file_name") or identity(question, _ID_KEYS)),
 )

@@ -29,6 +29,12 @@ HUB: dict[str, ProblemSource] = {
     ),
     "mathverse": ProblemSource(kind="hub", id="AI4Math/MathVerse", name="testmini", split="testmini"),
     "mmmath": ProblemSource(kind="hub", id="THU-KEG/MM_Math", path="MM_Math.jsonl", images="Image.zip"),
+    # A split a variant (the card of DynaMath/DynaMath_Sample); in this order, for it numbers the variants.
+    "dynamath": ProblemSource(
+        kind="hub",
+        id="DynaMath/DynaMath_Sample",
+        split="+".join(f"sample_variant{number}" for number in range(1, 11)),
+    ),
     "mathvision": ProblemSource(kind="hub", id="MathLLMs/MathVision", split="test"),
 }
 

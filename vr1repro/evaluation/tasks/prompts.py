@@ -4,6 +4,7 @@
 column of VLMEvalKit's TSV, without system prompt or suffix. `direct` and `cot` are the benchmarks' own prompts.
 """
 
+import json
 from collections.abc import Callable
 
 from vr1repro.config.evaluation import Preset, PromptStyle
@@ -115,6 +116,27 @@ def _mathvision_direct(problem: Problem) -> str:
     return f"{_mathvision_question(problem)}\nAnswer the question using a single word or phrase."
 
 
+def _dynamath_direct(problem: Problem) -> str:
+    """The official prompt (DynaMath/DynaMath@598c3c3, evaluation/opensource_json_eval.py), its spelling included."""
+    wish = "Please answer in a floating-point number." if problem.metadata["answer_type"] == "float" else ""
+    example = json.dumps(
+        {"solution": "[Detailed step-by-step explanation]", "short answer": "[Concise Answer]"}, indent=4
+    )
+    return f"## Question\n{problem.question}{wish}{_DYNAMATH_GUIDE}{example}"
+
+
+_DYNAMATH_GUIDE = """
+## Answer Instruction Please provide an answer to the question outlined above. Your response should adhere 
+to the following JSON format, which includes two keys: 'solution' and 'short answer'. The 'solution' key can contain 
+detailed steps needed to solve the question, and the 'short answer' key should provide a concise response. If the\
+ problem is a multiple choice problem, just provide the corresponing choice option, 
+such as 'A', 'B', 'C', or 'D'. If the answer is a numerical value, format it as a three-digit floating-point number.
+
+Example of expected JSON response format:
+
+"""  # noqa: W291 - the blanks at line ends are the official prompt's
+
+
 _PROMPTS: dict[str, dict[PromptStyle, Callable[[Problem], str]]] = {
     "mathvista": {"paper": _mathvista_query, "direct": _mathvista_query, "cot": _mathvista_solution},
     "mathverse": {
@@ -124,6 +146,8 @@ _PROMPTS: dict[str, dict[PromptStyle, Callable[[Problem], str]]] = {
     },
     # The official repository has no prompt; VLMEvalKit sends the bare question.
     "mmmath": {"paper": lambda problem: problem.question},
+    # What the paper's evaluator sends for DynaMath is not stated; `paper` follows its rule: the question only.
+    "dynamath": {"paper": lambda problem: problem.question, "direct": _dynamath_direct},
     # The paper does not evaluate MathVision; `paper` follows its rule (question only), which needs the options shown.
     "mathvision": {
         "paper": lambda problem: _mathvision_question(problem).rstrip("\n"),

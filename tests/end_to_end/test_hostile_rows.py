@@ -1,0 +1,113 @@
+"""Responses that are made to hang, crash or run a grader, through the command line, under every profile."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vr1repro.evaluation.scoring import BENCHMARKS
+from vr1repro.evaluation.stages import EXTRACTING
+from vr1repro.records import write_rows
+
+QUESTIONS = {
+    "mathvista": [
+        {"pid": "c", "question": "?", "question_type": "multi_choice", "answer_type": "text", "choices": ["6cm", "7cm"],
+         "answer": "7cm", "metadata": {}},
+        {"pid": "n", "question": "?", "question_type": "free_form", "answer_type": "integer", "choices": None,
+         "answer": "7", "metadata": {}},
+    ],
+    "mathverse": [
+        {"sample_index": "c", "question": "? Choices:\nA:1\nB:2", "question_type": "multi-choice", "answer": "B"},
+        {"sample_index": "n", "question": "?", "question_type": "free-form", "answer": "\\frac{1}{2}"},
+    ],
+    "mmmath": [{"id": "c", "solution": "\\boxed{7}"}, {"id": "n", "solution": "\\boxed{\\frac{1}{2},\\sqrt{3}}"}],
+    "dynamath": [
+        {"id": "c", "question": "?", "answer": "B", "answer_type": "multiple choice", "seed": "c"},
+        {"id": "n", "question": "?", "answer": "0.5", "answer_type": "float", "seed": "n"},
+    ],
+    "mathvision": [
+        {"id": "c", "question": "?", "options": ["1", "2"], "answer": "B", "level": 1, "subject": "logic"},
+        {"id": "n", "question": "?", "options": [], "answer": "\\frac{1}{2}", "level": 1, "subject": "logic"},
+    ],
+}  # fmt: skip
+
+# huggingface/Math-Verify#65 in short: a tower of powers that SymPy evaluates, unless somebody stops it.
+HANGING = "\\boxed{\\dfrac{5^{(5^{(5^{(5^5)})}-4)}-5}{16}}"
+
+
+def hostile(mark: Path) -> list[str]:
+    call = f"__import__('os').system('touch {mark}')"
+    texts = [
+        call,
+        f"\\boxed{{{call}}}",
+        f"$\\sqrt{{{call}}}$",
+        f"The answer is {call}",
+        f'{{"short answer": "{call}"}}',
+        f"<answer> Final Answer:{call} </answer>",
+        "{" * 20_000,
+        "\\boxed{" * 5_000 + "}" * 4_999,
+        "\\boxed{" + "{" * 3_000 + "1" + "}" * 3_000 + "}",
+        "((((((((" * 2_000,
+        "<script>alert(1)</script><b>7</b>",
+        "7\x00\x00",
+        "\ud800 \\boxed{\udfff} \ud83d",
+        "\u202e7\u202c \u2067\\boxed{7}\u2069",
+        "\\boxed{9^{9^{9^{9}}}}",
+        HANGING,
+        "9" * 5_000,
+        "-",
+        "",
+        "\n" * 1_000,
+        "=cmd|' /C calc'!A0",
+        "answer is " * 50_000,
+        "x" * 10_000_000,
+        "\\boxed{" + "9" * 10_000_000 + "}",
+    ]
+    return texts
+
+
+def grade(folder: Path, slug: str, profile: str, *more: object) -> list[dict]:
+    command = [
+        sys.executable, "-m", "vr1repro.cli", "grade", "--benchmark", slug, "--profile", profile,
+        "--responses", folder / "r.jsonl", "--questions", folder / "q.jsonl", "--out", folder / "v.jsonl",
+        "--timeout", "1", *more,
+    ]  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in (folder / "v.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", sorted(BENCHMARKS))
+def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug: str) -> None:
+    mark = tmp_path / "mark"
+    write_rows(tmp_path / "q.jsonl", QUESTIONS[slug])
+    texts = hostile(mark)
+    # The text as response, and as what an LLM extracted from another one.
+    rows = [{"id": key, "response": text} for text in texts for key in ("c", "n")]
+    if slug in EXTRACTING:
+        rows += [{"id": key, "response": "?", "extraction": text} for text in texts[:-2] for key in ("c", "n")]
+    write_rows(tmp_path / "r.jsonl", rows)
+    for profile in BENCHMARKS[slug].profiles:
+        verdicts = grade(tmp_path, slug, profile)
+        assert [row["id"] for row in verdicts] == [row["id"] for row in rows]
+        assert {row["verdict"] for row in verdicts} <= {"right", "wrong", "unparsable", "timeout", "judge_error"}
+        assert not mark.exists(), f"{slug} {profile} ran a model's text"
+
+
+@pytest.mark.slow
+def test_the_hanging_string_among_a_thousand_rows(tmp_path: Path) -> None:
+    write_rows(tmp_path / "q.jsonl", [{"id": str(n), "question": "?", "options": [], "answer": str(n), "level": 1,
+                                       "subject": "logic"} for n in range(1000)])  # fmt: skip
+    replies = [f"So \\boxed{{{n}.0}}" for n in range(1000)]
+    replies[500] = HANGING
+    write_rows(tmp_path / "r.jsonl", [{"id": str(n), "response": reply} for n, reply in enumerate(replies)])
+    started = time.monotonic()
+    verdicts = [row["verdict"] for row in grade(tmp_path, "mathvision", "rule")]
+    assert time.monotonic() - started < 60
+    assert verdicts.count("timeout") == 1
+    assert verdicts[500] == "timeout"
+    assert verdicts.count("right") == 999

@@ -1,0 +1,64 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vr1repro.errors import UserError
+from vr1repro.evaluation.bought import bought
+from vr1repro.records import write_rows
+
+
+def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
+    write_rows(path, [{"id": key, "verdict": verdict, "attempt": attempt} for key, verdict, attempt in rows])
+    return path
+
+
+def test_each_gain_is_booked_to_retries_or_extraction(tmp_path: Path) -> None:
+    single = write(tmp_path / "s", [("1", "wrong", 0), ("2", "right", 0), ("3", "wrong", 0), ("4", "timeout", 0)])
+    paper = write(tmp_path / "p", [("1", "right", 2), ("2", "wrong", 0), ("3", "right", 1), ("4", "wrong", 4)])
+    found = bought(single, paper)
+    assert (found.n, found.again, found.won, found.lost) == (4, 3, 2, 1)
+    assert (found.retries, found.extraction) == (50.0, -25.0)
+    assert found.se == pytest.approx(100 * (3 - 1 / 4) ** 0.5 / 4)
+    assert "the retries bought +50.00 (3 asked again), the extraction string changed -25.00" in str(found)
+
+
+def test_other_questions_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not on the questions"):
+        bought(write(tmp_path / "s", [("1", "wrong", 0)]), write(tmp_path / "p", [("2", "wrong", 0)]))
+
+
+def run(*words: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "vr1repro.cli", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_tasks_are_listed_with_what_is_not_run_here() -> None:
+    folder = Path(run("tasks").strip())
+    assert (folder / "_base.yaml").is_file()
+    listed = run("tasks", "--list")
+    assert all(file.stem in listed for file in folder.glob("vr1_*.yaml"))
+    for name in ("MMStar", "MME", "HallusionBench"):
+        assert re.search(rf"^{name}, not run: .*--data {name}\b", listed, re.MULTILINE)
+    assert "ChartQA, by lm-eval's own task" in listed
+
+
+def test_lm_evals_chartqa_is_there() -> None:
+    lm_eval = pytest.importorskip("lm_eval", reason="lm-eval is in the extra `evaluate`")
+    assert (Path(lm_eval.__file__).parent / "tasks" / "chartqa" / "chartqa.yaml").is_file()
+
+
+@pytest.mark.slow
+def test_evaluate_prints_the_difference(shared: Path, tmp_path: Path, tiny_checkpoint: Path) -> None:
+    printed = run(
+        "evaluate", "--model", tiny_checkpoint, "--benchmarks", "mathvision", "--preset", "think-answer",
+        "--data", f"mathvision={shared / 'mathvision' / 'problems-240.parquet'}", "--limit", 4, "--max-tokens", 8,
+        "--protocol", "single,paper", "--name", "tiny", "--out", tmp_path,
+    )  # fmt: skip
+    assert "mathvision, seed 1: paper minus single: +0.00 points" in printed
+    assert "(4 asked again)" in printed

@@ -1,0 +1,199 @@
+"""`vr1repro extract` and `vr1repro judge`: the two places where benchmarks use an LLM, as stages of their own.
+
+Each reads responses and writes them again with one more key, which the scoring profiles read: `extraction`, or
+`judgement` with `judged_as`. A row whose call failed comes without that key and with the reason; the profiles then say
+`judge_error` and the score has bounds.
+
+The default instructions are ours. The official few-shot examples belong to their authors and are not shipped; with
+`--examples FILE` they stand before the question in the official layout (MathVista: `demo_prompt` of
+evaluation/prompts/ext_ans.py; MathVerse: evaluation/prompts.py), and the prompt is then the official one.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import tee
+from pathlib import Path
+
+from vr1repro.errors import UserError
+from vr1repro.evaluation.grading import Aside, question_of, read_questions
+from vr1repro.evaluation.llm import Asker, Counts, Llm
+from vr1repro.evaluation.scoring import Question, Row, benchmark
+from vr1repro.evaluation.scoring.base import text_of
+from vr1repro.evaluation.scoring.dynamath import gold_of
+from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
+from vr1repro.records import read_lines
+
+_EXTRACTED = "Extracted answer:"
+_EXTRACT = (
+    "Below are a question and a model's response to it. Write only the final answer that the response gives to the"
+    " question, as short as the question asks for it: the letter of a choice, a number, a list, or an expression."
+    " Write null where the response gives none."
+)
+_JUDGE = (
+    "Below are a question, its standard answer, and a model's answer. Reply with 1 if the model's answer is consistent"
+    " with the standard answer, and with 0 if it is not. Reply with nothing but 1 or 0."
+)
+EXTRACTING = ("mathvista", "mathverse", "dynamath", "mathvision")
+JUDGING = {"mathverse": ("official", "vlmevalkit", "lmms-eval")}
+
+
+def extract_file(
+    slug: str,
+    responses: Path,
+    questions: Path,
+    out: Path,
+    cache: Path,
+    asker: Asker,
+    *,
+    examples: Path | None = None,
+    last_words: int | None = None,
+    longest: int = 20_000,
+) -> Counts:
+    """Let an LLM extract the answers of responses.
+
+    MathVista's own rule comes first: a response that is a choice or a number as it stands is not asked for.
+
+    Args:
+        slug: The benchmark.
+        responses: JSONL with an id and `response`.
+        questions: The benchmark's questions.
+        out: JSONL: the same rows with `extraction`, or with `extraction_error`.
+        cache: JSONL of the LLM's replies.
+        asker: Who is asked.
+        examples: Text file with few-shot examples.
+        last_words: Keep only the last words of a response (MathVerse's README: 30).
+        longest: Keep only the last characters of a response.
+
+    Returns:
+        How many replies came from the cache, from the endpoint, and not at all.
+
+    Raises:
+        UserError: The benchmark has no such stage, a file is unreadable, or a response has no question.
+    """
+    if slug not in EXTRACTING:
+        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {', '.join(EXTRACTING)}")
+    shots = _examples(examples)
+
+    def prompt(question: Question, row: Row) -> str | None:
+        if slug == "mathvista" and extract_without_llm(question, text_of(row)) is not None:
+            return None
+        text = _shortened(text_of(row), last_words, longest)
+        asked = question.get("query") or question.get("question_for_eval") or question.get("question") or ""
+        if shots is not None and slug == "mathverse":
+            return f"{shots}\n\nModel response: '{text}'\nExtracted Answer: "
+        head = shots or _EXTRACT
+        return f"{head}\n\n{asked}\n\n{text}\n\n{_EXTRACTED} "
+
+    def finished(question: Question, row: Row, reply: str | None) -> Row:
+        if reply is None:  # MathVista's own rule decided
+            return {**row, "extraction": extract_without_llm(question, text_of(row)), "extracted_by": "rule"}
+        answer = reply.strip()
+        for head in ("Extracted Answer:", _EXTRACTED):
+            answer = answer.removeprefix(head).strip()
+        return {**row, "extraction": answer, "extracted_by": asker.model}
+
+    return _run(
+        slug, responses, questions, out, cache, asker, prompt, lambda reply: bool(reply.strip()), finished,
+        "extraction_error",
+    )  # fmt: skip
+
+
+def judge_file(
+    slug: str,
+    profile: str,
+    responses: Path,
+    questions: Path,
+    out: Path,
+    cache: Path,
+    asker: Asker,
+    *,
+    examples: Path | None = None,
+    longest: int = 20_000,
+) -> Counts:
+    """Let an LLM judge answers with 0 or 1: of `lmms-eval` the whole response, else the extraction.
+
+    Args:
+        slug: The benchmark.
+        profile: The scoring profile that the judgement is for.
+        responses: JSONL with an id, `response` and, but for `lmms-eval`, `extraction`.
+        questions: The benchmark's questions.
+        out: JSONL: the same rows with `judgement` and `judged_as`, or with `judgement_error`.
+        cache: JSONL of the LLM's replies.
+        asker: Who is asked.
+        examples: Text file with few-shot examples.
+        longest: Keep only the last characters of an answer.
+
+    Returns:
+        How many replies came from the cache, from the endpoint, and not at all.
+
+    Raises:
+        UserError: The benchmark or profile has no such stage, a file is unreadable, or a response has no question.
+    """
+    if profile not in JUDGING.get(slug, ()):
+        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in JUDGING.items())
+        raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
+    head = _examples(examples) or _JUDGE
+
+    def prompt(question: Question, row: Row) -> str | None:
+        answer = text_of(row) if profile == "lmms-eval" else row.get("extraction")
+        if answer is None or (profile == "vlmevalkit" and str(answer).strip() == str(question["answer"]).strip()):
+            return None
+        asked = question.get("question_for_eval") or question.get("question") or ""
+        return (
+            f"{head}\n\n[Question]: {asked}\n[Standard Answer]: {gold_of(question)}\n"
+            f"[Model_answer] : {str(answer)[-longest:]}\nJudgement:"
+        )
+
+    def finished(question: Question, row: Row, reply: str | None) -> Row:
+        if reply is None:
+            return row
+        return {**row, "judgement": reply.strip(), "judged_as": profile, "judged_by": asker.model}
+
+    return _run(
+        slug, responses, questions, out, cache, asker, prompt, lambda reply: reply.strip() in ("0", "1"), finished,
+        "judgement_error",
+    )  # fmt: skip
+
+
+def _run(
+    slug: str,
+    responses: Path,
+    questions: Path,
+    out: Path,
+    cache: Path,
+    asker: Asker,
+    prompt: Callable[[Question, Row], str | None],
+    fits: Callable[[str], bool],
+    finished: Callable[[Question, Row, str | None], Row],
+    error_key: str,
+) -> Counts:
+    target = benchmark(slug)
+    asked = read_questions(target, questions)
+
+    def rows() -> Iterator[tuple[Question, Row]]:
+        for number, row in read_lines(responses):
+            yield question_of(asked, row, target, responses, number), row
+
+    with Llm(asker, cache) as llm, Aside(out) as write:
+        kept, to_ask = tee(rows())
+        answers = llm.answers((prompt(*item) for item in to_ask), fits)
+        for (question, row), answer in zip(kept, answers, strict=True):
+            if answer is not None and answer.text is None:
+                done = {**row, error_key: answer.error}
+            else:
+                done = finished(question, row, None if answer is None else answer.text)
+            write(done)
+    return llm.counts
+
+
+def _examples(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {error}") from None
+
+
+def _shortened(text: str, last_words: int | None, longest: int) -> str:
+    text = text[-longest:]
+    return text if last_words is None else " ".join(text.split(" ")[-last_words:])
