@@ -104,6 +104,8 @@ def bridge_shard(
     config: ConfigFile, out: Out, shard: Annotated[int, typer.Option(min=0, help="Number of the shard, from 0.")]
 ) -> None:
     """Ask for Pseudo-CoT, description and chain of a shard's problems."""
+    from contextlib import ExitStack
+
     from vr1repro.coldset.bridge import bridge, in_shard
     from vr1repro.coldset.engines import open_engine
     from vr1repro.progress import progress
@@ -119,11 +121,13 @@ def bridge_shard(
     habits = None if settings.lab is None else (settings.lab.teacher, settings.lab.world.threshold)
     models = {name: Path(plan.model(name)) for name in plan.coldset_models()}
     threads = settings.resources.bridge.threads
-    mllm = open_engine(settings.coldset.mllm, models, habits, threads)
-    reasoner = open_engine(settings.coldset.reasoner, models, habits, threads)
-    with progress() as bar:
-        sent = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
-    typer.echo(f"shard {shard}: {sent} requests sent")
+    shards = settings.coldset.shards
+    with ExitStack() as stack:
+        mllm = open_engine(settings.coldset.mllm, models, habits, threads, shards, stack)
+        reasoner = open_engine(settings.coldset.reasoner, models, habits, threads, shards, stack)
+        bar = stack.enter_context(progress())
+        found = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
+    typer.echo(f"shard {shard}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
 
 
 @app.command("coldset")

@@ -45,7 +45,10 @@ class Counting:
         self.asked: list[Ask] = []
         self.life = life
 
-    def reply(self, asks: Sequence[Ask]) -> Iterator[Reply]:
+    def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
+        pass
+
+    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
         for ask in random.Random(len(self.asked)).sample(list(asks), len(asks)):
             if self.life == 0:
                 raise Crash
@@ -56,14 +59,14 @@ class Counting:
             yield Reply(ask.key, text, 7, "stop")
 
 
-def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] = PROBLEMS) -> int:
+def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] = PROBLEMS) -> dict[str, object]:
     with Progress(disable=True) as progress:
         return bridge(problems, SETTINGS, mllm, reasoner, 1, out, progress)
 
 
 def test_the_reasoner_sees_no_image_and_no_answer(tmp_path: Path) -> None:
     mllm, reasoner = Counting(), Counting()
-    assert run(tmp_path, mllm, reasoner) == 60
+    assert run(tmp_path, mllm, reasoner)["answered"] == 60
     assert all(ask.image is not None for ask in mllm.asked)
     assert all(ask.image is None for ask in reasoner.asked)
     assert not any("The answer is" in ask.text for ask in reasoner.asked)
