@@ -20,7 +20,7 @@ FAULTS = ("status_500", "hang", "cut", "cut_headers", "half_json", "no_choices",
 
 class Server:
     def __init__(self, log):
-        self.log = Path(log).open("a", buffering=1)
+        self.log = Path(log).open("a", buffering=1)  # noqa: SIM115 - open as long as the process
         self.arrivals, self.used, self.faulty, self.served = {}, ["first"], True, 0
 
     def plan(self, key):
