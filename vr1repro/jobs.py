@@ -134,18 +134,19 @@ def bridge_shard(
 def build_coldset(config: ConfigFile, out: Out, drafts: list[Path]) -> None:
     """Filter and polish the drafts of all shards, and export the cold-start set."""
     from vr1repro.coldset.merge import merge
-    from vr1repro.records import read_problems
+    from vr1repro.coldset.spending import write_costs
 
     settings, plan = _open(config)
     sources = {name: Path(plan.problems(name)) / PROBLEMS for name in settings.coldset.sources}
-    problems = (problem for path in sources.values() for problem in read_problems(path))
-    found = merge(problems, drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    found = merge(list(sources.values()), drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    write_costs([path.parent for path in drafts], found["kept"], out / "cost.json")
     inputs = {**{name: file_sha(path) for name, path in sources.items()}}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
     kept = {"problems": found["problems"], "kept": found["kept"]}
     values = settings.coldset.model_dump(mode="json", exclude={"shards"})
     shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]
-    write_manifest(out, "coldset", values, inputs, kept, telemetry=[Path(name).name for name in shards])
+    telemetry = ["cost.json", *(Path(name).name for name in shards)]
+    write_manifest(out, "coldset", values, inputs, kept, telemetry=telemetry)
     typer.echo(f"kept {found['kept']} of {found['problems']}")
 
 

@@ -36,6 +36,9 @@ _CONCLUSION = re.compile(r"\banswer\s{1,3}(?:is|should be|must be)\s{0,3}:?\s{0,
 _SENTENCE_END = re.compile(r"[.!;](?=\s|$)|,\s|\s(?:because|since|as|which|and|so|not)\b")
 _COUNTED = re.compile(r"([-+]?\d{1,60}(?:\.\d{1,60})?)\s{1,3}[A-Za-z]")
 _LETTER = re.compile(r"\(?([A-H])\)?[.:]?")
+_UNBOUNDED = re.compile(
+    r"(?:\^|\*\*)[\s{(]{0,4}-?(?:\d{5}|[\d.a-z]{1,12}[\s})]{0,4}(?:\^|\*\*)[\s{(]{0,4}-?[\d.a-z])|\d{4}[\s})]{0,4}!"
+)
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 # Without what Python calls a word character and is a digit: indices, powers, fractions, circled numbers.
 _LETTERS = re.compile(r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff]")
@@ -99,6 +102,15 @@ def tags_inside(candidate: Candidate, settings: ColdsetSettings) -> bool:
 def several_answers(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """More than one answer element follows the chain."""
     return candidate.rest.count(ANSWER_OPEN) > 1
+
+
+def unbounded_answer(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """The answer holds a power tower, a power of over four digits or a factorial of over three, and the gold none.
+
+    No question has such an answer, and working one out takes a grading process its whole time.
+    """
+    answer = candidate.final_answer or ""
+    return _UNBOUNDED.search(answer) is not None and _UNBOUNDED.search(candidate.gold) is None
 
 
 def too_long(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -184,7 +196,7 @@ def _value(text: str) -> Fraction | None:
 RULES: dict[str, Callable[[Candidate, ColdsetSettings], bool]] = {
     rule.__name__.replace("_", "-"): rule
     for rule in (
-        truncated, no_answer, not_text, tags_inside, several_answers, too_long, too_short, language, repetition,
+        truncated, no_answer, not_text, tags_inside, several_answers, unbounded_answer, too_long, too_short, language, repetition,
         repeated_lines, assistant_talk, leak, contradiction,
     )
 }  # fmt: skip

@@ -119,6 +119,9 @@ class ColdsetSettings(Section):
     repetition_lines: int = Field(
         default=8, gt=1, description="Rejected when one line of text comes so many times in a row. Not stated."
     )
+    answer_timeout_s: float = Field(
+        default=5.0, gt=0, description="Seconds for one comparison with the gold answer; then `answer-timeout`. Ours."
+    )
     drop_unanswered: bool = Field(
         default=False,
         description="Problems whose requests failed to the last try: true: rejected as `unanswered`, the set is built"

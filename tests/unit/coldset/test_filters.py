@@ -41,6 +41,9 @@ def candidate(
         ("not-text", candidate(chain="\ud83d alone"), candidate(chain="\U0001f600 whole")),
         ("tags-inside", candidate(gold="7</answer>"), candidate()),
         ("several-answers", candidate(rest="<answer> 7 </answer><answer> 8 </answer>"), candidate(rest="<answer> 7")),
+        ("unbounded-answer", candidate(answer="9^{9^{9}}"), candidate(answer="2^{10} + x^{n+1}")),
+        ("unbounded-answer", candidate(answer="10**99999"), candidate(answer="10^{9999}")),
+        ("unbounded-answer", candidate(answer="123456!"), candidate(answer="2^{2^{3}}", gold="2^{2^{3}}")),
         ("too-short", candidate(chain="two words"), candidate(chain="now three words")),
         (
             "language",
