@@ -3,8 +3,8 @@
     python bench/coldset_scale.py --traces 200000 --workers 2 --out /tmp/scale [--record results/reference/bench]
 
 Makes synthetic problems (PNG noise of about 20 KB) and drafts (median 600 words; 30 % LaTeX answers, 5 % wrong, 2 %
-hostile, each unlike the others), then runs the merge with every filter on in a process of its own, whose memory and that
-of its children is summed every 50 ms (proportional share, so that shared pages count once).
+hostile, each unlike the others), then runs the merge with every filter on in a process of its own. Its memory and that
+of its children is summed twice a second (proportional share, so that shared pages count once).
 """
 
 import argparse
@@ -34,66 +34,12 @@ SETTINGS = ColdsetSettings(
     reasoner=ScriptedEngine(kind="scripted"), answer_in_reasoner_prompt=False, max_chain_chars=60_000,
     repetition_ngram=20, repetition_share=0.2, min_chain_words=5, polish=True, released=None,
 )  # fmt: skip
-_WORDS = [
-    "we",
-    "have",
-    "the",
-    "triangle",
-    "angle",
-    "side",
-    "length",
-    "so",
-    "that",
-    "x",
-    "y",
-    "equals",
-    "sum",
-    "of",
-    "both",
-    "given",
-    "figure",
-    "shows",
-    "a",
-    "bar",
-    "with",
-    "value",
-    "then",
-    "wait",
-    "let",
-    "me",
-    "check",
-    "this",
-    "again",
-    "hmm",
-    "perhaps",
-    "alternatively",
-    "compute",
-    "area",
-    "radius",
-    "circle",
-    "from",
-    "point",
-    "to",
-    "line",
-    "parallel",
-    "therefore",
-    "since",
-    "12",
-    "7.5",
-    "90",
-    "degrees",
-    "because",
-    "ratio",
-    "is",
-    "constant",
-    "we",
-    "find",
-    "substitute",
-    "into",
-    "equation",
-    "and",
-    "simplify",
-]
+_WORDS = (
+    "we have the triangle angle side length so that x y equals sum of both given figure shows a bar with value "
+    "then wait let me check this again hmm perhaps alternatively compute area radius circle from point to line "
+    "parallel therefore since 12 7.5 90 degrees because ratio is constant we find substitute into equation and "
+    "simplify "
+).split()  # noqa: SIM905 - a list of them fills a page
 
 
 def answer(rng: random.Random) -> tuple[str, str, str]:

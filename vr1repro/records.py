@@ -395,8 +395,8 @@ def problem_row(problem: Problem) -> dict[str, Any]:
     }
 
 
-_STRING = {"dtype": "string", "_type": "Value"}
-HUB_FEATURES = {
+_STRING: dict[str, Any] = {"dtype": "string", "_type": "Value"}
+HUB_FEATURES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("id", "source", "question", "answer"), _STRING),
     "choices": {"feature": _STRING, "_type": "List"},
     "image": {"_type": "Image"},

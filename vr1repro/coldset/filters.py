@@ -196,8 +196,8 @@ def _value(text: str) -> Fraction | None:
 RULES: dict[str, Callable[[Candidate, ColdsetSettings], bool]] = {
     rule.__name__.replace("_", "-"): rule
     for rule in (
-        truncated, no_answer, not_text, tags_inside, several_answers, unbounded_answer, too_long, too_short, language, repetition,
-        repeated_lines, assistant_talk, leak, contradiction,
+        truncated, no_answer, not_text, tags_inside, several_answers, unbounded_answer, too_long, too_short, language,
+        repetition, repeated_lines, assistant_talk, leak, contradiction,
     )
 }  # fmt: skip
 # The grader's outcomes other than right, as names of rejections.
