@@ -104,6 +104,8 @@ def bridge_shard(
     config: ConfigFile, out: Out, shard: Annotated[int, typer.Option(min=0, help="Number of the shard, from 0.")]
 ) -> None:
     """Ask for Pseudo-CoT, description and chain of a shard's problems."""
+    from contextlib import ExitStack
+
     from vr1repro.coldset.bridge import bridge, in_shard
     from vr1repro.coldset.engines import open_engine
     from vr1repro.progress import progress
@@ -119,29 +121,32 @@ def bridge_shard(
     habits = None if settings.lab is None else (settings.lab.teacher, settings.lab.world.threshold)
     models = {name: Path(plan.model(name)) for name in plan.coldset_models()}
     threads = settings.resources.bridge.threads
-    mllm = open_engine(settings.coldset.mllm, models, habits, threads)
-    reasoner = open_engine(settings.coldset.reasoner, models, habits, threads)
-    with progress() as bar:
-        sent = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
-    typer.echo(f"shard {shard}: {sent} requests sent")
+    shards = settings.coldset.shards
+    with ExitStack() as stack:
+        mllm = open_engine(settings.coldset.mllm, models, habits, threads, shards, stack)
+        reasoner = open_engine(settings.coldset.reasoner, models, habits, threads, shards, stack)
+        bar = stack.enter_context(progress())
+        found = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
+    typer.echo(f"shard {shard}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
 
 
 @app.command("coldset")
 def build_coldset(config: ConfigFile, out: Out, drafts: list[Path]) -> None:
     """Filter and polish the drafts of all shards, and export the cold-start set."""
     from vr1repro.coldset.merge import merge
-    from vr1repro.records import read_problems
+    from vr1repro.coldset.spending import write_costs
 
     settings, plan = _open(config)
     sources = {name: Path(plan.problems(name)) / PROBLEMS for name in settings.coldset.sources}
-    problems = (problem for path in sources.values() for problem in read_problems(path))
-    found = merge(problems, drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    found = merge(list(sources.values()), drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    write_costs([path.parent for path in drafts], found["kept"], out / "cost.json")
     inputs = {**{name: file_sha(path) for name, path in sources.items()}}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
     kept = {"problems": found["problems"], "kept": found["kept"]}
     values = settings.coldset.model_dump(mode="json", exclude={"shards"})
     shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]
-    write_manifest(out, "coldset", values, inputs, kept, telemetry=[Path(name).name for name in shards])
+    telemetry = ["cost.json", *(Path(name).name for name in shards)]
+    write_manifest(out, "coldset", values, inputs, kept, telemetry=telemetry)
     typer.echo(f"kept {found['kept']} of {found['problems']}")
 
 

@@ -8,10 +8,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import IO, Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -236,16 +236,29 @@ class Appender:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _cut_torn_tail(path)
-        self._stream = path.open("a", encoding="utf-8")
+        self._path = path
+        self._stream = path.open("ab", buffering=0)
 
     def append(self, row: BaseModel | dict[str, Any]) -> None:
-        """Write one row and flush it."""
-        self._stream.write(dump_line(row) + "\n")
-        self._stream.flush()
+        """Write one row to the operating system.
+
+        Raises:
+            UserError: The disk is full or failing; the file holds all earlier rows and no part of this one.
+        """
+        line = memoryview((dump_line(row) + "\n").encode("ascii"))
+        end = self._stream.tell()
+        with explained(self._path):
+            try:
+                while line:
+                    line = line[self._stream.write(line) or 0 :]
+            except OSError:
+                self._stream.truncate(end)
+                raise
 
     def close(self) -> None:
         """Sync to disk and close."""
-        os.fsync(self._stream.fileno())
+        with explained(self._path):
+            os.fsync(self._stream.fileno())
         self._stream.close()
 
     def __enter__(self) -> Self:
@@ -275,29 +288,87 @@ def _cut_torn_tail(path: Path) -> None:
         stream.truncate(0)
 
 
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn a failure of the disk into one message that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}; what was finished is kept, free space and run again"
+        ) from None
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file aside, piece by piece, and rename it at the end, so that a reader sees all of it or none.
+
+    Raises:
+        UserError: The disk is full or failing; nothing is left aside then.
+    """
+    aside = path.with_name(f".{path.name}.partial")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as stream:
+                yield stream
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a whole file aside and rename it, so that a reader sees all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8"))
-    aside.replace(path)
+    with whole_file(path) as stream:
+        stream.write(data if isinstance(data, bytes) else data.encode("utf-8"))
 
 
 def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
-    """Write a whole JSONL file at once, aside and renamed."""
-    write_atomically(path, "".join(dump_line(row) + "\n" for row in rows))
+    """Write a whole JSONL file, aside and renamed, one row at a time."""
+    with whole_file(path) as stream:
+        for row in rows:
+            stream.write((dump_line(row) + "\n").encode("ascii"))
+
+
+# A row group is closed at so many rows or bytes of images, so that writer and readers hold little.
+_GROUP_ROWS, _GROUP_BYTES = 512, 32 * 2**20
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> int:
     """Write problems as Parquet, images in the hub's own image struct. Returns the number of rows.
 
     Columns: id, source, question, answer (string), choices (list of string, nullable), image (struct bytes, path;
-    nullable), metadata (JSON text). `datasets.load_dataset("parquet", ...)` decodes the image column.
+    nullable), metadata (JSON text). `datasets.load_dataset("parquet", ...)` decodes the image column. Problems are
+    written as they come; only one row group is held.
+
+    Raises:
+        UserError: The disk is full or failing.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
+    schema = problem_schema()
+    held: list[dict[str, Any]] = []
+    size = total = 0
+    with whole_file(path) as stream, pq.ParquetWriter(stream, schema) as writer:
+        for problem in problems:
+            held.append(problem_row(problem))
+            size += len(problem.image or b"")
+            total += 1
+            if len(held) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+                writer.write_table(pa.Table.from_pylist(held, schema=schema))
+                held, size = [], 0
+        if held or not total:
+            writer.write_table(pa.Table.from_pylist(held, schema=schema))
+    return total
+
+
+def problem_schema() -> Any:
+    """The Arrow schema of a problem file, with what the hub needs to show its images."""
+    import pyarrow as pa
+
+    return pa.schema(
         [
             ("id", pa.string()),
             ("source", pa.string()),
@@ -307,28 +378,25 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> int:
             ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
             ("metadata", pa.string()),
         ],
-        metadata={"huggingface": json.dumps({"info": {"features": _HUB_FEATURES}})},
+        metadata={"huggingface": json.dumps({"info": {"features": HUB_FEATURES}})},
     )
-    rows = [
-        {
-            "id": problem.id,
-            "source": problem.source,
-            "question": problem.question,
-            "answer": problem.answer,
-            "choices": problem.choices,
-            "image": None if problem.image is None else {"bytes": problem.image, "path": None},
-            "metadata": json.dumps(problem.metadata, sort_keys=True, ensure_ascii=False),
-        }
-        for problem in problems
-    ]
-    buffer = BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
-    write_atomically(path, buffer.getvalue())
-    return len(rows)
 
 
-_STRING = {"dtype": "string", "_type": "Value"}
-_HUB_FEATURES = {
+def problem_row(problem: Problem) -> dict[str, Any]:
+    """A problem as a row of a problem file."""
+    return {
+        "id": problem.id,
+        "source": problem.source,
+        "question": problem.question,
+        "answer": problem.answer,
+        "choices": problem.choices,
+        "image": None if problem.image is None else {"bytes": problem.image, "path": None},
+        "metadata": json.dumps(problem.metadata, sort_keys=True, ensure_ascii=False),
+    }
+
+
+_STRING: dict[str, Any] = {"dtype": "string", "_type": "Value"}
+HUB_FEATURES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("id", "source", "question", "answer"), _STRING),
     "choices": {"feature": _STRING, "_type": "List"},
     "image": {"_type": "Image"},
@@ -352,7 +420,8 @@ def read_problems(path: Path) -> Iterator[Problem]:
     missing = {"id", "question", "answer", "image"} - set(table.schema_arrow.names)
     if missing:
         raise UserError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
-    for batch in table.iter_batches(batch_size=256):
+    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
+    for batch in table.iter_batches(batch_size=256, columns=columns):
         for row in batch.to_pylist():
             image = row.pop("image")
             row["metadata"] = json.loads(row.get("metadata") or "{}")

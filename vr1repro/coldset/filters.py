@@ -8,16 +8,51 @@ uses the grader that the reward and the benchmarks use, and every other rule nam
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
 
-from vr1repro.answers.completion import TAGS, THINK_CLOSE, THINK_OPEN
+from vr1repro.answers.completion import ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
 from vr1repro.answers.extract import final_answer
 from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.answers.units import MAX_ANSWER, number, plain, split_unit
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.records import Outcome
 
-_ASSISTANT = re.compile(r"\bas an AI\b|\blanguage model\b|\bI (?:cannot|can't|am unable to) (?:see|view)\b", re.I)
-_LEAK = re.compile(r"\bdescription\b|\bcaption\b", re.I)
-_CONCLUSION = re.compile(r"(?:final answer|answer)\s+(?:is|should be|must be)\s*:?\s*([^.\n]{1,60})", re.I)
+_ASSISTANT = re.compile(
+    r"\bas an? (?:AI|text-based|language)\b|\b(?:large )?language model\b"
+    r"|\bI (?:cannot|can't|can not|am unable to|am not able to|don't have the ability to) (?:actually )?(?:see|view)\b"
+    r"|\bI (?:don't|do not) have (?:access to|any) (?:the |an? )?(?:image|picture|figure|diagram)\b"
+    r"|\bwithout (?:seeing|being able to see|access to) the (?:image|picture|figure|diagram)\b",
+    re.IGNORECASE,
+)
+_LEAK = re.compile(
+    r"\bdescriptions?\b|\bcaptions?\b|\bthe text (?:says|said|states|mentions)\b"
+    r"|\bthe user (?:says|said|states|mentions|provided|described|gave)\b",
+    re.IGNORECASE,
+)
+# A conclusion stands at the end; what a chain says on its way it may take back.
+_TAIL = 600
+_CONCLUSION = re.compile(r"\banswer\s{1,3}(?:is|should be|must be)\s{0,3}:?\s{0,3}([^\n]{1,80})", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!;](?=\s|$)|,\s|\s(?:because|since|as|which|and|so|not)\b")
+_COUNTED = re.compile(r"([-+]?\d{1,60}(?:\.\d{1,60})?)\s{1,3}[A-Za-z]")
+_LETTER = re.compile(r"\(?([A-H])\)?[.:]?")
+_UNBOUNDED = re.compile(
+    r"(?:\^|\*\*)[\s{(]{0,4}-?(?:\d{5}|[\d.a-z]{1,12}[\s})]{0,4}(?:\^|\*\*)[\s{(]{0,4}-?[\d.a-z])|\d{4}[\s})]{0,4}!"
+)
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
+# Without what Python calls a word character and is a digit: indices, powers, fractions, circled numbers.
+_LETTERS = re.compile(r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff]")
+# Letters by script; single Greek letters are mathematics, so those count only in words.
+_SCRIPTS = {
+    "latin": re.compile(
+        r"[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff\u2100-\u214f\uff21-\uff5a\U0001d400-\U0001d7ff]"
+    ),
+    "cjk": re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"),
+    "cyrillic": re.compile(r"[\u0400-\u052f]"),
+    "arabic": re.compile(r"[\u0600-\u06ff\u0750-\u077f]"),
+    "greek": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]"),
+}
+_SINGLE_GREEK = re.compile(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])")
 
 
 @dataclass(frozen=True)
@@ -30,6 +65,7 @@ class Candidate:
         gold: The problem's answer.
         choices: The problem's choices.
         finished: False where the reply was cut at its token limit.
+        rest: What the reply says after its chain.
     """
 
     chain: str
@@ -37,6 +73,7 @@ class Candidate:
     gold: str
     choices: tuple[str, ...] | None
     finished: bool
+    rest: str = ""
 
 
 def truncated(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -49,14 +86,51 @@ def no_answer(candidate: Candidate, settings: ColdsetSettings) -> bool:
     return not candidate.final_answer or not candidate.chain.strip()
 
 
+def not_text(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """Chain or answer holds control characters, broken characters or halves of them."""
+    return any(
+        not part.isprintable() and _NOT_TEXT.search(part) is not None
+        for part in (candidate.chain, candidate.final_answer or "")
+    )
+
+
 def tags_inside(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """Chain or answer holds a tag of the completion format, which would make it ambiguous."""
-    return any(tag in candidate.chain or tag in (candidate.final_answer or "") for tag in TAGS)
+    return any(tag in part for part in (candidate.chain, candidate.final_answer or "", candidate.gold) for tag in TAGS)
+
+
+def several_answers(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """More than one answer element follows the chain."""
+    return candidate.rest.count(ANSWER_OPEN) > 1
+
+
+def unbounded_answer(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """The answer holds a power tower, a power of over four digits or a factorial of over three, and the gold none.
+
+    No question has such an answer, and working one out takes a grading process its whole time.
+    """
+    answer = candidate.final_answer or ""
+    return _UNBOUNDED.search(answer) is not None and _UNBOUNDED.search(candidate.gold) is None
 
 
 def too_long(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The chain is longer than `coldset.max_chain_chars`."""
     return len(candidate.chain) > settings.max_chain_chars
+
+
+def too_short(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """The chain has fewer words than `coldset.min_chain_words`."""
+    return settings.min_chain_words > 0 and len(candidate.chain.split()) < settings.min_chain_words
+
+
+def language(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """More than `coldset.foreign_share` of the chain's letters are of scripts not in `coldset.languages`."""
+    if candidate.chain.isascii():
+        return "latin" not in settings.languages and any(map(str.isalpha, candidate.chain))
+    text = candidate.chain if "greek" in settings.languages else _SINGLE_GREEK.sub("", candidate.chain)
+    letters = len(_LETTERS.findall(text))
+    known = sum(len(_SCRIPTS[script].findall(text)) for script in settings.languages)
+    return letters - known > settings.foreign_share * letters
 
 
 def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -66,10 +140,16 @@ def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     if len(words) < 10 * n:
         return False
     counts: dict[tuple[str, ...], int] = {}
-    for start in range(len(words) - n + 1):
-        gram = tuple(words[start : start + n])
+    for gram in zip(*(words[start:] for start in range(n)), strict=False):
         counts[gram] = counts.get(gram, 0) + 1
     return max(counts.values()) * n > settings.repetition_share * len(words)
+
+
+def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
+    """One line comes `coldset.repetition_lines` times in a row: a loop that a share of words does not show."""
+    lines = (line.strip() for line in candidate.chain.split("\n"))
+    most = settings.repetition_lines
+    return any(sum(1 for _ in run) >= most for line, run in groupby(filter(None, lines)))
 
 
 def assistant_talk(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -83,27 +163,57 @@ def leak(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 
 def contradiction(candidate: Candidate, settings: ColdsetSettings) -> bool:
-    """The chain's last stated conclusion is a number other than the number given as final answer."""
-    found = _CONCLUSION.findall(candidate.chain)
+    """The last conclusion at the chain's end is a number or option other than the one given as final answer.
+
+    Only where both are surely numbers, or surely options; a question ("the answer is 8?") concludes nothing.
+    """
+    found = _CONCLUSION.findall(candidate.chain[-_TAIL:])
     if not found or candidate.final_answer is None:
         return False
-    stated, given = _number(found[-1]), _number(candidate.final_answer)
-    return stated is not None and given is not None and stated != given
+    end = _SENTENCE_END.search(found[-1])
+    stated = found[-1][: end.start()] if end else found[-1]
+    if "?" in stated:
+        return False
+    letters = _LETTER.fullmatch(plain(stated)), _LETTER.fullmatch(plain(candidate.final_answer))
+    if letters[0] and letters[1]:
+        return letters[0][1] != letters[1][1]
+    values = _value(stated), _value(candidate.final_answer)
+    return values[0] is not None and values[1] is not None and values[0] != values[1]
 
 
-def _number(text: str) -> float | None:
-    match = re.search(r"-?\d+(?:\.\d+)?", text.replace(",", ""))
-    return float(match.group(0)) if match else None
+def _value(text: str) -> Fraction | None:
+    """The number that a text is: alone, with a unit, or counting something."""
+    text = text.strip().removesuffix(".")
+    if len(text) > MAX_ANSWER:
+        return None
+    value = number(split_unit(text)[0])
+    if value is not None:
+        return value
+    counted = _COUNTED.match(text.replace(",", ""))
+    return Fraction(counted[1]) if counted else None
 
 
 RULES: dict[str, Callable[[Candidate, ColdsetSettings], bool]] = {
     rule.__name__.replace("_", "-"): rule
-    for rule in (truncated, no_answer, tags_inside, too_long, repetition, assistant_talk, leak, contradiction)
-}
+    for rule in (
+        truncated, no_answer, not_text, tags_inside, several_answers, unbounded_answer, too_long, too_short, language,
+        repetition, repeated_lines, assistant_talk, leak, contradiction,
+    )
+}  # fmt: skip
 # The grader's outcomes other than right, as names of rejections.
 ANSWER_RULES: dict[Outcome, str] = {
     outcome: f"answer-{outcome.value.replace('_', '-')}" for outcome in Outcome if outcome is not Outcome.RIGHT
 }
+
+
+def first_rule(candidate: Candidate, settings: ColdsetSettings) -> str | None:
+    """The name of the first cheap rule that fires."""
+    return next((name for name, rule in RULES.items() if rule(candidate, settings)), None)
+
+
+def pair(candidate: Candidate) -> Pair:
+    """What the grader is to compare."""
+    return Pair(candidate.gold, candidate.final_answer, candidate.choices)
 
 
 def rejections(candidates: Iterable[Candidate], settings: ColdsetSettings, grader: Grader) -> Iterator[str | None]:
@@ -114,8 +224,7 @@ def rejections(candidates: Iterable[Candidate], settings: ColdsetSettings, grade
 
     def items() -> Iterator[str | Outcome | Work[str | Outcome]]:
         for candidate in candidates:
-            name = next((name for name, rule in RULES.items() if rule(candidate, settings)), None)
-            yield name or Pair(candidate.gold, candidate.final_answer, candidate.choices).work()  # type: ignore[misc]
+            yield first_rule(candidate, settings) or pair(candidate).work()  # type: ignore[misc]
 
     for result in grader.stream(items()):
         yield ANSWER_RULES.get(result) if isinstance(result, Outcome) else result
@@ -123,7 +232,12 @@ def rejections(candidates: Iterable[Candidate], settings: ColdsetSettings, grade
 
 def split_reply(text: str) -> tuple[str, str | None]:
     """Chain and final answer of a reasoner's reply; without think tags the whole reply is its chain."""
-    before, closed, after = text.rpartition(THINK_CLOSE)
-    chain, rest = (before.removeprefix(THINK_OPEN), after) if closed else (text, text)
+    chain, rest = split_chain(text)
     found = final_answer(rest)
     return chain.strip(), None if found is None else found.text.strip()
+
+
+def split_chain(text: str) -> tuple[str, str]:
+    """A reply's chain and what follows it; without think tags both are the whole reply."""
+    before, closed, after = text.rpartition(THINK_CLOSE)
+    return (before.removeprefix(THINK_OPEN), after) if closed else (text, text)

@@ -1,12 +1,22 @@
-"""The shard's ledger: one append-only row per answered request. A request that it holds is never sent again."""
+"""The shard's ledger: what was asked, what came back, how far each problem got. All append-only.
+
+- `ledger.jsonl`: one row an answered request. A request that it holds is never sent again.
+- `problems.jsonl`: one row whenever a problem gets further or falls out; the last row of a step counts.
+- `telemetry.jsonl`: every try with its time, tokens and cost, noted before it is sent, so that after a kill it is known
+  how many were in flight. Nothing that decides the set is read from it.
+"""
 
 import fcntl
+import time
+from collections import Counter
 from pathlib import Path
 from typing import IO, Self
 
 from vr1repro.errors import UserError
 from vr1repro.provenance import json_sha
 from vr1repro.records import Appender, Record, read
+
+LEDGER, PROBLEMS, TELEMETRY = "ledger.jsonl", "problems.jsonl", "telemetry.jsonl"
 
 
 class Entry(Record):
@@ -18,7 +28,9 @@ class Entry(Record):
         id: The problem's id.
         text: The reply; reasoning that an endpoint gives in a field of its own stands in think tags before it.
         n_tokens: Completion tokens, where the engine says.
-        finish_reason: `stop` or `length`.
+        finish_reason: `stop`, `length`, or `refused`: the engine will not answer this, however often it is asked.
+        attempt: Which try was answered, counted over all runs.
+        reason: Why it was refused.
     """
 
     request_sha: str
@@ -27,13 +39,66 @@ class Entry(Record):
     text: str
     n_tokens: int | None = None
     finish_reason: str
+    attempt: int = 1
+    reason: str | None = None
+
+
+class State(Record):
+    """How far a problem got.
+
+    Attributes:
+        id: The problem's id.
+        source: Its source.
+        step: The step that this row is about.
+        state: `answered`, `rejected` (it goes no further) or `unanswered` (every try failed; the next run asks again).
+        reason: Why, where it was not answered.
+        request_sha: The step's request.
+    """
+
+    id: str
+    source: str
+    step: str
+    state: str
+    reason: str | None = None
+    request_sha: str
+
+
+class Call(Record):
+    """One try of a request.
+
+    Attributes:
+        request_sha: The request.
+        step: Its step.
+        what: `sent` before it is sent, `reply`, or the reason why the try failed.
+        attempt: Number of the try in this run.
+        at: Unix time.
+        seconds: From the first try to the reply.
+        n_prompt_tokens: As the endpoint counts them.
+        n_tokens: Completion tokens.
+        cost: In the currency of the config's prices.
+        reply_id: The endpoint's id of the reply.
+    """
+
+    request_sha: str
+    step: str
+    what: str
+    attempt: int
+    at: float
+    seconds: float | None = None
+    n_prompt_tokens: int | None = None
+    n_tokens: int | None = None
+    cost: float | None = None
+    reply_id: str | None = None
 
 
 class Ledger:
-    """Answered requests of one shard, held open by one process. Use as a context manager.
+    """Requests and problems of one shard, held open by one process. Use as a context manager.
+
+    Args:
+        path: The shard's `ledger.jsonl`; the other files lie beside it.
 
     Raises:
-        UserError: Another process holds the shard.
+        UserError: Another process holds the shard, or a file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,9 +107,41 @@ class Ledger:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise UserError(f"{path}: another process is working on this shard; wait for it or end it") from None
-        self._appender = Appender(path)  # first, as it cuts off a torn last line
+        files = path, path.with_name(PROBLEMS), path.with_name(TELEMETRY)
+        self._answers, self._states, self._calls = (Appender(file) for file in files)  # which cut off torn last lines
         self._answered = {entry.request_sha: entry for entry in read(path, Entry)}
+        self._reached = {(row.source, row.id, row.step): row for row in read(files[1], State)}
+        self.sent, self.failures, self.reply_ids = Counter[str](), Counter[str](), set[str]()
+        self.spent: dict[str, list[tuple[int | None, int | None]]] = {}
+        self.cost = 0.0
+        self.lost = 0
+        self._read_calls(files[2])
+
+    def _read_calls(self, path: Path) -> None:
+        flying: set[tuple[str, int]] = set()
+        for call in read(path, Call):
+            self._count(call)
+            key = (call.request_sha, call.attempt)
+            if call.what == "sent":
+                # The same try sent twice: the run of the first died with it in flight.
+                self.lost += key in flying
+                flying.add(key)
+            else:
+                flying.discard(key)
+        self.lost += len(flying)
+
+    def _count(self, call: Call) -> None:
+        if call.what == "sent":
+            self.sent[call.request_sha] += 1
+        elif call.what == "reply":
+            self.spent.setdefault(call.step, []).append((call.n_prompt_tokens, call.n_tokens))
+            self.cost += call.cost or 0.0
+            if call.reply_id:
+                self.reply_ids.add(call.reply_id)
+        else:
+            self.failures[call.what] += 1
 
     def get(self, request_sha: str) -> Entry | None:
         """The answer to a request, if it was ever received."""
@@ -52,15 +149,36 @@ class Ledger:
 
     def add(self, entry: Entry) -> None:
         """Keep an answer, on disk first."""
-        self._appender.append(entry)
+        self._answers.append(entry)
         self._answered[entry.request_sha] = entry
+
+    def note(self, call: Call) -> None:
+        """Keep one try."""
+        self._calls.append(call)
+        self._count(call)
+
+    def reach(self, state: State) -> None:
+        """Keep how far a problem got, unless that is known."""
+        key = (state.source, state.id, state.step)
+        if self._reached.get(key) != state:
+            self._states.append(state)
+            self._reached[key] = state
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._appender.close()
+        for appender in (self._answers, self._states, self._calls):
+            appender.close()
         self._lock.close()
+
+
+def call(request_sha: str, step: str, what: str, attempt: int, **figures: object) -> Call:
+    """A try, now."""
+    return Call.model_validate(
+        {"request_sha": request_sha, "step": step, "what": what, "attempt": attempt, "at": round(time.time(), 3)}
+        | figures
+    )
 
 
 def request_sha(step: str, prompt: str, image_sha: str | None, engine: dict[str, object], seed: int) -> str:

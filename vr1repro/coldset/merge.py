@@ -1,107 +1,171 @@
-"""Filter, polish and export: drafts of all shards become the cold-start set (paper section 3.3.1, steps 5 to 7)."""
+"""Filter, polish and export: drafts of all shards become the cold-start set (paper section 3.3.1, steps 5 to 7).
+
+Nothing whole is held: problems pass by row group, drafts are read where they lie, rules run in worker processes, and
+what they leave goes to the grader's killable ones. Traces and set are in the order of the problem files, so neither the
+number of shards nor the order of their arrival can be seen in them.
+"""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.completion import answer_only, completion
-from vr1repro.answers.grade import Grader
-from vr1repro.coldset.bridge import Draft
-from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, rejections, split_reply
-from vr1repro.coldset.polish import polish
+from vr1repro.answers.grade import Grader, Work
+from vr1repro.coldset import export
+from vr1repro.coldset.filters import ANSWER_RULES
+from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
+from vr1repro.coldset.yields import Yield
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.errors import UserError
-from vr1repro.records import Problem, Trace, read, write_atomically, write_problems, write_rows
+from vr1repro.records import Outcome, explained, read_lines, whole_file, write_atomically
+
+Key = tuple[str, str]
 
 
 def merge(
-    problems: Iterable[Problem], drafts: Iterable[Path], settings: ColdsetSettings, out: Path, workers: int
+    problems: Sequence[Path],
+    drafts: Sequence[Path],
+    settings: ColdsetSettings,
+    out: Path,
+    workers: int,
+    dropped: frozenset[Key] = frozenset(),
 ) -> dict[str, Any]:
-    """Build the cold-start set; the result does not depend on the number or order of shards.
+    """Build the cold-start set.
 
     Args:
-        problems: All problems of all sources.
-        drafts: The shards' `drafts.jsonl`.
+        problems: The sources' Parquet files, in the config's order.
+        drafts: The shards' `drafts.jsonl`, in any order.
         settings: The data engine's settings.
         out: Folder for coldset.parquet (kept traces with their images), traces.jsonl (all, with the reason of each
-            rejection) and yield.json.
-        workers: Grading processes.
+            rejection), yield.json, README.md (the hub's dataset card) and dataset_info.json (LLaMA-Factory's).
+        workers: Processes for the rules, and as many for the grader; with 1 the rules run in this process.
+        dropped: Source and id of problems that are left out for their overlap with a benchmark.
 
     Returns:
         The content of yield.json.
 
     Raises:
-        UserError: A draft has no problem, or nothing was kept.
+        UserError: A draft has no problem or came twice, nothing was kept, or the disk is full.
     """
-    known = {(problem.source, problem.id): problem for problem in problems}
-    rows = sorted((row for path in drafts for row in read(path, Draft)), key=lambda row: (row.source, row.id))
-    polished: Counter[str] = Counter()
-    candidates, found = [], []
-    for row in rows:
-        problem = known.get((row.source, row.id))
-        if problem is None:
-            raise UserError(f"drafts: problem {row.id!r} of {row.source!r} is not among the sources; bridge again")
-        chain, answer = split_reply(row.reply)
-        if settings.polish:
-            chain, counts = polish(chain)
-            polished.update(counts)
-        found.append((problem, row))
-        choices = tuple(problem.choices) if problem.choices else None
-        candidates.append(Candidate(chain, answer, problem.answer, choices, row.finished))
-    with Grader(workers=workers) as grader:
-        reasons = list(rejections(candidates, settings, grader))
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    traces, kept = [], []
-    for (problem, row), candidate, reason in zip(found, candidates, reasons, strict=True):
-        trace = Trace(
-            id=problem.id,
-            source=problem.source,
-            image_sha=problem.image_sha,
-            question=problem.question,
-            answer=problem.answer,
-            pseudo_cot=row.pseudo_cot,
-            description=row.description,
-            chain=candidate.chain,
-            final_answer=candidate.final_answer,
-            rejected=reason,
-        )
-        traces.append(trace)
-        if reason is None:
-            kept.append(_exported(problem, trace))
-    if not kept:
-        why = ", ".join(f"{name} {n}" for name, n in Counter(reasons).most_common())
-        raise UserError(f"coldset: none of {len(rows)} traces was kept ({why}); look at the drafts under shards/")
-    write_rows(out / "traces.jsonl", traces)
-    write_problems(out / "coldset.parquet", kept)
-    report = _yield(traces, polished)
+    places = index(drafts)
+    files = [pq.ParquetFile(path) for path in problems]
+    counts = Yield()
+    with (
+        Grader(workers=workers, timeout_s=settings.answer_timeout_s) as grader,
+        whole_file(out / "traces.jsonl") as traces,
+        whole_file(out / export.COLDSET) as stream,
+        pq.ParquetWriter(stream, export.schema(), use_dictionary=["source"]) as writer,
+    ):
+        parts = (
+            part for path, file in zip(problems, files, strict=True)
+            for part in _parts(path, file, tuple(drafts), places, dropped)
+        )  # fmt: skip
+        held: deque[tuple[Part, Judged]] = deque()
+        reasons = grader.stream(_items(_judged(parts, settings, workers), held))
+        for part, done in _settled(held, reasons, counts, traces):
+            stays = [row for row, reason in zip(done.rows, counts.last, strict=True) if reason is None]
+            if stays:
+                mask = pa.array([reason is None for reason in counts.last])
+                texts = pa.ipc.open_stream(done.table).read_all().filter(mask)
+                images = files[problems.index(part.problems)].read_row_group(part.group, ["image"]).take(stays)
+                table = texts.append_column("image", images["image"]).select(export.schema().names)
+                with explained(out / export.COLDSET):
+                    writer.write_table(table.cast(export.schema()))
+        if places:
+            source, identity = next(iter(places))
+            raise UserError(f"drafts: problem {identity!r} of {source!r} is not among the sources; bridge again")
+        if not counts.kept:
+            raise UserError(
+                f"coldset: none of {counts.problems} traces was kept ({counts.words()}); look at the shards"
+            )
+    report = counts.report()
     write_atomically(out / "yield.json", json.dumps(report, indent=2) + "\n")
+    export.write_cards(out, report, settings)
     return report
 
 
-def _exported(problem: Problem, trace: Trace) -> Problem:
-    """A kept trace as a row of the set; the answer is the source's own, not the reasoner's wording of it."""
-    texts = {
-        "completion": completion(trace.chain, problem.answer),
-        "answer_only": answer_only(problem.answer),
-    }
-    return problem.model_copy(update={"metadata": {**problem.metadata, **texts}})
+def index(drafts: Sequence[Path]) -> dict[Key, Place]:
+    """Where each problem's draft lies; raises `UserError` where one came twice or a line is damaged."""
+    places: dict[Key, Place] = {}
+    for number, path in enumerate(drafts):
+        offset = 0
+        with path.open("rb") as lines:
+            for line in lines:
+                key = _key(path, line)
+                if key in places:
+                    raise UserError(f"{path}: problem {key[1]!r} of {key[0]!r} has two drafts; bridge again")
+                places[key] = (number, offset, len(line))
+                offset += len(line)
+    return places
 
 
-def _yield(traces: list[Trace], polished: Counter[str]) -> dict[str, Any]:
-    by_source: dict[str, Counter[str]] = defaultdict(Counter)
-    for trace in traces:
-        by_source[trace.source][trace.rejected or "kept"] += 1
-    rules = [*RULES, *ANSWER_RULES.values()]
-    chains = [trace.chain for trace in traces if trace.rejected is None]
-    return {
-        "problems": len(traces),
-        "kept": len(chains),
-        "rejected": {rule: sum(counts[rule] for counts in by_source.values()) for rule in rules},
-        "sources": {
-            source: {"problems": counts.total(), "kept": counts["kept"]} for source, counts in sorted(by_source.items())
-        },
-        "polished": dict(sorted(polished.items())),
-        "mean_words": round(sum(len(chain.split()) for chain in chains) / len(chains), 2),
-    }
+def _key(path: Path, line: bytes) -> Key:
+    try:
+        row = json.loads(line)
+        return str(row["source"]), str(row["id"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: a line is no draft; bridge this shard again") from None
+
+
+def _parts(
+    path: Path, file: Any, drafts: tuple[Path, ...], places: dict[Key, Place], dropped: frozenset[Key]
+) -> Iterator[Part]:
+    for group in range(file.num_row_groups):
+        columns = file.read_row_group(group, ["source", "id"]).to_pydict()
+        keys = list(zip(columns["source"], columns["id"], strict=True))
+        lost = frozenset(number for number, key in enumerate(keys) if key in dropped)
+        yield Part(path, group, drafts, tuple(places.pop(key, None) for key in keys), lost)
+
+
+def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> Iterator[tuple[Part, Judged]]:
+    """Judge parts in their order, some ahead of the one that is wanted."""
+    if workers <= 1:
+        yield from ((part, judge(part, settings)) for part in parts)
+        return
+    context = multiprocessing.get_context("forkserver")
+    waiting: deque[tuple[Part, Future[Judged]]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for part in parts:
+            waiting.append((part, pool.submit(judge, part, settings)))
+            if len(waiting) > 2 * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _items(
+    judged: Iterator[tuple[Part, Judged]], held: deque[tuple[Part, Judged]]
+) -> "Iterator[str | Outcome | Work[str | Outcome]]":
+    """What the grader is to decide or hand through; the parts wait in `held` for its results."""
+    for part, done in judged:
+        held.append((part, done))
+        for item in done.decided:
+            yield item if isinstance(item, str) else item.work()  # type: ignore[misc]
+
+
+def _settled(
+    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]", counts: Yield, traces: Any
+) -> Iterator[tuple[Part, Judged]]:
+    """Parts whose every row is decided, in their order, with their traces written and counted."""
+    found: list[str | None] = []
+    for result in reasons:
+        found.append(ANSWER_RULES.get(result) if isinstance(result, Outcome) else result)
+        while held and len(found) >= len(held[0][1].rows):
+            part, done = held.popleft()
+            now, found = found[: len(done.rows)], found[len(done.rows) :]
+            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
+            counts.add(done, now)
+            yield part, done
+
+
+def read_dropped(path: Path) -> frozenset[Key]:
+    """Source and id of the problems that an overlap report's list of pairs names."""
+    return frozenset((str(row["source"]), str(row["id"])) for _, row in read_lines(path))

@@ -9,24 +9,40 @@ import re
 from collections import Counter
 
 _DESCRIPTION = (
-    r"the (?:(?:given|provided|above|detailed|image|picture)\s)*(?:description|caption)(?:\s(?:description|caption))*"
+    r"(?:the|this|that|its|your|my) (?:(?:given|provided|above|detailed|image|picture|figure|text|textual|initial)"
+    r"(?:'s)?\s)*(?:description|caption)s?(?:\s(?:description|caption)s?)*"
+    r"(?: (?:of the (?:image|picture|figure|diagram)|(?:given|provided|above)\b(?! by)))?"
 )
-_SAYS = r"(?:says|states|mentions|describes|notes|reads|tells(?: us)?)"
+_SAYS = (
+    r"(?:says?|said|states?|stated|mentions?|mentioned|describes?|described|notes?|noted|reads|tells(?: us)?|told us"
+    r"|indicates?|indicated|specifies|specified)"
+)
+_SAY = r"(?:say|state|mention|describe|note|tell(?: us)?|indicate|specify|provide)"
+_TOLD = "described|mentioned|stated|noted"
 # (name, pattern, replacement), in order: longer phrases first.
 _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE), replacement)
     for name, pattern, replacement in (
-        ("according-to", rf"\b(according to|based on|going by|from) {_DESCRIPTION}\b", r"\1 the image"),
+        ("as-described", rf"\bas (?:{_TOLD}|given) (?:in|by) {_DESCRIPTION}", "as shown in the image"),
+        ("according-to", rf"\b(according to|based on|going by|from) {_DESCRIPTION}", r"\1 the image"),
+        ("description-says-not", rf"\b{_DESCRIPTION} (does not|doesn't|did not|didn't) {_SAY}\b", r"the image \1 show"),
         ("description-says", rf"\b{_DESCRIPTION}\s{_SAYS}\b", "the image shows"),
-        ("in-the-description", rf"\bin {_DESCRIPTION}\b", "in the image"),
-        ("the-description", rf"\b{_DESCRIPTION}\b", "the image"),
+        ("said-in", rf"\b(?:{_TOLD}) (?:in|by) {_DESCRIPTION}", "shown in the image"),
+        ("in-the-description", rf"\bin {_DESCRIPTION}", "in the image"),
+        ("text-says", rf"\bthe text {_SAYS}\b", "the image shows"),
+        ("user-says", r"\bthe user (?:says|said|states|mentions|provided|described|gave)\b", "the image shows"),
+        ("the-description", rf"\b{_DESCRIPTION}", "the image"),
     )
-)
+)  # fmt: skip
+# What every rule needs; most chains have none of it.
+_MAY = re.compile(r"description|caption|the text |the user ", re.IGNORECASE)
 
 
 def polish(chain: str) -> tuple[str, Counter[str]]:
     """Apply every rule in order. Returns the new chain and how often each rule replaced something."""
     counts: Counter[str] = Counter()
+    if _MAY.search(chain) is None:
+        return chain, counts
     for name, pattern, replacement in _RULES:
 
         def replace(match: re.Match[str], replacement: str = replacement) -> str:
@@ -35,3 +51,6 @@ def polish(chain: str) -> tuple[str, Counter[str]]:
 
         chain, counts[name] = pattern.subn(replace, chain)
     return chain, +counts
+
+
+RULES = tuple(name for name, _, _ in _RULES)

@@ -1,12 +1,28 @@
 """Modality Bridging: how the cold-start set is built (paper v1 and v4, section 3.3.1)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
 from vr1repro.config.evaluation import Sampler
 from vr1repro.config.models import DataSource
+
+
+class Prices(Section):
+    """What an endpoint charges, in whatever currency; cost is counted in the same."""
+
+    prompt: float = Field(ge=0, description="A million prompt tokens. Not stated.")
+    completion: float = Field(ge=0, description="A million completion tokens, reasoning included. Not stated.")
+
+
+class ServerSettings(Section):
+    """A vLLM server that the job starts on 127.0.0.1 before its first request and stops at its end."""
+
+    options: list[str] = Field(
+        default_factory=list, description="Further options of vLLM's api_server, as on its command line. Not stated."
+    )
+    start_s: float = Field(default=1800, gt=0, description="Seconds it may take until it answers. Ours.")
 
 
 class ModelEngine(Section):
@@ -18,6 +34,35 @@ class ModelEngine(Section):
     temperature: float = Field(ge=0, description="Sampling temperature, 0 is greedy. Not stated.")
     top_p: float = Field(gt=0, le=1, description="Nucleus. Not stated.")
     max_tokens: int = Field(gt=0, description="Token limit of a reply. Not stated.")
+    max_image_pixels: int | None = Field(
+        default=None, gt=0, description="Larger pictures are scaled down before they are sent. Not stated."
+    )
+    prices: Prices | None = Field(default=None, description="Prices of the endpoint; null: cost is not counted.")
+    budget_tokens: int | None = Field(
+        default=None,
+        gt=0,
+        description="Prompt and completion tokens that all shards together may use, each its share; then the job stops,"
+        " keeps what it earned and says what is left. null: no limit. Ours.",
+    )
+    budget_money: float | None = Field(
+        default=None, gt=0, description="The same in the currency of `prices`. null: no limit. Ours."
+    )
+    server: ServerSettings | None = Field(
+        default=None,
+        description="Serve `model`, a key of `models`, with vLLM on this machine for the time of the job and ask it as"
+        " an endpoint (`sampler` of kind openai). null: nothing is started.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        openai = self.sampler.kind == "openai"
+        if self.budget_money is not None and self.prices is None:
+            raise ValueError("budget_money: needs `prices`")
+        if not openai and (self.prices or self.budget_tokens or self.server):
+            raise ValueError("prices, budget_tokens, server: need a sampler of kind openai")
+        if self.server is not None and self.model.startswith(("http://", "https://")):
+            raise ValueError(f"server: model {self.model!r} is an endpoint; name a key of `models` to be served")
+        return self
 
 
 class ScriptedEngine(Section):
@@ -55,6 +100,32 @@ class ColdsetSettings(Section):
     )
     repetition_share: float = Field(
         gt=0, le=1, description="Rejected when one n-gram covers more than this share of the chain's words. Not stated."
+    )
+    languages: list[Literal["latin", "cjk", "cyrillic", "arabic", "greek"]] = Field(
+        default=["latin"],
+        min_length=1,
+        description="Scripts a chain may be written in; judged by the share of letters. Single Greek letters are"
+        " mathematics. Not stated.",
+    )
+    foreign_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Rejected when more than this share of a chain's letters are of other scripts. Not stated.",
+    )
+    min_chain_words: int = Field(
+        default=0, ge=0, description="A chain of fewer words is rejected; 0: no limit. Not stated."
+    )
+    repetition_lines: int = Field(
+        default=8, gt=1, description="Rejected when one line of text comes so many times in a row. Not stated."
+    )
+    answer_timeout_s: float = Field(
+        default=5.0, gt=0, description="Seconds for one comparison with the gold answer; then `answer-timeout`. Ours."
+    )
+    drop_unanswered: bool = Field(
+        default=False,
+        description="Problems whose requests failed to the last try: true: rejected as `unanswered`, the set is built"
+        " without them; false: the job ends with a message, and running it again asks for the rest. Ours.",
     )
     polish: bool = Field(
         description="Replace words that betray a text-only reasoner ('the description says'). Paper: 'replace some"

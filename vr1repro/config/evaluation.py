@@ -43,6 +43,41 @@ class EndpointSampler(Section):
     concurrency: int = Field(default=128, gt=0, description="Requests in flight. repo, run_all.py: nproc 128.")
     timeout_s: float = Field(default=120_000, gt=0, description="Limit of one request. repo, run_all.py: 120000 s.")
     retries: int = Field(default=10, ge=0, description="Tries after a failed request. repo, vlmeval/config.py: 10.")
+    start_concurrency: int = Field(
+        default=8,
+        gt=0,
+        description="Requests in flight at first; grows to `concurrency` while replies come, shrinks on 429. Ours.",
+    )
+    latency_factor: float | None = Field(
+        default=10.0,
+        gt=1,
+        description="Fewer requests in flight once a token takes this many times as long as at best. null: never."
+        " Ours.",
+    )
+    deadline_s: float | None = Field(
+        default=None, gt=0, description="Limit of one request with all its tries; null: none. Ours."
+    )
+    max_backoff_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Longest wait between tries; waits double from 0.5 s, with jitter. A longer Retry-After is obeyed."
+        " Ours.",
+    )
+    patience_s: float = Field(
+        default=1800.0,
+        gt=0,
+        description="Give up when every reply was 429 or 503 for so long; such replies use up no `retries`. Ours.",
+    )
+    accept_models: list[str] = Field(
+        default_factory=list,
+        description="Names by which replies may say they were made, beside `model` and its dated versions; another name"
+        " counts as a failed try. Ours.",
+    )
+    unique_ids: bool = Field(
+        default=False,
+        description="A reply under the id of an earlier one counts as a failed try (a proxy mixed them up). Off by"
+        " default, as some servers number no replies. Ours.",
+    )
     key_env: str = Field(default="OPENAI_API_KEY", description="Environment variable that holds the key.")
     extra: dict[str, Any] = Field(
         default_factory=dict,

@@ -61,3 +61,25 @@ class ProblemSource(Section):
         if self.kind == "path" and (self.id or self.revision or self.name):
             raise ValueError("id, revision, name: belong to kind hub, this source is of kind path")
         return self
+
+
+class OverlapSettings(Section):
+    """When a training problem counts as one of a benchmark. The paper reports no check; its RL data holds MathVision."""
+
+    text: float = Field(
+        default=0.75,
+        gt=0,
+        le=1,
+        description="Least share of a question's weighted word 3-grams, times the agreement of numbers. Not stated.",
+    )
+    image: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="Least agreement of perceptual hashes, 0 for unrelated pictures. Not stated.",
+    )
+    both: float = Field(default=0.6, gt=0, le=1, description="Least mean of the two. Not stated.")
+    drop: bool = Field(
+        default=False,
+        description="Leave overlapping problems out of the cold-start set. Not stated; by default listed.",
+    )

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 # `stop`: the model ended; `length`: cut at the token limit; `refused`: never asked, because the prompt does not fit
 # the context or its text holds the model's own image placeholder. Nothing is cut to make it fit.
-FinishReason = Literal["stop", "length", "refused"]
+# `failed`: an endpoint answered no try; only where the caller asked to go on then.
+FinishReason = Literal["stop", "length", "refused", "failed"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class Completion:
         unknown_tokens: Unknown tokens in the prompt; 0 for a healthy tokenizer.
         grid_mismatch: Whether the picture placeholders in the prompt differ from the picture's grid; False in health.
         seconds: Time of the batch or request it was drawn in.
+        tries: How often an endpoint was asked.
+        reply_id: The id that an endpoint gave the reply.
+        detail: Why it was refused or failed.
     """
 
     key: int
@@ -74,6 +78,18 @@ class Completion:
     unknown_tokens: int = 0
     grid_mismatch: bool = False
     seconds: float = 0.0
+    tries: int = 1
+    reply_id: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A try of a request to an endpoint: `sent` before it is sent, else the reason why it failed."""
+
+    key: int
+    attempt: int
+    what: str
 
 
 class Engine(Protocol):

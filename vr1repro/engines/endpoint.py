@@ -1,61 +1,65 @@
-"""Sampling from an OpenAI-compatible endpoint."""
+"""Sampling from an OpenAI-compatible endpoint: one event loop, in the caller's thread, run between the replies.
 
-import base64
+No thread of its own: two threads that take turns on every reply would spend their time waiting for each other's lock.
+"""
+
+import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from io import BytesIO
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.evaluation import EndpointSampler
-from vr1repro.engines.base import Completion, Request, Sampling
+from vr1repro.engines import wire
+from vr1repro.engines.base import Completion, Event, Request, Sampling
+from vr1repro.engines.flow import Limiter, Meter, backoff_s, retry_after_s
 from vr1repro.errors import UserError
-from vr1repro.problems.images import decode, open_image
+from vr1repro.problems.images import BadImage
 
-_MAX_PIXELS = 178_956_970
-# The picture formats that OpenAI's interface takes; others are sent as PNG.
-_MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-# What servers say of a prompt that does not fit (vLLM, SGLang, OpenAI).
-_TOO_LONG = (
-    "context length",
-    "maximum context",
-    "max_model_len",
-    "longer than the maximum",
-    "context_length_exceeded",
-)
+# How long what is in flight may take to land once nothing more is sent; it was paid for.
+_LANDING_S = 60.0
+# So many refusals without one reply are no fault of single requests.
+_ALL_REFUSED = 20
 
 
 class EndpointEngine:
     """A served model. Token counts and finish reasons are the server's; its tokenizer is not seen."""
 
-    def __init__(self, url: str, settings: EndpointSampler, *, max_image_pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: EndpointSampler,
+        *,
+        max_image_pixels: int | None = None,
+        meter: Meter | None = None,
+        watch: Callable[[Event], None] | None = None,
+        keep_going: bool = False,
+    ) -> None:
         """Connect and find the model's name.
 
         Args:
             url: Base URL; `/v1` is added where it is missing.
             settings: Model name, concurrency, retries, further body keys.
             max_image_pixels: Larger pictures are scaled down before they are sent.
+            meter: Counts what replies cost, and says when to stop.
+            watch: Told of every try before it is sent and after it failed.
+            keep_going: Whether a request whose tries are used up is a completion with finish reason `failed`; else the
+                run ends.
 
         Raises:
             UserError: The endpoint does not answer, or serves several models and none is named.
         """
-        import openai
-
         base = url.rstrip("/")
         self.url = base if base.endswith("/v1") else f"{base}/v1"
-        self._openai = openai
-        self._client = openai.OpenAI(
-            base_url=self.url,
-            # A local server takes any key; a hosted one refuses this with a clear message.
-            api_key=os.environ.get(settings.key_env) or "no-key",
-            timeout=settings.timeout_s,
-            max_retries=settings.retries,
-        )
-        self.settings = settings
-        self.max_image_pixels = max_image_pixels
+        # A local server takes any key; a hosted one refuses this with a clear message.
+        self._key = os.environ.get(settings.key_env) or "no-key"
+        self.settings, self.max_image_pixels = settings, max_image_pixels
+        self.meter, self.watch, self.keep_going = meter or Meter(), watch or (lambda event: None), keep_going
+        self.seen_ids: set[str] = set()
+        self.limiter: Limiter | None = None
         self.model = settings.model or self._only_model()
         self.model_sha: str | None = None
         self.facts: dict[str, Any] = {"engine": "openai", "model": self.model, "extra": settings.extra}
@@ -68,95 +72,260 @@ class EndpointEngine:
         """Sample with up to `concurrency` requests in flight; completions come as they arrive.
 
         Raises:
-            UserError: The endpoint refuses the key or the request, or gave up after all retries. What was earned
-                before is with the caller.
+            UserError: The endpoint refuses the key or the request, the budget is spent, or it gave up after all
+                retries. What was in flight then is still yielded first.
         """
-        waiting = iter(requests)
-        flying: set[Future[Completion]] = set()
-        pool = ThreadPoolExecutor(max_workers=self.settings.concurrency)
+        loop = asyncio.new_event_loop()
+        flight = _Flight(self, requests, sampling)
+        task = loop.create_task(flight.run())
         try:
-            while True:
-                while len(flying) < self.settings.concurrency and (request := next(waiting, None)) is not None:
-                    flying.add(pool.submit(self.ask, request, sampling))
-                if not flying:
-                    return
-                done, flying = wait(flying, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+            while batch := loop.run_until_complete(flight.landed(task)):
+                yield from batch
+            task.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            task.cancel()
+            loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
 
-    def ask(self, request: Request, sampling: Sampling) -> Completion:
-        """One reply.
+    def clean(self, text: str) -> str:
+        """A server's words without the key, which some of them repeat."""
+        return text.replace(self._key, "***") if self._key != "no-key" else text
 
-        Raises:
-            UserError: The endpoint refuses the key or the request, or gave up after all retries.
-        """
-        started = time.perf_counter()
-        try:
-            reply = self._client.chat.completions.create(
-                model=self.model,
-                messages=self._messages(request),
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                max_tokens=sampling.max_tokens,
-                seed=request.seed,
-                extra_body=self.settings.extra or None,
-            )
-        except self._openai.BadRequestError as error:
-            if any(mark in str(error).lower() for mark in _TOO_LONG):
-                return Completion(request.key, "", 0, "refused", None, seconds=time.perf_counter() - started)
-            raise UserError(f"{self.url}: refuses the request: {error.message}") from None
-        except self._openai.OpenAIError as error:
-            raise UserError(
-                f"{self.url}: {type(error).__name__}: {error}; what was earned is kept, run again"
-            ) from None
-        except ValueError as error:  # a proxy's error page with status 200
-            raise UserError(f"{self.url}: its reply is no JSON: {error}; what was earned is kept, run again") from None
-        if not getattr(reply, "choices", None):
-            raise UserError(f"{self.url}: its reply has no choices; what was earned is kept, run again")
-        choice, usage = reply.choices[0], reply.usage
-        return Completion(
-            request.key,
-            _text(choice.message),
-            None if usage is None else usage.completion_tokens,
-            "length" if choice.finish_reason == "length" else "stop",
-            None if usage is None else usage.prompt_tokens,
-            seconds=time.perf_counter() - started,
+    def session(self) -> Any:
+        """A new HTTP session; connections are kept open."""
+        import aiohttp
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=self.settings.timeout_s),
+            # A proxy from the environment is for hosted endpoints, never for this machine.
+            trust_env=urlsplit(self.url).hostname not in ("127.0.0.1", "localhost", "::1"),
         )
 
-    def _messages(self, request: Request) -> Any:
-        pictures = [{"type": "image_url", "image_url": {"url": self._data_url(data)}} for data in request.images]
-        text = [{"type": "text", "text": request.text}] if request.text else []
-        system = [{"role": "system", "content": request.system}] if request.system else []
-        return [*system, {"role": "user", "content": [*pictures, *text]}]
-
-    def _data_url(self, data: bytes) -> str:
-        image = open_image(data, _MAX_PIXELS)
-        mime = _MIME.get(str(image.format))
-        limit, pixels = self.max_image_pixels, image.width * image.height
-        if mime is None or (limit is not None and pixels > limit):
-            picture = decode(data, _MAX_PIXELS)
-            if limit is not None and pixels > limit:
-                share = (limit / pixels) ** 0.5
-                picture.thumbnail((max(1, int(image.width * share)), max(1, int(image.height * share))))
-            buffer = BytesIO()
-            picture.save(buffer, format="PNG")
-            data, mime = buffer.getvalue(), "image/png"
-        return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
-
     def _only_model(self) -> str:
+        async def ask() -> tuple[int, bytes]:
+            async with self.session() as session, session.get(f"{self.url}/models") as response:
+                return response.status, await response.read()
+
+        status, data = _once(ask, self.settings, self.url)
         try:
-            models = [model.id for model in self._client.models.list()]
-        except self._openai.OpenAIError as error:
-            raise UserError(f"{self.url}: does not list its models: {type(error).__name__}: {error}") from None
+            models = [str(model["id"]) for model in json.loads(data)["data"]] if status == 200 else None
+        except (ValueError, KeyError, TypeError):
+            models = None
+        if models is None:
+            said = self.clean(data[:200].decode("utf-8", "replace"))
+            raise UserError(f"{self.url}: does not list its models (status {status}): {said}; set the sampler's model")
         if len(models) != 1:
             raise UserError(f"{self.url}: serves {', '.join(models) or 'nothing'}; set evaluation.engine.model")
-        return str(models[0])
+        return models[0]
 
 
-def _text(message: Any) -> str:
-    """The reply; where the server has split off the reasoning, it is put back in its tags."""
-    text = message.content or ""
-    reasoning = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
-    return f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{text}" if reasoning else text
+def _once(
+    ask: Callable[[], Coroutine[Any, Any, tuple[int, bytes]]], settings: EndpointSampler, url: str
+) -> tuple[int, bytes]:
+    import aiohttp
+
+    for tried in range(settings.retries + 1):
+        try:
+            return asyncio.run(ask())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = error
+        if tried < settings.retries:
+            time.sleep(backoff_s(tried + 1, settings.max_backoff_s))
+    raise UserError(f"{url}: does not answer: {type(failure).__name__}: {failure}") from None
+
+
+class _Flight:
+    """The requests of one `generate` call."""
+
+    def __init__(self, engine: EndpointEngine, requests: Sequence[Request], sampling: Sampling) -> None:
+        self._engine, self._settings, self._sampling = engine, engine.settings, sampling
+        self._waiting = iter(requests)
+        self._total = len(requests)
+        self._landed: list[Completion] = []
+        self._arrival = asyncio.Event()
+        self._end: UserError | None = None
+        self._ending = asyncio.Event()
+        self._refusals = 0
+        self._successes = 0
+        self._last_success = time.monotonic()
+        settings = self._settings
+        self._limiter = Limiter(settings.concurrency, settings.start_concurrency, settings.latency_factor)
+        engine.limiter = self._limiter
+
+    async def landed(self, task: "asyncio.Task[None]") -> list[Completion]:
+        """All completions that have come since the last call, at least one; none at the end."""
+        if not self._landed and not task.done():
+            arrival = asyncio.ensure_future(self._arrival.wait())
+            await asyncio.wait((arrival, task), return_when=asyncio.FIRST_COMPLETED)
+            arrival.cancel()
+        self._arrival.clear()
+        batch, self._landed = self._landed, []
+        return batch
+
+    async def run(self) -> None:
+        """Send all requests, and raise what ended it early."""
+        tasks: set[asyncio.Task[None]] = set()
+        started = 0
+        async with self._engine.session() as session:
+            try:
+                while self._end is None:
+                    if (spent := self._engine.meter.spent(len(tasks))) is not None:
+                        self._finish(BudgetSpent(spent, self._total - started))
+                        break
+                    # Those that wait for another try hold no slot, but they are bounded too.
+                    if len(tasks) >= self._settings.concurrency:
+                        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                        continue
+                    since = await self._limiter.acquire()
+                    if self._end is not None or (request := next(self._waiting, None)) is None:
+                        self._limiter.release()
+                        break
+                    started += 1
+                    task = asyncio.create_task(self._ask(session, request, since))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                if tasks:
+                    await asyncio.wait(tasks, timeout=None if self._end is None else _LANDING_S)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if self._end is not None:
+            raise self._end
+
+    def _land(self, completion: Completion) -> None:
+        self._landed.append(completion)
+        self._arrival.set()
+
+    async def _ask(self, session: Any, request: Request, since: float) -> None:
+        """One request with all its tries; it enters with a slot."""
+        began = time.monotonic()
+        held = True
+        try:
+            try:
+                data = wire.body(
+                    request, self._sampling, self._engine.model, self._settings.extra, self._engine.max_image_pixels
+                )
+            except BadImage as error:
+                return self._land(_nothing(request, "refused", error.reason, 0, began))
+            tries = used = 0
+            while True:
+                tries += 1
+                try:
+                    answer = await self._try(session, request, data, tries, since)
+                except wire.TryAgain as error:
+                    self._limiter.release()
+                    held = False
+                    used += not error.throttled
+                    why = self._give_up(error, used, began)
+                    wait = max(backoff_s(tries, self._settings.max_backoff_s), error.after or 0.0)
+                    limit = self._settings.deadline_s
+                    if why is None and limit is not None and time.monotonic() + wait - began > limit:
+                        why = f"deadline of {limit:g} s"
+                    if why is not None:
+                        return self._failed(request, f"{error} ({why})", tries, began)
+                    if await self._ends_within(wait):
+                        return None
+                    since = await self._limiter.acquire()
+                    held = True
+                    continue
+                except wire.Refused as error:
+                    return self._land(_nothing(request, "refused", str(error), tries, began))
+                except wire.Unclear as error:
+                    self._refusals += 1
+                    if not self._engine.keep_going or (not self._successes and self._refusals >= _ALL_REFUSED):
+                        raise wire.Fatal(str(error)) from None
+                    return self._failed(request, str(error), tries, began)
+                self._successes += 1
+                self._last_success = time.monotonic()
+                self._engine.meter.add(answer.n_prompt_tokens, answer.n_tokens)
+                return self._land(
+                    Completion(
+                        request.key, answer.text, answer.n_tokens,
+                        "length" if answer.finish_reason == "length" else "stop", answer.n_prompt_tokens,
+                        seconds=time.monotonic() - began, tries=tries, reply_id=answer.reply_id,
+                    )
+                )  # fmt: skip
+        except wire.Fatal as error:
+            self._stop(f"{self._engine.url}: {self._engine.clean(str(error))}")
+        finally:
+            if held:
+                self._limiter.release()
+
+    async def _try(self, session: Any, request: Request, data: bytes, tries: int, since: float) -> wire.Answer:
+        import aiohttp
+
+        self._engine.watch(Event(request.key, tries, "sent"))
+        try:
+            try:
+                async with session.post(f"{self._engine.url}/chat/completions", data=data) as response:
+                    status, content = response.status, await response.read()
+                    after = retry_after_s(response.headers.get("Retry-After"))
+            except TimeoutError:
+                raise wire.TryAgain("timeout", f"{self._settings.timeout_s:g} s") from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise wire.TryAgain("connection", f"{type(error).__name__}: {error}") from None
+            try:
+                answer = wire.understand(status, content, self._engine.model, self._settings)
+            except wire.TryAgain as error:
+                error.after = after
+                raise
+            if self._settings.unique_ids and answer.reply_id is not None:
+                if answer.reply_id in self._engine.seen_ids:
+                    raise wire.TryAgain("duplicate_id", answer.reply_id[:100])
+                self._engine.seen_ids.add(answer.reply_id)
+        except wire.TryAgain as error:
+            self._engine.watch(Event(request.key, tries, error.reason))
+            if error.throttled:
+                self._limiter.throttled(since, error.after or 0.0)
+            elif error.reason == "timeout":
+                self._limiter.throttled(since)
+            raise
+        self._limiter.success(since, answer.n_tokens or 1)
+        return answer
+
+    def _give_up(self, error: wire.TryAgain, used: int, began: float) -> str | None:
+        if self._end is not None:
+            return "the run is ending"
+        if used > self._settings.retries:
+            return f"after {used} tries"
+        silent = time.monotonic() - max(self._last_success, began)
+        if error.throttled and silent > self._settings.patience_s:
+            return f"nothing but that for {silent:.0f} s"
+        return None
+
+    def _failed(self, request: Request, detail: str, tries: int, began: float) -> None:
+        detail = self._engine.clean(detail)
+        if self._engine.keep_going:
+            return self._land(_nothing(request, "failed", detail, tries, began))
+        return self._stop(f"{self._engine.url}: {detail}")
+
+    async def _ends_within(self, seconds: float) -> bool:
+        """Wait, but not past the end of the run; what is not asked again now is asked by the next run."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+        return self._end is not None
+
+    def _stop(self, message: str) -> None:
+        self._finish(UserError(f"{message}; what was earned is kept, run again"))
+
+    def _finish(self, why: UserError) -> None:
+        self._end = self._end or why
+        self._ending.set()
+
+
+class BudgetSpent(UserError):
+    """The budget is spent. `left` requests of this call were not sent."""
+
+    def __init__(self, spent: str, left: int) -> None:
+        super().__init__(f"budget: {spent}; {left} requests are left")
+        self.spent, self.left = spent, left
+
+
+def _nothing(request: Request, finish: Any, detail: str, tries: int, began: float) -> Completion:
+    return Completion(
+        request.key, "", 0, finish, None, seconds=time.monotonic() - began, tries=tries, detail=detail
+    )  # fmt: skip

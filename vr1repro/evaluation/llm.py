@@ -139,7 +139,7 @@ class Llm:
             return known
         if self.asker.url is None:
             raise UserError("not in the cache, and there is no endpoint to ask")
-        completion = self._endpoint().ask(Request(0, prompt, (), seed=0), sampling)
+        (completion,) = self._endpoint().generate([Request(0, prompt, (), seed=0)], sampling)
         self.counts.add("asked")
         if completion.finish_reason == "refused":
             raise UserError("the prompt is longer than the LLM's context")

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.progress import Progress
@@ -13,7 +14,7 @@ from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.errors import UserError
-from vr1repro.records import Problem, Trace, read
+from vr1repro.records import Problem, Trace, read, write_problems
 
 SETTINGS = ColdsetSettings(
     sources=["s"],
@@ -45,7 +46,10 @@ class Counting:
         self.asked: list[Ask] = []
         self.life = life
 
-    def reply(self, asks: Sequence[Ask]) -> Iterator[Reply]:
+    def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
+        pass
+
+    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
         for ask in random.Random(len(self.asked)).sample(list(asks), len(asks)):
             if self.life == 0:
                 raise Crash
@@ -56,14 +60,19 @@ class Counting:
             yield Reply(ask.key, text, 7, "stop")
 
 
-def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] = PROBLEMS) -> int:
+def build(folder: Path, problems: list[Problem], drafts: list[Path], out: Path, workers: int = 1) -> dict[str, Any]:
+    write_problems(folder / "problems.parquet", problems)
+    return merge([folder / "problems.parquet"], drafts, SETTINGS, out, workers)
+
+
+def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] = PROBLEMS) -> dict[str, object]:
     with Progress(disable=True) as progress:
         return bridge(problems, SETTINGS, mllm, reasoner, 1, out, progress)
 
 
 def test_the_reasoner_sees_no_image_and_no_answer(tmp_path: Path) -> None:
     mllm, reasoner = Counting(), Counting()
-    assert run(tmp_path, mllm, reasoner) == 60
+    assert run(tmp_path, mllm, reasoner)["answered"] == 60
     assert all(ask.image is not None for ask in mllm.asked)
     assert all(ask.image is None for ask in reasoner.asked)
     assert not any("The answer is" in ask.text for ask in reasoner.asked)
@@ -106,7 +115,7 @@ def test_the_set_does_not_depend_on_shards(tmp_path: Path) -> None:
     for name, shards in (("a", ["one"]), ("b", ["three2", "three0", "three1"])):
         out = tmp_path / name
         out.mkdir()
-        report = merge(PROBLEMS, [tmp_path / shard / "drafts.jsonl" for shard in shards], SETTINGS, out, workers=1)
+        report = build(tmp_path, PROBLEMS, [tmp_path / shard / "drafts.jsonl" for shard in shards], out, len(shards))
         merged.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert merged[0] == merged[1]
     assert report["problems"] == 20
@@ -117,7 +126,7 @@ def test_the_set_does_not_depend_on_shards(tmp_path: Path) -> None:
 
 def test_traces_say_why(tmp_path: Path) -> None:
     run(tmp_path, Counting(), Counting())
-    merge(PROBLEMS, [tmp_path / "drafts.jsonl"], SETTINGS, tmp_path, workers=1)
+    build(tmp_path, PROBLEMS, [tmp_path / "drafts.jsonl"], tmp_path)
     traces = {trace.id: trace for trace in read(tmp_path / "traces.jsonl", Trace)}
     assert traces["2"].rejected is None
     assert traces["2"].chain == "The image shows 2."
@@ -127,7 +136,7 @@ def test_traces_say_why(tmp_path: Path) -> None:
 def test_a_draft_without_its_problem_is_named(tmp_path: Path) -> None:
     run(tmp_path, Counting(), Counting())
     with pytest.raises(UserError, match="problem '0' of 's' is not among the sources"):
-        merge(PROBLEMS[1:], [tmp_path / "drafts.jsonl"], SETTINGS, tmp_path, workers=1)
+        build(tmp_path, PROBLEMS[1:], [tmp_path / "drafts.jsonl"], tmp_path)
 
 
 def test_drafts_are_records(tmp_path: Path) -> None:

@@ -14,12 +14,24 @@ from vr1repro.coldset.polish import polish
         ("Based on the above image description we", "Based on the image we"),
         ("In the caption there is", "In the image there is"),
         ("the detailed description", "the image"),
+        ("As described in the caption, two", "As shown in the image, two"),
+        ("The description doesn't mention units.", "The image doesn't show units."),
+        ("a radius mentioned in the description", "a radius shown in the image"),
+        ("The text says 4 and the user mentions 5", "The image shows 4 and the image shows 5"),
+        ("From the description of the image, x = 2", "From the image, x = 2"),
+        ("the image's description said so", "the image shows so"),
         ("A description of motion", "A description of motion"),
         ("The image shows a row", "The image shows a row"),
     ],
 )
 def test_phrases(before: str, after: str) -> None:
     assert polish(before)[0] == after
+
+
+def test_no_word_is_doubled_as_in_the_papers_samples() -> None:
+    text = "The image description displays a row. The provided image description shows two. The caption describes it."
+    polished, _ = polish(text)
+    assert polished == "The image displays a row. The image shows two. The image shows it."
 
 
 def test_replacements_are_counted_by_rule() -> None:

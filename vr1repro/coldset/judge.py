@@ -1,0 +1,161 @@
+"""What a worker of the merge does with one part: read its problems and drafts, polish, try the cheap rules, write rows.
+
+A part is a row group of a problem file, so that parts are the same whatever the shards were. Everything here is a pure
+function of the files; the main process only joins the parts in their order.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vr1repro.answers.completion import answer_only, completion
+from vr1repro.answers.grade import Pair
+from vr1repro.coldset import words
+from vr1repro.coldset.bridge import Draft
+from vr1repro.coldset.filters import Candidate, first_rule, pair, split_chain, split_reply
+from vr1repro.coldset.polish import polish
+from vr1repro.config.coldset import ColdsetSettings
+from vr1repro.problems.prompt import user_turn
+from vr1repro.records import Outcome, Problem, Trace, dump_line, problem_row, sha256
+
+# Where a draft lies: number of the file, first byte, length.
+Place = tuple[int, int, int]
+_OPEN_END = '"rejected":null}'
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part's input.
+
+    Attributes:
+        problems: The problem file.
+        group: The row group.
+        drafts: The draft files.
+        places: Where each row's draft lies; None for a row without one.
+        dropped: Rows that the overlap report drops.
+    """
+
+    problems: Path
+    group: int
+    drafts: tuple[Path, ...]
+    places: tuple[Place | None, ...]
+    dropped: frozenset[int] = frozenset()
+
+
+@dataclass
+class Judged:
+    """A part's output, one element a row that has a draft.
+
+    Attributes:
+        rows: Numbers of the rows in the row group.
+        decided: Name of the rejecting rule, `Outcome.RIGHT`, or what the grader must still compare.
+        lines: The trace as a JSON line, open as to its rejection.
+        sources: Source of each.
+        words: Self-reflection words and number of words of each chain.
+        table: The text columns of the set, as an Arrow stream.
+        polished: Replacements by rule.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    decided: list[str | Outcome | Pair] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    words: list[tuple[Counter[tuple[str, str]], int]] = field(default_factory=list)
+    table: bytes = b""
+    polished: Counter[str] = field(default_factory=Counter)
+
+
+def judge(part: Part, settings: ColdsetSettings) -> Judged:
+    """Judge one part, all but what only the grader can compare."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    done = Judged()
+    rows = pq.ParquetFile(part.problems).read_row_group(part.group).to_pylist()
+    streams = {number: part.drafts[number].open("rb") for number in {place[0] for place in part.places if place}}
+    columns: list[dict[str, Any]] = []
+    try:
+        for number, (row, place) in enumerate(zip(rows, part.places, strict=True)):
+            if place is None:
+                continue
+            streams[place[0]].seek(place[1])
+            draft = Draft.model_validate(json.loads(streams[place[0]].read(place[2])))
+            image = (row.pop("image") or {}).get("bytes")
+            row["metadata"] = json.loads(row.get("metadata") or "{}")
+            problem = Problem(**row)
+            columns.append(_judge_one(done, problem, image, draft, settings, number in part.dropped))
+            done.rows.append(number)
+    finally:
+        for stream in streams.values():
+            stream.close()
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pylist(columns, schema=text_schema())
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    done.table = sink.getvalue().to_pybytes()
+    return done
+
+
+def _judge_one(
+    done: Judged, problem: Problem, image: bytes | None, draft: Draft, settings: ColdsetSettings, dropped: bool
+) -> dict[str, Any]:
+    chain, answer = split_reply(draft.reply)
+    if settings.polish:
+        chain, counts = polish(chain)
+        done.polished.update(counts)
+    rest = split_chain(draft.reply)[1]
+    choices = tuple(problem.choices) if problem.choices else None
+    candidate = Candidate(chain, answer, problem.answer, choices, draft.finished, rest)
+    decided: str | Outcome | Pair | None = draft.rejected or ("overlap" if dropped else None)
+    decided = decided or first_rule(candidate, settings)
+    if decided is None:
+        compared = pair(candidate)
+        certain = compared.work()
+        decided = certain if isinstance(certain, Outcome) else compared
+    trace = Trace(
+        id=problem.id, source=problem.source, image_sha=None if image is None else sha256(image),
+        question=problem.question, answer=problem.answer, pseudo_cot=draft.pseudo_cot, description=draft.description,
+        chain=chain, final_answer=answer,
+    )  # fmt: skip
+    done.decided.append(decided)
+    done.lines.append(dump_line(trace))
+    done.sources.append(problem.source)
+    may_stay = not isinstance(decided, str)
+    done.words.append((words.count(chain), len(chain.split())) if may_stay else (Counter(), 0))
+    # What is rejected for sure is not written, so its texts need not travel.
+    return exported(problem, chain if may_stay else "")
+
+
+def exported(problem: Problem, chain: str) -> dict[str, Any]:
+    """The text columns of a row of the set; the answer is the source's own, not the reasoner's wording of it.
+
+    `messages` is TRL's conversational form (the picture stands in a column of its own); `instruction` and `output` are
+    LLaMA-Factory's, which wants the picture's place marked in the text.
+    """
+    reply = completion(chain, problem.answer)
+    asked = user_turn(problem)
+    texts = {"completion": reply, "answer_only": answer_only(problem.answer)}
+    row = problem_row(problem.model_copy(update={"metadata": {**problem.metadata, **texts}}))
+    del row["image"]
+    turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
+    return {**row, "messages": turns, "instruction": f"<image>{asked}", "output": reply}
+
+
+def with_reason(line: str, reason: str | None) -> bytes:
+    """A trace's line, closed with the name of the rule that rejected it."""
+    if reason is not None:
+        line = f'{line.removesuffix(_OPEN_END)}"rejected":{json.dumps(reason)}}}'
+    return (line + "\n").encode("ascii")
+
+
+def text_schema() -> Any:
+    """The Arrow schema of the set without its images."""
+    import pyarrow as pa
+
+    turn = pa.struct([("role", pa.string()), ("content", pa.string())])
+    names = ("id", "source", "question", "answer", "metadata", "instruction", "output")
+    return pa.schema(
+        [*((name, pa.string()) for name in names), ("choices", pa.list_(pa.string())), ("messages", pa.list_(turn))]
+    )

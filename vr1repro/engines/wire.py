@@ -1,0 +1,166 @@
+"""What goes over the wire to an OpenAI-compatible endpoint, and what its replies mean. Pure functions, no network."""
+
+import base64
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
+from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.engines.base import Request, Sampling
+from vr1repro.problems.images import decode, open_image
+
+_MAX_PIXELS = 178_956_970
+# The picture formats that OpenAI's interface takes; others are sent as PNG.
+_MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+# What servers say of a prompt that does not fit (vLLM, SGLang, OpenAI), and of one that they will not read.
+_TOO_LONG = (
+    "context length", "maximum context", "max_model_len", "longer than the maximum", "context_length_exceeded",
+)  # fmt: skip
+_CONTENT = ("content_policy", "content_filter", "content management policy", "content exists risk")
+_AGAIN = (408, 409, 425, 429)
+_THROTTLED = (429, 503)
+_NO_MONEY = ("insufficient_quota", "insufficient balance")
+
+
+class TryAgain(Exception):
+    """A failed try that another may mend.
+
+    `reason` is one of a few words that are counted; `after` the seconds that the server asks to wait.
+    """
+
+    def __init__(self, reason: str, detail: str = "", throttled: bool = False) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.throttled = reason, throttled
+        self.after: float | None = None
+
+
+class Refused(Exception):
+    """The endpoint will not answer this request, however often it is asked."""
+
+
+class Fatal(Exception):
+    """No request will be answered until the user mends something."""
+
+
+class Unclear(Exception):
+    """A refusal that may be of this request or of all: a status 4xx whose text says neither."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good reply."""
+
+    text: str
+    finish_reason: str
+    n_tokens: int | None
+    n_prompt_tokens: int | None
+    reply_id: str | None
+
+
+def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any], max_pixels: int | None) -> bytes:
+    """The JSON body of a request; raises `problems.images.BadImage`."""
+    pictures = [{"type": "image_url", "image_url": {"url": data_url(data, max_pixels)}} for data in request.images]
+    text = [{"type": "text", "text": request.text}] if request.text else []
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    values = {
+        "model": model,
+        "messages": [*system, {"role": "user", "content": [*pictures, *text]}],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": request.seed,
+        **extra,
+    }
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def data_url(data: bytes, max_pixels: int | None) -> str:
+    """A picture as a data URL, scaled down to a pixel limit; raises `problems.images.BadImage`."""
+    image = open_image(data, _MAX_PIXELS)
+    mime, pixels = _MIME.get(str(image.format)), image.width * image.height
+    if mime is None or (max_pixels is not None and pixels > max_pixels):
+        picture = decode(data, _MAX_PIXELS)
+        if max_pixels is not None and pixels > max_pixels:
+            share = (max_pixels / pixels) ** 0.5
+            picture.thumbnail((max(1, int(image.width * share)), max(1, int(image.height * share))))
+        buffer = BytesIO()
+        picture.save(buffer, format="PNG")
+        data, mime = buffer.getvalue(), "image/png"
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def understand(status: int, data: bytes, model: str, settings: EndpointSampler) -> Answer:
+    """What an HTTP reply means.
+
+    Args:
+        status: Its status.
+        data: Its body.
+        model: The model that was asked for.
+        settings: `accept_models`.
+
+    Raises:
+        TryAgain: Overloaded, broken, cut off, without choices, or made by another model.
+        Refused: The prompt does not fit or breaks the endpoint's rules.
+        Unclear: Another 4xx.
+        Fatal: The key is refused, the money is gone, or there is no such path or model.
+    """
+    if status != 200:
+        _raise_for(status, data)
+    try:
+        reply = json.loads(data)
+    except ValueError:
+        raise TryAgain("broken_json", f"{len(data)} bytes") from None
+    try:
+        choices, made_by = reply["choices"], reply.get("model")
+        if not choices:
+            raise TryAgain("no_choices")
+        if made_by is not None and not _same_model(str(made_by), model, settings.accept_models):
+            raise TryAgain("wrong_model", str(made_by)[:100])
+        choice = choices[0]
+        finish, usage = choice.get("finish_reason"), reply.get("usage") or {}
+        if finish == "content_filter":
+            raise Refused("content_filter")
+        reply_id = reply.get("id")
+        return Answer(
+            _text(choice["message"]),
+            "length" if finish == "length" else "stop",
+            usage.get("completion_tokens"),
+            usage.get("prompt_tokens"),
+            str(reply_id) if reply_id else None,
+        )
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise TryAgain("malformed", f"{type(error).__name__}: {error}") from None
+
+
+def _raise_for(status: int, data: bytes) -> None:
+    said = data[:2000].decode("utf-8", "replace")
+    low = said.lower()
+    if status in (401, 403):
+        raise Fatal(f"refuses the key (status {status}): {said[:300]}")
+    if status in (402, 429) and (status == 402 or any(mark in low for mark in _NO_MONEY)):
+        raise Fatal(f"wants money (status {status}): {said[:300]}")
+    if status in _AGAIN or status >= 500:
+        raise TryAgain(f"status_{status}", said[:200], throttled=status in _THROTTLED)
+    if status == 404:
+        raise Fatal(f"has no such path or model (status 404): {said[:300]}")
+    if any(mark in low for mark in _TOO_LONG) or status == 413:
+        raise Refused("too_long")
+    if any(mark in low for mark in _CONTENT):
+        raise Refused("content_policy")
+    raise Unclear(f"refuses the request (status {status}): {said[:300]}")
+
+
+def _same_model(made_by: str, asked: str, accepted: list[str]) -> bool:
+    """Whether a reply's model is the one asked for; hosted models answer with the date of their version added."""
+    return made_by in accepted or made_by == asked or made_by.startswith((f"{asked}-", f"{asked}:", f"{asked}@"))
+
+
+def _text(message: dict[str, Any]) -> str:
+    """The reply; where the server has split off the reasoning, it is put back in its tags."""
+    text = message["content"] if message.get("content") is not None else ""
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if not isinstance(text, str) or not isinstance(reasoning, str | None):
+        raise TypeError("content is no text")
+    return f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{text}" if reasoning else text
