@@ -38,7 +38,7 @@ ROWS = {
     "blank answer": ("<think>a</think><answer> Final Answer:  </answer>", "4", 0, 0, 0, 0, 0.5, 0),
     "boxed in the answer": (completion("2+2", r"\boxed{4}"), "4", 1, 1, 1, 1, 0.5, 1),
     "boxed, no answer tags": (BOXED, "4", 0, 0, 0.5, 1, 0, 1),
-    "boxed right, answer wrong": (r"<think>\boxed{4}</think><answer> Final Answer:5 </answer>", "4", 0, 0, 0.5, 0.9, 0.5, 1),
+    "boxed right, answer wrong": (completion(r"\boxed{4}", "5"), "4", 0, 0, 0.5, 0.9, 0.5, 1),
     "a gold that is no formula": (completion("it is", "the cat"), "the cat", 1, 1, 1, 0, 0.5, None),
     "nothing": ("", "4", 0, 0, 0, 0, 0, 0),
 }  # fmt: skip
