@@ -5,10 +5,13 @@ memory, equal work is done once, and a worker that hangs or eats its memory yiel
 """
 
 import multiprocessing
+import pickle
+import tempfile
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, deep, gold_text
@@ -19,6 +22,7 @@ T = TypeVar("T")
 # What may wait for a hard item ahead of it, and how many hard items are given to the pool ahead of time.
 _WINDOW = 4096
 _AHEAD = 32
+_LONGEST_MESSAGE = 1024
 _WORKER = "vr1repro.answers.worker"
 
 
@@ -80,6 +84,8 @@ class Grader:
         self._pool: Any = None
         self._memo: OrderedDict[Any, Any] = OrderedDict()
         self._memo_size = memo
+        self._spilled: tempfile.TemporaryDirectory[str] | None = None
+        self._files = 0
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +99,9 @@ class Grader:
             self._pool.stop()
             self._pool.join()
             self._pool = None
+        if self._spilled is not None:
+            self._spilled.cleanup()
+            self._spilled = None
 
     def stream(self, items: "Iterable[T | Work[T]]") -> Iterator[T]:
         """Decide items in their order.
@@ -133,13 +142,30 @@ class Grader:
         if future is None:
             if self._pool is None:
                 self._pool = self._start()
-            future = self._pool.schedule(work.call, args=work.args, timeout=self._timeout_s)
+            call, args = self._small(work)
+            future = self._pool.schedule(call, args=args, timeout=self._timeout_s)
             self._memo[memo_key] = future
             if len(self._memo) > self._memo_size:
                 self._memo.popitem(last=False)
         else:
             self._memo.move_to_end(memo_key)
         return future
+
+    def _small(self, work: Work[Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The call as a short message. What is long goes by a file.
+
+        The pool's pipe holds 64 KiB. A longer message blocks the pool on a worker that hangs, and with it the
+        deadline that would have ended that worker.
+        """
+        data = pickle.dumps(work.args)
+        if len(data) <= _LONGEST_MESSAGE:
+            return work.call, work.args
+        if self._spilled is None:
+            self._spilled = tempfile.TemporaryDirectory(prefix="vr1repro-")
+        self._files += 1
+        path = Path(self._spilled.name) / str(self._files)
+        path.write_bytes(data)
+        return _from_file, (work.call, str(path))
 
     def _settle(self, work: Work[T] | None, value: Any) -> T:
         if work is None:
@@ -161,6 +187,11 @@ class Grader:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([_WORKER])
         return ProcessPool(max_workers=self._workers, initializer=_limit, initargs=(self._memory_mb,), context=context)
+
+
+def _from_file(call: Callable[..., Any], path: str) -> Any:
+    args = pickle.loads(Path(path).read_bytes())  # noqa: S301 - this process's parent wrote it, in a folder of its own
+    return call(*args)
 
 
 def _limit(memory_mb: int) -> None:

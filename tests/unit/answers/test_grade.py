@@ -68,6 +68,15 @@ def test_bad_calls_are_undecided_and_the_next_goes_on(call):
     assert isinstance(got[1], int)
 
 
+def test_long_texts_behind_a_hanging_one_do_not_block_its_deadline():
+    start = time.monotonic()
+    with Grader(workers=1, timeout_s=1) as grader:
+        items = [work(ignore_sigterm_and_loop), *(work(len, "x" * 5_000_000 + str(n)) for n in range(4))]
+        got = list(grader.stream(items))
+    assert got == [Outcome.TIMEOUT, *[5_000_001] * 4]
+    assert time.monotonic() - start < 60
+
+
 def test_memory_is_bounded():
     with Grader(workers=1, timeout_s=20, memory_mb=1024) as grader:
         assert list(grader.stream([work(eat, 4096), work(eat, 16)])) == [Outcome.TIMEOUT, 16 * 2**20]
