@@ -31,8 +31,8 @@ from vr1repro.records import Problem
 
 _REPLY = {
     "object": "chat.completion", "created": 0, "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "<think>It is.</think>"
-                 "<answer> Final Answer:7 </answer>"}}],
+    "choices": [{"index": 0, "finish_reason": "stop",
+                 "message": {"role": "assistant", "content": "<think>So.</think><answer> Final Answer:7 </answer>"}}],
     "usage": {"prompt_tokens": 20, "completion_tokens": 12, "total_tokens": 32},
 }  # fmt: skip
 
@@ -74,7 +74,9 @@ def serve(listening: socket.socket) -> None:
 
 def texts(count: int) -> list[str]:
     """Requests of about the length of a question."""
-    return [f"What is {n}+1? The figure shows a bar of that height. Choices: A: 1, B: 2, C: 3, D: 4." for n in range(count)]
+    return [
+        f"What is {n}+1? The figure shows a bar of that height. Choices: A: 1, B: 2, C: 3, D: 4." for n in range(count)
+    ]
 
 
 def bare(port: int, count: int, flying: int) -> float:
