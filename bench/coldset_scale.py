@@ -34,12 +34,13 @@ SETTINGS = ColdsetSettings(
     reasoner=ScriptedEngine(kind="scripted"), answer_in_reasoner_prompt=False, max_chain_chars=60_000,
     repetition_ngram=20, repetition_share=0.2, min_chain_words=5, polish=True, released=None,
 )  # fmt: skip
-_WORDS = (
+_TEXT = (
     "we have the triangle angle side length so that x y equals sum of both given figure shows a bar with value "
     "then wait let me check this again hmm perhaps alternatively compute area radius circle from point to line "
     "parallel therefore since 12 7.5 90 degrees because ratio is constant we find substitute into equation and "
-    "simplify "
-).split()  # noqa: SIM905 - a list of them fills a page
+    "simplify"
+)
+_WORDS = _TEXT.split()
 
 
 def answer(rng: random.Random) -> tuple[str, str, str]:

@@ -31,8 +31,8 @@ from vr1repro.records import Problem
 
 _REPLY = {
     "object": "chat.completion", "created": 0, "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "<think>It is.</think>"
-                 "<answer> Final Answer:7 </answer>"}}],
+    "choices": [{"index": 0, "finish_reason": "stop",
+                 "message": {"role": "assistant", "content": "<think>So.</think><answer> Final Answer:7 </answer>"}}],
     "usage": {"prompt_tokens": 20, "completion_tokens": 12, "total_tokens": 32},
 }  # fmt: skip
 

@@ -182,6 +182,23 @@ def judge(
 
 
 @app.command()
+def overlap(
+    problems: Annotated[list[Path], typer.Option(help="Training problems: a Parquet, JSONL or JSON file. Repeatable.")],
+    benchmark: Annotated[list[str], typer.Option(help="SLUG=PATH: a benchmark's questions. Repeatable.")],
+    out: Annotated[Path, typer.Option(help="Folder for overlap.json, overlap.md and pairs.jsonl.")],
+    text: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on text.")] = None,
+    image: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on pictures.")] = None,
+    both: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on the mean of the two.")] = None,
+) -> None:
+    """Find training problems that are also in a benchmark, by text and by picture."""
+    from vr1repro.config.problems import OverlapSettings
+    from vr1repro.problems.overlap_files import compare_files
+
+    given = {name: value for name, value in {"text": text, "image": image, "both": both}.items() if value is not None}
+    typer.echo(compare_files(problems, benchmark, OverlapSettings.model_validate(given), out))
+
+
+@app.command()
 def equivalent(
     pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],

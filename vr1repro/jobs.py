@@ -131,14 +131,24 @@ def bridge_shard(
 
 
 @app.command("coldset")
-def build_coldset(config: ConfigFile, out: Out, drafts: list[Path]) -> None:
+def build_coldset(
+    config: ConfigFile,
+    out: Out,
+    drafts: list[Path],
+    overlap: Annotated[
+        Path | None, typer.Option(help="Folder of the overlap report, for `coldset.overlap.drop`.")
+    ] = None,
+) -> None:
     """Filter and polish the drafts of all shards, and export the cold-start set."""
-    from vr1repro.coldset.merge import merge
+    from vr1repro.coldset.merge import merge, read_dropped
     from vr1repro.coldset.spending import write_costs
+    from vr1repro.problems.overlap_files import PAIRS
 
     settings, plan = _open(config)
     sources = {name: Path(plan.problems(name)) / PROBLEMS for name in settings.coldset.sources}
-    found = merge(list(sources.values()), drafts, settings.coldset, out, workers=settings.resources.report.threads)
+    workers = settings.resources.report.threads
+    dropped = read_dropped(overlap / PAIRS) if overlap is not None and settings.coldset.overlap.drop else frozenset()
+    found = merge(list(sources.values()), drafts, settings.coldset, out, workers, dropped)
     write_costs([path.parent for path in drafts], found["kept"], out / "cost.json")
     inputs = {**{name: file_sha(path) for name, path in sources.items()}}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
@@ -148,6 +158,30 @@ def build_coldset(config: ConfigFile, out: Out, drafts: list[Path]) -> None:
     telemetry = ["cost.json", *(Path(name).name for name in shards)]
     write_manifest(out, "coldset", values, inputs, kept, telemetry=telemetry)
     typer.echo(f"kept {found['kept']} of {found['problems']}")
+
+
+@app.command("overlap")
+def find_overlap(config: ConfigFile, out: Out) -> None:
+    """Compare cold-start and RL problems with every benchmark of the run."""
+    from vr1repro.problems.load import Skips, load_problems
+    from vr1repro.problems.overlap import report
+    from vr1repro.problems.overlap_files import write_report
+    from vr1repro.records import read_problems
+
+    settings, plan = _open(config)
+    skips = Skips()
+    names = plan.training_problems()
+    training = (problem for name in names for problem in read_problems(Path(plan.problems(name)) / PROBLEMS))
+    asked = (
+        (slug, problem)
+        for slug in settings.benchmarks
+        for problem in load_problems(
+            _benchmark_source(settings, plan, slug).model_copy(update={"text_only": True}), skips, blind=True
+        )
+    )
+    wanted = settings.coldset.overlap
+    typer.echo(write_report(*report(training, asked, wanted), wanted, skips, out))
+    write_manifest(out, "overlap", wanted.model_dump(mode="json"), {})
 
 
 @app.command("released-coldset")

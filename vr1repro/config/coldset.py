@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from vr1repro.config.base import Name, Section
 from vr1repro.config.evaluation import Sampler
 from vr1repro.config.models import DataSource
+from vr1repro.config.problems import OverlapSettings
 
 
 class Prices(Section):
@@ -126,6 +127,10 @@ class ColdsetSettings(Section):
         default=False,
         description="Problems whose requests failed to the last try: true: rejected as `unanswered`, the set is built"
         " without them; false: the job ends with a message, and running it again asks for the rest. Ours.",
+    )
+    overlap: OverlapSettings = Field(
+        default=OverlapSettings(),
+        description="When a problem counts as one of a benchmark, and whether such are dropped. Not stated.",
     )
     polish: bool = Field(
         description="Replace words that betray a text-only reasoner ('the description says'). Paper: 'replace some"

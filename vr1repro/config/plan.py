@@ -95,6 +95,18 @@ class Plan:
         names = {engine.model for engine in engines if isinstance(engine, ModelEngine)}
         return sorted(names & set(self.config.models))
 
+    def training_problems(self) -> list[str]:
+        """Keys of `problems` that the cold-start set or any arm that is run draws on."""
+        config = self.config
+        stages = (stage for name in config.run_arms for stage in config.arms[name].stages)
+        return list(
+            dict.fromkeys([*config.coldset.sources, *(stage.problems or config.rl.problems for stage in stages)])
+        )
+
+    def overlap(self) -> PurePosixPath:
+        """Folder of the overlap report."""
+        return self.root / "overlap"
+
     def problems(self, name: str) -> PurePosixPath:
         """Folder of a problem set or benchmark."""
         return self.root / "problems" / name

@@ -64,7 +64,7 @@ class ProblemSource(Section):
 
 
 class OverlapSettings(Section):
-    """When a training problem counts as one of a benchmark. The paper reports no check; its RL data holds MathVision."""
+    """When a training problem counts as one of a benchmark. None is reported; MathVision is in the RL data."""
 
     text: float = Field(
         default=0.75,
@@ -81,5 +81,5 @@ class OverlapSettings(Section):
     both: float = Field(default=0.6, gt=0, le=1, description="Least mean of the two. Not stated.")
     drop: bool = Field(
         default=False,
-        description="Leave overlapping problems out of the cold-start set. Not stated; by default listed.",
+        description="Leave overlapping problems out of the cold-start set, not just list them. Not stated.",
     )

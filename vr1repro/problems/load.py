@@ -37,13 +37,14 @@ class Skips:
         write_rows(path, self.rows)
 
 
-def load_problems(source: ProblemSource, skips: Skips | None = None) -> Iterator[Problem]:
+def load_problems(source: ProblemSource, skips: Skips | None = None, *, blind: bool = False) -> Iterator[Problem]:
     """Problems of a source, in its order.
 
     Args:
         source: Where they are, and in which schema.
         skips: Collects what was left out: no answer, image missing, unreadable, empty or over the pixel limit, id seen
             before, and whatever else an adapter refuses.
+        blind: Keep a row whose image is missing or bad, without it, and count it all the same.
 
     Yields:
         Problems whose image can be decoded.
@@ -63,7 +64,13 @@ def load_problems(source: ProblemSource, skips: Skips | None = None) -> Iterator
             # Before a row can be left out, so that a bad row moves no other's number.
             row = variants.numbered(row)
         try:
-            problem = _problem(source, schema, row, number, store)
+            try:
+                problem = _problem(source, schema, row, number, store)
+            except BadImage as error:
+                if not blind:
+                    raise
+                skips.add(number, _identity(row), error.reason, str(error))
+                problem = _problem(source, schema, _without_image(row), number, None)
             if problem.id in seen:
                 raise BadRow("duplicate_id", problem.id)
         except (BadRow, BadImage) as error:
@@ -90,6 +97,10 @@ def _problem(
     else:
         decode(problem.image, source.max_pixels)
     return problem if source.source is None else problem.model_copy(update={"source": source.source})
+
+
+def _without_image(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("image", "images", "decoded_image", "file_name")}
 
 
 def _schema(source: ProblemSource, row: Mapping[str, Any]) -> Schema:

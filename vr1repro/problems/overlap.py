@@ -1,8 +1,9 @@
 """Overlap of training problems with benchmarks: n-gram containment on text, perceptual hashes on images.
 
-Text: the share of a question's word 3-grams, weighted by their rarity among the benchmarks (inverse document frequency),
-that the other question has too, times the agreement of their numbers. Questions made from one template differ in their
-numbers alone, so without that factor they would pass for copies. Options count as numbers and words, in any order.
+Text: the share of a question's word 3-grams, weighted by their rarity among the benchmarks (inverse document
+frequency), that the other question has too, times the agreement of their numbers. Questions made from one template
+differ in their numbers alone, so without that factor they would pass for copies. Options count by their numbers, in any
+order.
 
 Images: 256-bit DCT hashes ("pHash"), which re-encoding and rescaling hardly change, of the whole picture and of the
 picture without its blank border and without its outer 5 %, so that a cropped copy still meets its original.

@@ -29,6 +29,7 @@ rule build_coldset:
     input:
         problems=problem_manifests(CONFIG.coldset.sources),
         drafts=expand(f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl", shard=range(SHARDS)),
+        overlap=[str(PLAN.overlap() / "pairs.jsonl")] if CONFIG.coldset.overlap.drop else [],
     output:
         manifest=f"{ROOT}/coldset/manifest.json",
         coldset=f"{ROOT}/coldset/coldset.parquet",
@@ -48,8 +49,35 @@ rule build_coldset:
         out=subpath(output.manifest, parent=True),
         code=code_hash("vr1repro.coldset.merge"),
         settings=settings(CONFIG.coldset),
+        overlap=f"--overlap {PLAN.overlap()}" if CONFIG.coldset.overlap.drop else "",
     shell:
-        "vr1repro stage coldset --config {params.config} --out {params.out} {input.drafts} > {log} 2>&1"
+        "vr1repro stage coldset --config {params.config} --out {params.out} {params.overlap} {input.drafts} > {log} 2>&1"
+
+
+rule overlap:
+    input:
+        problems=problem_manifests(PLAN.training_problems()),
+        benchmarks=problem_manifests(CONFIG.benchmarks),
+    output:
+        pairs=f"{ROOT}/overlap/pairs.jsonl",
+        table=f"{ROOT}/overlap/overlap.json",
+        text=f"{ROOT}/overlap/overlap.md",
+    log:
+        f"{ROOT}/logs/coldset/overlap.log",
+    benchmark:
+        f"{ROOT}/benchmarks/coldset/overlap.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.pairs, parent=True),
+        code=code_hash("vr1repro.problems.overlap"),
+        settings=settings(CONFIG.coldset.overlap),
+    shell:
+        "vr1repro stage overlap --config {params.config} --out {params.out} > {log} 2>&1"
 
 
 rule fetch_coldset:

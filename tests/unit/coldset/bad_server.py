@@ -21,7 +21,7 @@ FAULTS = ("status_500", "hang", "cut", "cut_headers", "half_json", "no_choices",
 class Server:
     def __init__(self, log):
         self.log = Path(log).open("a", buffering=1)  # noqa: SIM115 - open as long as the process
-        self.arrivals, self.used, self.faulty, self.served = {}, ["first"], True, 0
+        self.arrivals, self.used, self.faulty, self.served, self.goods = {}, None, True, 0, 0
 
     def plan(self, key):
         """The faults of a request: none for most, up to three."""
@@ -44,6 +44,9 @@ class Server:
         number = self.arrivals[key] = self.arrivals.get(key, -1) + 1
         plan = self.plan(key)
         fault = plan[number] if number < len(plan) else "good"
+        if fault == "duplicate_id" and self.goods < 24:
+            # Only an id that has surely reached the client is one that it can know for a duplicate.
+            fault = "no_choices"
         self.note(body, fault)
         if fault == "status_500":
             return web.Response(status=500, text="oops")
@@ -64,9 +67,9 @@ class Server:
         if fault == "wrong_model":
             reply |= {"model": "other", "choices": [{"index": 0, "finish_reason": "stop", "message": wrong}]}
         if fault == "duplicate_id":
-            reply |= {"id": self.used[0], "choices": [{"index": 0, "finish_reason": "stop", "message": wrong}]}
-        if fault == "good" and self.used == ["first"]:
-            self.used = [reply["id"]]
+            reply |= {"id": self.used, "choices": [{"index": 0, "finish_reason": "stop", "message": wrong}]}
+        if fault == "good" and self.faulty:
+            self.used, self.goods = self.used or reply["id"], self.goods + 1
         data = json.dumps(reply).encode()
         if fault == "no_json":
             data = b"<html>Bad gateway</html>"
