@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,37 @@ def test_not_parquet_is_named(tmp_path: Path) -> None:
     path.write_text("no")
     with pytest.raises(UserError, match=r"p\.parquet: not a Parquet file"):
         list(read_problems(path))
+
+
+@pytest.mark.parametrize("writer", ["append", "rows", "problems"])
+def test_a_full_disk_is_one_message_and_loses_nothing(tmp_path: Path, writer: str) -> None:
+    """The limit on file size is the kernel's own refusal to write, as on a full disk."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from vr1repro.records import Appender, Problem, write_problems, write_rows
+from vr1repro.errors import UserError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+path, rows = Path(sys.argv[1]), ({"id": str(n), "text": "x" * 100} for n in range(10_000))
+try:
+    if sys.argv[2] == "append":
+        appender = Appender(path)
+        for row in rows:
+            appender.append(row)
+    elif sys.argv[2] == "rows":
+        write_rows(path, rows)
+    else:
+        write_problems(path, (Problem(id=str(n), source="s", question=str(n) * 50, answer="1") for n in range(9999)))
+except UserError as error:
+    print(error)
+    sys.exit(2)
+"""
+    path = tmp_path / "file"
+    done = subprocess.run([sys.executable, "-c", code, str(path), writer], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert f"{path}: cannot be written: File too large" in done.stdout
+    if writer == "append":
+        assert all(json.loads(line)["text"] == "x" * 100 for line in path.read_text().splitlines())
+    else:
+        assert list(tmp_path.iterdir()) == []

@@ -183,10 +183,20 @@ class Grader:
     def _start(self) -> Any:
         from pebble import ProcessPool
 
-        # A fork server: it holds no thread and no GPU of ours, and a new worker costs a fork, not an import.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([_WORKER])
-        return ProcessPool(max_workers=self._workers, initializer=_limit, initargs=(self._memory_mb,), context=context)
+        return ProcessPool(
+            max_workers=self._workers, initializer=_limit, initargs=(self._memory_mb,), context=fork_server()
+        )
+
+
+def fork_server() -> Any:
+    """The context of every process pool here.
+
+    A fork server holds no thread and no GPU of ours, and a new worker costs a fork, not an import. There is one in a
+    process, and the pool that starts first decides what it has loaded: so all pools take it from here.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_WORKER])
+    return context
 
 
 def _from_file(call: Callable[..., Any], path: str) -> Any:

@@ -9,12 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import accumulate, groupby
+
+import numpy as np
 
 from vr1repro.answers.completion import ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
 from vr1repro.answers.extract import final_answer
 from vr1repro.answers.grade import Grader, Pair, Work
 from vr1repro.answers.units import MAX_ANSWER, number, plain, split_unit
+from vr1repro.coldset.polish import MARKS
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.records import Outcome
 
@@ -25,6 +28,11 @@ _ASSISTANT = re.compile(
     r"|\bwithout (?:seeing|being able to see|access to) the (?:image|picture|figure|diagram)\b",
     re.IGNORECASE,
 )
+# One of these is in whatever the pattern above finds; looking for them first is much quicker.
+_ASSISTANT_MARKS = (
+    "as an ai", "as a text-based", "as an text-based", "as a ai", "as a language", "as an language", "language model",
+    "i can", "i am ", "i don't have", "i do not have", "without seeing", "without being", "without access",
+)  # fmt: skip
 _LEAK = re.compile(
     r"\bdescriptions?\b|\bcaptions?\b|\bthe text (?:says|said|states|mentions)\b"
     r"|\bthe user (?:says|said|states|mentions|provided|described|gave)\b",
@@ -39,6 +47,7 @@ _LETTER = re.compile(r"\(?([A-H])\)?[.:]?")
 _UNBOUNDED = re.compile(
     r"(?:\^|\*\*)[\s{(]{0,4}-?(?:\d{5}|[\d.a-z]{1,12}[\s})]{0,4}(?:\^|\*\*)[\s{(]{0,4}-?[\d.a-z])|\d{4}[\s})]{0,4}!"
 )
+_PRIME = np.uint64(1_099_511_628_211)
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 # Without what Python calls a word character and is a digit: indices, powers, fractions, circled numbers.
 _LETTERS = re.compile(r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff]")
@@ -105,12 +114,20 @@ def several_answers(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 
 def unbounded_answer(candidate: Candidate, settings: ColdsetSettings) -> bool:
-    """The answer holds a power tower, a power of over four digits or a factorial of over three, and the gold none.
+    """The answer holds a power tower, a huge power or factorial, and the gold none; or is far longer or deeper nested.
 
     No question has such an answer, and working one out takes a grading process its whole time.
     """
     answer = candidate.final_answer or ""
+    if len(answer) > 10 * len(candidate.gold) + 400 or _depth(answer) > _depth(candidate.gold) + 8:
+        return True
     return _UNBOUNDED.search(answer) is not None and _UNBOUNDED.search(candidate.gold) is None
+
+
+def _depth(text: str) -> int:
+    """How deep braces and brackets are nested."""
+    steps = ((char in "{([") - (char in "})]") for char in text)
+    return max(accumulate(steps, initial=0))
 
 
 def too_long(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -139,10 +156,14 @@ def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     n = settings.repetition_ngram
     if len(words) < 10 * n:
         return False
-    counts: dict[tuple[str, ...], int] = {}
-    for gram in zip(*(words[start:] for start in range(n)), strict=False):
-        counts[gram] = counts.get(gram, 0) + 1
-    return max(counts.values()) * n > settings.repetition_share * len(words)
+    # Equal n-grams are counted by a polynomial hash over all places at once; 64 bits do not collide by chance.
+    codes = np.fromiter(map(hash, words), np.int64, len(words)).view(np.uint64)
+    places = len(words) - n + 1
+    grams = np.zeros(places, np.uint64)
+    for start in range(n):
+        grams = grams * _PRIME + codes[start : start + places]
+    most = int(np.unique(grams, return_counts=True)[1].max())
+    return most * n > settings.repetition_share * len(words)
 
 
 def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -154,12 +175,14 @@ def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def assistant_talk(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The reasoner speaks of itself as a model, or says that it cannot see."""
-    return _ASSISTANT.search(candidate.chain) is not None
+    low = candidate.chain.lower()
+    return any(mark in low for mark in _ASSISTANT_MARKS) and _ASSISTANT.search(candidate.chain) is not None
 
 
 def leak(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The polished chain still speaks of a description."""
-    return settings.polish and _LEAK.search(candidate.chain) is not None
+    low = candidate.chain.lower()
+    return settings.polish and any(mark in low for mark in MARKS) and _LEAK.search(candidate.chain) is not None
 
 
 def contradiction(candidate: Candidate, settings: ColdsetSettings) -> bool:

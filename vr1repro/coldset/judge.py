@@ -122,7 +122,8 @@ def _judge_one(
     done.decided.append(decided)
     done.lines.append(dump_line(trace))
     done.sources.append(problem.source)
-    may_stay = not isinstance(decided, str)
+    # An outcome is a string too; only right ones and those still to be compared may stay.
+    may_stay = decided is Outcome.RIGHT or isinstance(decided, Pair)
     done.words.append((words.count(chain), len(chain.split())) if may_stay else (Counter(), 0))
     # What is rejected for sure is not written, so its texts need not travel.
     return exported(problem, chain if may_stay else "")

@@ -6,14 +6,13 @@ number of shards nor the order of their arrival can be seen in them.
 """
 
 import json
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Work
+from vr1repro.answers.grade import Grader, Work, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
@@ -128,9 +127,8 @@ def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> I
     if workers <= 1:
         yield from ((part, judge(part, settings)) for part in parts)
         return
-    context = multiprocessing.get_context("forkserver")
     waiting: deque[tuple[Part, Future[Judged]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fork_server()) as pool:
         for part in parts:
             waiting.append((part, pool.submit(judge, part, settings)))
             if len(waiting) > 2 * workers:

@@ -35,13 +35,14 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     )
 )  # fmt: skip
 # What every rule needs; most chains have none of it.
-_MAY = re.compile(r"description|caption|the text |the user ", re.IGNORECASE)
+MARKS = ("description", "caption", "the text ", "the user ")
 
 
 def polish(chain: str) -> tuple[str, Counter[str]]:
     """Apply every rule in order. Returns the new chain and how often each rule replaced something."""
     counts: Counter[str] = Counter()
-    if _MAY.search(chain) is None:
+    low = chain.lower()
+    if not any(mark in low for mark in MARKS):
         return chain, counts
     for name, pattern, replacement in _RULES:
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from rich.progress import Progress
 
@@ -131,6 +132,24 @@ def test_traces_say_why(tmp_path: Path) -> None:
     assert traces["2"].rejected is None
     assert traces["2"].chain == "The image shows 2."
     assert traces["3"].rejected == "answer-wrong"
+
+
+def test_the_set_holds_chains_for_trl_and_llama_factory(tmp_path: Path) -> None:
+    run(tmp_path, Counting(), Counting())
+    report = build(tmp_path, PROBLEMS, [tmp_path / "drafts.jsonl"], tmp_path)
+    rows = pq.read_table(tmp_path / "coldset.parquet").to_pylist()
+    reply = "<think>The image shows 2.</think><answer> Final Answer:3 </answer>"
+    row = next(row for row in rows if row["id"] == "2")
+    assert json.loads(row["metadata"])["completion"] == reply == row["output"]
+    assert row["messages"] == [
+        {"role": "user", "content": "What is 2+1?"}, {"role": "assistant", "content": reply},
+    ]  # fmt: skip
+    assert row["instruction"] == "<image>What is 2+1?"
+    assert row["image"]["bytes"] == b"picture 2"
+    assert report["mean_words"] == 4
+    assert (tmp_path / "README.md").read_text().startswith("---\nlicense: other")
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert info["vision_r1_cold"]["columns"]["images"] == "image"
 
 
 def test_a_draft_without_its_problem_is_named(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ def candidate(
         ("several-answers", candidate(rest="<answer> 7 </answer><answer> 8 </answer>"), candidate(rest="<answer> 7")),
         ("unbounded-answer", candidate(answer="9^{9^{9}}"), candidate(answer="2^{10} + x^{n+1}")),
         ("unbounded-answer", candidate(answer="10**99999"), candidate(answer="10^{9999}")),
+        (
+            "unbounded-answer",
+            candidate(answer=r"\frac{1}{" * 9 + "2" + "}" * 9),
+            candidate(answer=r"\frac{\sqrt{3}}{2}"),
+        ),
+        ("unbounded-answer", candidate(answer="{" * 5000), candidate(answer="7 " * 100)),
         ("unbounded-answer", candidate(answer="123456!"), candidate(answer="2^{2^{3}}", gold="2^{2^{3}}")),
         ("too-short", candidate(chain="two words"), candidate(chain="now three words")),
         (
