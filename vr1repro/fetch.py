@@ -88,12 +88,13 @@ def snapshot(repository: str, revision: str | None, kind: str, patterns: list[st
     Raises:
         UserError: It cannot be fetched.
     """
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         path = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=patterns)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{repository}: cannot be fetched from the hub ({first}); check the id, the network and HF_TOKEN, or give a"

@@ -1,5 +1,6 @@
 """Load a model with the engine that the config names."""
 
+import re
 from pathlib import Path
 
 from vr1repro.config.evaluation import EndpointSampler, Sampler, TransformersSampler
@@ -42,6 +43,17 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
     return VllmEngine(folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels)
 
 
+def refuse_unknown(model: str) -> None:
+    """Refuse a model that is neither an endpoint nor a folder nor a pinned checkpoint on the hub.
+
+    Raises:
+        UserError: It is none of them.
+    """
+    pinned = re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", model)
+    if not (model.startswith(("http://", "https://")) or Path(model).is_dir() or pinned):
+        raise UserError(f"{model}: not a folder, and not owner/name@<commit of 40 hex digits> on the hub")
+
+
 def _checkpoint(model: str) -> tuple[Path, str]:
     """Folder and weight hash of a checkpoint; one on the hub is fetched (safetensors and configuration only)."""
     folder = Path(model)
@@ -52,8 +64,7 @@ def _checkpoint(model: str) -> tuple[Path, str]:
         if not weights:
             raise UserError(f"{folder}: holds no .safetensors file, so it is no checkpoint that is loaded here")
         return folder, json_sha([file_sha(path) for path in weights])
-    repository, at, commit = model.partition("@")
-    if not at or len(commit) != 40 or repository.count("/") != 1:
-        raise UserError(f"{model}: not a folder, and not owner/name@<commit of 40 hex digits> on the hub")
+    refuse_unknown(model)
+    repository, _, commit = model.partition("@")
     fetched, _ = snapshot(repository, commit, "model", MODEL_FILES)
     return fetched, sha256(f"hub {repository}@{commit}")

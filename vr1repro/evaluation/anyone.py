@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
+from vr1repro.engines.load import refuse_unknown
 from vr1repro.errors import UserError
 from vr1repro.evaluation.bought import bought
 from vr1repro.evaluation.grading import grade_file, summary
@@ -49,6 +50,7 @@ def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
     Raises:
         UserError: A wish is impossible, or model or data cannot be read.
     """
+    refuse_unknown(wishes.model)  # before its benchmarks are fetched
     settings = _settings(wishes)
     sources = _sources(wishes)
     name = wishes.name or wishes.model.rstrip("/").split("/")[-1].replace("@", "-") or "model"

@@ -1,7 +1,7 @@
 """DynaMath: 501 seed questions in ten variants each; the average over all, and the worst case over a seed's variants.
 
-Official: DynaMath/DynaMath@598c3c3, evaluation/opensource_json_eval.py: the reply is JSON with the key `short answer`,
-read with its quirks. `vlmevalkit` (open-compass/VLMEvalKit@e8e78f0, vlmeval/dataset/dynamath.py) asks an LLM where that
+Official: DynaMath/DynaMath@65a346a, evaluation/opensource_json_eval.py: the reply is JSON with the key `short answer`,
+read with its quirks. `vlmevalkit` (open-compass/VLMEvalKit@0b98920, vlmeval/dataset/dynamath.py) asks an LLM where that
 fails, and takes any text answer that the gold contains, the empty one included; the paper's copy of it asks the LLM for
 every row (a misspelt key). lmms-eval's scoring of DynaMath is not stated in our sources, so it is no profile here.
 """
