@@ -51,6 +51,9 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, help="How many evaluation seeds.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions of each benchmark.")] = None,
     engine: Annotated[str, typer.Option(help="transformers, vllm, or openai for an endpoint.")] = "",
+    engine_options: Annotated[
+        str, typer.Option(help="Further keys of `evaluation.engine` as a JSON object, for example a server's `extra`.")
+    ] = "{}",
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a batch (transformers).")] = 16,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy. The paper's evaluation code: 0.6.")] = 0.6,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="The paper's evaluation code: 0.95.")] = 0.95,
@@ -65,7 +68,7 @@ def evaluate(
     asked = anyone.Wishes(
         model=model, benchmarks=benchmarks.split(","), data=data or [], protocols=protocol.split(","), profile=profile,
         seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
-        max_tokens=max_tokens, preset=preset, threads=threads, name=name,
+        max_tokens=max_tokens, preset=preset, threads=threads, name=name, engine_options=engine_options,
     )  # fmt: skip
     typer.echo(anyone.evaluate_and_grade(asked, out))
 

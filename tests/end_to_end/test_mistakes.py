@@ -18,6 +18,8 @@ import pytest
         (["evaluate", "--model", ".", "--data", "mathvista", "--out", "o"], "must be SLUG=PATH"),
         (["grade", "--benchmark", "mathvista", "--responses", "r", "--questions", "q", "--out", "o"],
          "q: cannot be read"),
+        (["evaluate", "--model", ".", "--engine-options", "{", "--out", "o"], "--engine-options: not JSON"),
+        (["evaluate", "--model", ".", "--engine-options", '{"batch": 1}', "--out", "o"], "--engine-options: batch"),
         (["check", "none.yaml"], "none.yaml"),
         (["watch", "none"], "no training here yet"),
         (["keep", "--config", "none/config.yaml", "--out", "o"], "no finished run here"),

@@ -1,5 +1,6 @@
 """`vr1repro evaluate`: anyone's model, without a config file and without Snakemake."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Wishes:
     preset: str
     threads: int
     name: str | None
+    engine_options: str = "{}"
 
 
 def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
@@ -111,6 +113,13 @@ def _settings(wishes: Wishes) -> EvaluationSettings:
     if kind == "transformers":
         engine["batch_size"] = wishes.batch_size
     try:
+        options = json.loads(wishes.engine_options)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--engine-options: not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(options, dict):
+        raise UserError("--engine-options: must be a JSON object, keys of `evaluation.engine` in config/README.md")
+    engine |= options
+    try:
         return EvaluationSettings.model_validate(
             {
                 "benchmarks": wishes.benchmarks,
@@ -125,4 +134,6 @@ def _settings(wishes: Wishes) -> EvaluationSettings:
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
+        if option == "engine" and len(first["loc"]) > 2:
+            option = f"engine-options: {first['loc'][2]}"
         raise UserError(f"--{option}: {first['msg']}") from None
