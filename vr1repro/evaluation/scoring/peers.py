@@ -6,7 +6,8 @@ row, and without one the verdict is `judge_error`, where the peers themselves co
 
 Sources: open-compass/VLMEvalKit, vlmeval/utils/matching_util.py (read at 134b4ea) and vlmeval/dataset/utils/
 {mathvista (0981827), mathverse (8beb24a), mathv (1344ef2), mmmath (described at e8e78f0)}.py;
-EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/{mathvista (0893c50), mathvision (01c59c1), mathverse (described at 75571cf)}.
+EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/{mathvista (0893c50), mathvision (01c59c1), mathverse (described at
+75571cf)}.
 """
 
 import re
