@@ -14,6 +14,7 @@ rule bridge_shard:
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.bridge.threads
+    priority: 20
     resources:
         **needs("bridge"),
     params:

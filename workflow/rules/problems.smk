@@ -10,7 +10,7 @@ rule make_problems:
         f"{ROOT}/benchmarks/problems/{{set}}.jsonl"
     conda:
         TRAINING_ENV
-    threads: CONFIG.resources.prepare.threads
+    threads: 1
     resources:
         **needs("prepare"),
     params:

@@ -1,4 +1,5 @@
-# Cold-start initialisation and GRPO stages. A stage starts from the checkpoint that the stage before it wrote.
+# Cold-start initialisation and GRPO stages. A stage starts from the checkpoint that the stage before it wrote. What later
+# stages wait for goes before evaluations (priority).
 
 
 rule train_sft:
@@ -15,6 +16,7 @@ rule train_sft:
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.sft.threads
+    priority: 10
     resources:
         **needs("sft"),
     params:
@@ -43,6 +45,7 @@ rule train_rl_stage:
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.rl.threads
+    priority: 10
     resources:
         **needs("rl"),
     params:
