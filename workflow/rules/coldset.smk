@@ -11,10 +11,10 @@ rule bridge_shard:
         f"{ROOT}/logs/coldset/bridge-{{shard}}.log",
     benchmark:
         f"{ROOT}/benchmarks/coldset/bridge-{{shard}}.jsonl"
+    priority: 20
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.bridge.threads
-    priority: 20
     resources:
         **needs("bridge"),
     params:

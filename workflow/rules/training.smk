@@ -13,10 +13,10 @@ rule train_sft:
         f"{ROOT}/logs/train/{{start}}/s{{seed}}/sft.log",
     benchmark:
         f"{ROOT}/benchmarks/train/{{start}}/s{{seed}}/sft.jsonl"
+    priority: 10
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.sft.threads
-    priority: 10
     resources:
         **needs("sft"),
     params:
@@ -42,10 +42,10 @@ rule train_rl_stage:
         f"{ROOT}/logs/train/{{arm}}/s{{seed}}/stage{{stage}}.log",
     benchmark:
         f"{ROOT}/benchmarks/train/{{arm}}/s{{seed}}/stage{{stage}}.jsonl"
+    priority: 10
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.rl.threads
-    priority: 10
     resources:
         **needs("rl"),
     params:
