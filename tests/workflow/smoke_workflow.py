@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,13 @@ class Workflow:
                 assert time.time() - began < timeout_s, f"none of {logs} began"
                 time.sleep(0.05)
             time.sleep(1)  # let the job load and work
-            os.killpg(process.pid, signal.SIGINT)  # what a terminal does: workflow and jobs alike
-            process.wait(timeout=60)
+            # What a terminal does: workflow and jobs alike. A job that is importing may swallow the first.
+            for _ in range(6):
+                os.killpg(process.pid, signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=20)
+                    break
+            assert process.poll() is not None, "Ctrl-C does not end it"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
