@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def heed_interrupts() -> None:
+    """What a shell started in the background ignores, its children ignore too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Workflow:
     """Snakemake over the smoke config in a folder of its own."""
@@ -53,7 +58,7 @@ class Workflow:
         began = time.time()
         process = subprocess.Popen(
             self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=heed_interrupts,
         )  # fmt: skip
         try:
             while not (found := [log for log in logs if self._written_since(log, began)]):

@@ -61,9 +61,11 @@ def test_a_sparkline_fits_and_spans_its_range(values: list[float], width: int) -
 
 def test_ctrl_c_ends_the_watching(run: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "vr1repro.cli", "watch", str(run), "--every", "0.2"], stdout=subprocess.PIPE, text=True
-    )
-    time.sleep(3)
+        [sys.executable, "-m", "vr1repro.cli", "watch", str(run), "--every", "0.2"], stdout=subprocess.PIPE, text=True,
+        # Tests that run in the background of a shell ignore it, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    time.sleep(5)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 0
