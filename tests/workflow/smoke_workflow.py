@@ -28,9 +28,14 @@ class Workflow:
         """The run's results."""
         return self.folder / "results" / "smoke"
 
+    @property
+    def source(self) -> Path:
+        """Where the rules and the package come from; Python looks in the working directory first."""
+        return self.package or self.repo
+
     def command(self, *words: str) -> list[str]:
         """The command line, one core, so that interruptions meet the stages in order."""
-        source = self.package or self.repo
+        source = self.source
         command = [sys.executable, "-m", "snakemake", *words, "-s", str(source / "Snakefile"), "--rerun-incomplete"]
         return [*command, "--directory", str(self.folder), "--cores", "1",
                 "--configfile", str(source / "config" / "smoke.yaml")]  # fmt: skip
@@ -45,7 +50,9 @@ class Workflow:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
-        return subprocess.run(self.command(*words), capture_output=True, text=True, env=self.environment, check=False)
+        return subprocess.run(
+            self.command(*words), capture_output=True, text=True, env=self.environment, check=False, cwd=self.source
+        )
 
     def finish(self) -> None:
         """Run to the end and show the logs of what failed."""
@@ -57,7 +64,8 @@ class Workflow:
         """Press Ctrl-C when the first of some jobs begins, seen by its log under `logs/`; says which it was."""
         began = time.time()
         process = subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment,
+            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=self.environment, cwd=self.source,
             start_new_session=True, preexec_fn=heed_interrupts,
         )  # fmt: skip
         try:
