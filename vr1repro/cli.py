@@ -1,4 +1,4 @@
-"""The command line: `vr1repro evaluate`, `grade`, `config` and what the workflow's rules call (`vr1repro stage`)."""
+"""The command line: evaluate, grade, look at and keep runs; and what the workflow's rules call (`vr1repro stage`)."""
 
 import os
 import sys

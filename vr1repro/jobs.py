@@ -152,6 +152,7 @@ def build_coldset(
     write_costs([path.parent for path in drafts], found["kept"], out / "cost.json")
     inputs = {**{name: file_sha(path) for name, path in sources.items()}}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
+    inputs |= {"overlap": file_sha(overlap / PAIRS)} if overlap is not None else {}
     kept = {"problems": found["problems"], "kept": found["kept"]}
     values = settings.coldset.model_dump(mode="json", exclude={"shards"})
     shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]

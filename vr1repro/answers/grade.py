@@ -18,6 +18,7 @@ from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, deep, gold_t
 from vr1repro.records import Outcome
 
 T = TypeVar("T")
+Made = TypeVar("Made", covariant=True)
 
 # What may wait for a hard item ahead of it, and how many hard items are given to the pool ahead of time.
 _WINDOW = 4096
@@ -27,7 +28,7 @@ _WORKER = "vr1repro.answers.worker"
 
 
 @dataclass(frozen=True)
-class Work(Generic[T]):
+class Work(Generic[Made]):
     """An item that a worker has to decide.
 
     Attributes:
@@ -39,8 +40,8 @@ class Work(Generic[T]):
 
     call: Callable[..., Any]
     args: tuple[Any, ...]
-    done: Callable[[Any], T]
-    failed: Callable[[Outcome], T]
+    done: Callable[[Any], Made]
+    failed: Callable[[Outcome], Made]
 
 
 @dataclass(frozen=True)

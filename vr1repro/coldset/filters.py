@@ -6,7 +6,7 @@ uses the grader that the reward and the benchmarks use, and every other rule nam
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, groupby
@@ -15,7 +15,7 @@ import numpy as np
 
 from vr1repro.answers.completion import ANSWER_OPEN, TAGS, THINK_CLOSE, THINK_OPEN
 from vr1repro.answers.extract import final_answer
-from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.answers.grade import Pair
 from vr1repro.answers.units import MAX_ANSWER, number, plain, split_unit
 from vr1repro.coldset.polish import MARKS
 from vr1repro.config.coldset import ColdsetSettings
@@ -237,20 +237,6 @@ def first_rule(candidate: Candidate, settings: ColdsetSettings) -> str | None:
 def pair(candidate: Candidate) -> Pair:
     """What the grader is to compare."""
     return Pair(candidate.gold, candidate.final_answer, candidate.choices)
-
-
-def rejections(candidates: Iterable[Candidate], settings: ColdsetSettings, grader: Grader) -> Iterator[str | None]:
-    """The name of the rule that rejects each candidate, in order; None for those kept.
-
-    The cheap rules come first; only what they leave reaches the grader.
-    """
-
-    def items() -> Iterator[str | Outcome | Work[str | Outcome]]:
-        for candidate in candidates:
-            yield first_rule(candidate, settings) or pair(candidate).work()  # type: ignore[misc]
-
-    for result in grader.stream(items()):
-        yield ANSWER_RULES.get(result) if isinstance(result, Outcome) else result
 
 
 def split_reply(text: str) -> tuple[str, str | None]:

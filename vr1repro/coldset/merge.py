@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Work, fork_server
+from vr1repro.answers.grade import Grader, Pair, Work, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
@@ -146,7 +146,7 @@ def _items(
     for part, done in judged:
         held.append((part, done))
         for item in done.decided:
-            yield item if isinstance(item, str) else item.work()  # type: ignore[misc]
+            yield item.work() if isinstance(item, Pair) else item
 
 
 def _settled(

@@ -74,6 +74,7 @@ _READERS: dict[str, Callable[[Config], Any]] = {
     "repo.settings.vision-r1.sft.cutoff-len.setting": lambda config: config.sft.cutoff,
     "repo.settings.vision-r1.sft.per-device-train-batch-size.setting": lambda config: config.sft.device_batch,
     "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting": _accumulation,
+    "repo.settings.vision-r1.sft.save-steps.setting": lambda config: config.sft.launch.save_every or None,
     "v1-v4.settings.vision-r1.rl.grpo-clip-epsilon.setting": lambda config: config.rl.epsilon,
     "v1-v4.settings.vision-r1.rl.grpo-kl-beta.setting": lambda config: config.rl.beta,
     "v1.settings.vision-r1.rl.rl-gpus-h800-80g.setting": _gpus("rl"),

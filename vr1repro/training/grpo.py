@@ -10,8 +10,8 @@ Deviations from the paper, beside the values that it does not state (docs/DEVIAT
    rollout both ratios are 1 and the gradients agree up to how tokens are averaged (`rl.loss`).
 3. Optimizer and learning-rate schedule start afresh at a stage border; the paper does not say what happens there.
 
-Laptop: `vr1repro rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1`
-Many GPUs: `accelerate launch ... -m vr1repro.cli rl ...`, which is what the rule runs.
+Laptop: `vr1repro stage rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1 --out DIR`
+Many GPUs: `accelerate launch ... -m vr1repro.cli stage rl ...`, which is what the rule runs.
 """
 
 import os

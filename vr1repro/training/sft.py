@@ -6,8 +6,8 @@ Deviations from the paper:
 2. Rows over the cutoff are left out and counted; LLaMA-Factory cuts them, which ends a chain without its answer.
 3. What train.yaml leaves to the framework's defaults (frozen vision tower, image size) is explicit config here.
 
-Laptop: `vr1repro sft --config results/micro/config.yaml --start ci --seed 1`
-Eight GPUs: `accelerate launch --num_processes 8 -m vr1repro.cli sft ...`, which is what the rule runs.
+Laptop: `vr1repro stage sft --config results/micro/config.yaml --start ci --seed 1 --out DIR`
+Eight GPUs: `accelerate launch --num_processes 8 -m vr1repro.cli stage sft ...`, which is what the rule runs.
 """
 
 from pathlib import Path

@@ -19,6 +19,7 @@ from vr1repro.training import guards
 from vr1repro.training.resume import Resumable
 from vr1repro.training.shared_prefix import GroupTrainer
 
+_PICTURES = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 PHASES = ("generate", "reward", "log_probs", "update")
 
 
@@ -81,14 +82,13 @@ class _Additions(Resumable, GRPOTrainer):
     def _check_log_probs(self, batch: dict[str, Any]) -> None:
         """The first rollout's log-probabilities: this trainer's against stock TRL's and the sampling engine's."""
         mask = batch["completion_mask"]
-        keys = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
         arguments = (
             self.model,
             torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1),
             torch.cat([batch["prompt_mask"], mask], 1),
             mask.shape[1],
         )
-        pictures = {key: batch.get(key) for key in keys}
+        pictures = {key: batch.get(key) for key in _PICTURES}
         with torch.no_grad():
             ours, _, _ = self._get_per_token_logps_and_entropies(*arguments, **pictures)
             if isinstance(self, GroupTrainer):
@@ -121,7 +121,7 @@ class _Additions(Resumable, GRPOTrainer):
             torch.cat([inputs["prompt_mask"], mask], 1),
             tokens,
             compute_entropy=True,
-            **{key: inputs.get(key) for key in ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")},
+            **{key: inputs.get(key) for key in _PICTURES},
         )
         now = (log_probs * mask).sum(1)
         old = inputs.get("old_per_token_logps")

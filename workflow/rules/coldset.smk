@@ -48,7 +48,7 @@ rule build_coldset:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.coldset.merge"),
+        code=code_hash("vr1repro.coldset.merge", "vr1repro.coldset.spending"),
         settings=settings(CONFIG.coldset),
         overlap=f"--overlap {PLAN.overlap()}" if CONFIG.coldset.overlap.drop else "",
     shell:
@@ -75,7 +75,7 @@ rule overlap:
     params:
         config=RESOLVED,
         out=subpath(output.pairs, parent=True),
-        code=code_hash("vr1repro.problems.overlap"),
+        code=code_hash("vr1repro.problems.overlap_files"),
         settings=settings(CONFIG.coldset.overlap),
     shell:
         "vr1repro stage overlap --config {params.config} --out {params.out} > {log} 2>&1"

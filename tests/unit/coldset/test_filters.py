@@ -1,8 +1,9 @@
 import pytest
 
 from vr1repro.answers.grade import Grader
-from vr1repro.coldset.filters import RULES, Candidate, rejections, split_reply
+from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, first_rule, pair, split_reply
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
+from vr1repro.records import Outcome
 
 SETTINGS = ColdsetSettings(
     sources=["s"],
@@ -107,6 +108,11 @@ def test_a_script_is_foreign_only_where_the_config_says_so() -> None:
     assert RULES["language"](candidate(chain="so 7"), SETTINGS.model_copy(update={"languages": ["cjk"]}))
 
 
+def graded(row: Candidate) -> Outcome:
+    with Grader() as grader:
+        return next(grader.grade([pair(row)]))
+
+
 def test_the_first_rule_that_fires_names_the_rejection_and_order_is_kept() -> None:
     rows = [
         candidate(),
@@ -115,8 +121,7 @@ def test_the_first_rule_that_fires_names_the_rejection_and_order_is_kept() -> No
         candidate(gold=r"\frac{14}{2}"),
         candidate(answer=None),
     ]
-    with Grader() as grader:
-        found = list(rejections(rows, SETTINGS, grader))
+    found = [first_rule(row, SETTINGS) or ANSWER_RULES.get(graded(row)) for row in rows]
     assert found == [None, "answer-wrong", "truncated", None, "no-answer"]
 
 
