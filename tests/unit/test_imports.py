@@ -13,7 +13,7 @@ FLOORS = {
     **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,
-    **dict.fromkeys(["jobs", "cli"], 5),
+    **dict.fromkeys(["commands", "jobs", "cli"], 5),
 }
 
 

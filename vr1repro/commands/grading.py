@@ -1,0 +1,146 @@
+"""Commands on saved responses: `vr1repro grade`, `compare-graders`, `extract`, `judge`, `equivalent`, `agreement`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath, dynamath or mathvision.")]
+Responses = Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")]
+Questions = Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")]
+Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one comparison; past it the worker is killed.")]
+Endpoint = Annotated[
+    str | None, typer.Option(help="OpenAI-compatible endpoint. Without one the cache alone is replayed.")
+]
+JudgeModel = Annotated[str, typer.Option(help="The LLM's name at its endpoint; part of each cache key.")]
+Cache = Annotated[Path, typer.Option(help="JSONL of the LLM's replies by request hash; made where it is missing.")]
+Examples = Annotated[
+    Path | None, typer.Option(help="Text file of few-shot examples, for the official prompt; not shipped.")
+]
+Concurrency = Annotated[int, typer.Option(min=1, help="Requests in flight.")]
+RequestTimeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")]
+Retries = Annotated[int, typer.Option(min=0, help="Tries after a failed request.")]
+
+
+def grade(
+    benchmark: Benchmark,
+    responses: Responses,
+    questions: Questions,
+    out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
+    profile: Annotated[
+        str,
+        typer.Option(help="official, rule, vlmevalkit, lmms-eval (not MM-Math) or strict (MM-Math)."),
+    ] = "rule",
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+    protocol: Annotated[
+        str | None, typer.Option(help="Which attempt counts: single or paper. By default every row is graded.")
+    ] = None,
+    legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
+) -> None:
+    """Score saved responses; prints the overall score and the benchmark's sub-scores."""
+    from vr1repro.evaluation.grading import grade_file, summary
+    from vr1repro.evaluation.protocols import named
+
+    scores = grade_file(
+        benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
+        protocol=named(protocol) if protocol else None,
+    )  # fmt: skip
+    typer.echo(summary(scores))
+
+
+def compare_graders(
+    benchmark: Benchmark,
+    responses: Responses,
+    questions: Questions,
+    out: Annotated[Path, typer.Option(help="Folder for verdicts, tables and the page of rows that differ.")],
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+    protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
+) -> None:
+    """Score saved responses under every profile, and show where the profiles differ and why."""
+    from vr1repro.evaluation import matrix
+    from vr1repro.evaluation.protocols import named
+
+    typer.echo(
+        matrix.compare(
+            benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
+            protocol=named(protocol) if protocol else None,
+        )
+    )  # fmt: skip
+    typer.echo(f"page: {out / 'index.html'}")
+
+
+def extract(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`.")],
+    questions: Questions,
+    out: Annotated[Path, typer.Option(help="The same rows with `extraction`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    last_words: Annotated[int | None, typer.Option(min=1, help="Keep only a response's last words.")] = None,
+    concurrency: Concurrency = 16,
+    timeout: RequestTimeout = 120.0,
+    retries: Retries = 3,
+) -> None:
+    """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.extract_file(
+        benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
+    )
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
+def judge(
+    benchmark: Benchmark,
+    responses: Annotated[Path, typer.Option(help="JSONL with an id, `response` and, but for lmms-eval, `extraction`.")],
+    questions: Questions,
+    out: Annotated[Path, typer.Option(help="The same rows with `judgement`, for `grade`.")],
+    cache: Cache,
+    model: JudgeModel,
+    profile: Annotated[str, typer.Option(help="Scoring profile that the judgement is for.")] = "official",
+    endpoint: Endpoint = None,
+    examples: Examples = None,
+    concurrency: Concurrency = 16,
+    timeout: RequestTimeout = 120.0,
+    retries: Retries = 3,
+) -> None:
+    """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
+    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.llm import Asker
+
+    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
+    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+
+
+def equivalent(
+    pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
+    out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
+    workers: Workers = 1,
+    timeout: Timeout = 5.0,
+) -> None:
+    """Compare bare pairs of a gold and a predicted answer."""
+    from vr1repro.evaluation.grading import equivalent_file
+
+    for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
+        typer.echo(f"{outcome.value:12} {n}")
+
+
+def agreement(
+    data: Annotated[Path, typer.Option(help="Folder of public outputs: mathvista/, mathvision/, r1v/, grader_cases/.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.csv and grader_cases.csv.")],
+    workers: Workers = 1,
+) -> None:
+    """Measure our graders against other people's published verdicts, file by file."""
+    from vr1repro.evaluation import agreement as measured
+
+    rows, disagreements = measured.measure(data, workers=workers)
+    measured.write(rows, disagreements, out)
+    typer.echo(measured.table(rows))

@@ -1,0 +1,58 @@
+"""Commands on runs: `vr1repro check`, `watch`, `keep`, `redraw`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(config: Annotated[Path, typer.Argument(help="A config file.")]) -> None:
+    """Check a config and list what it makes."""
+    from vr1repro.config.loader import load
+    from vr1repro.config.plan import Plan
+
+    plan = Plan(load(config))
+    for arm in plan.config.run_arms:
+        for checkpoint in plan.final_checkpoints(arm):
+            typer.echo(f"{arm:24} {plan.checkpoint_model(checkpoint)}")
+
+
+def watch(
+    run: Annotated[Path, typer.Argument(help="A run's folder, results/<run>.")],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once.")] = False,
+) -> None:
+    """Watch a run's training: curves, reward outcomes, times, sampled completions. Ctrl-C ends the watching only."""
+    from vr1repro.reporting.watch import watch as show
+
+    show(run, every, once)
+
+
+def keep(
+    config: Annotated[Path, typer.Option(help="The run's resolved config, results/<run>/config.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],
+) -> None:
+    """Keep a finished run as one small archive of its evidence, without weights."""
+    from vr1repro.reporting import reference
+
+    size = reference.keep(config.parent, out)
+    typer.echo(f"{out / reference.EVIDENCE}: {size / 1e6:.1f} MB")
+
+
+def redraw(
+    reference: Annotated[Path, typer.Option(help="A kept run.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
+) -> None:
+    """Make the tables, figures and page of a kept run again, from its archive alone."""
+    from vr1repro.reporting import build
+    from vr1repro.reporting import reference as kept
+
+    config = reference / kept.CONFIG
+    with kept.opened(reference) as run:
+        results, plan = build.open_run(config, run)
+        build.make_tables(results, out / "tables", plan.config)
+        build.make_scores(results, out / "tables" / "scores.csv")
+        build.make_figures(results, out / "figures")
+        text = config.read_text(encoding="utf-8")
+        build.make_report(results, out / "report" / "index.html", out / "figures", text, plan.config)
+        typer.echo(build.summary(results))
