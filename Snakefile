@@ -25,3 +25,8 @@ rule all:
     default_target: True
     input:
         f"{ROOT}/report/index.html",
+
+
+onstart:
+    # One head a folder, jobs of a dead one are named, and an outage of Slurm's controller is waited out (docs/cluster.md).
+    begin_run(workflow)

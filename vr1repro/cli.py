@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vr1repro import __version__, jobs
-from vr1repro.commands import data, evaluating, grading, runs
+from vr1repro.commands import cluster, data, evaluating, grading, runs
 from vr1repro.errors import UserError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ for _command in (
     runs.watch,
     runs.keep,
     runs.redraw,
+    cluster.recover,
 ):
     app.command()(_command)
 

@@ -10,7 +10,7 @@ import pytest
 
 FLOORS = {
     **dict.fromkeys(["errors", "records", "provenance", "progress", "config", "published"], 1),
-    **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch"], 2),
+    **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch", "cluster"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,
     **dict.fromkeys(["commands", "jobs", "cli"], 5),

@@ -1,6 +1,7 @@
 # Shared by all rule files. The checked config, the plan of its artefacts, and the values that rules rerun on.
 import shlex
 
+from vr1repro.cluster import head, plugin
 from vr1repro.config import loader
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.errors import UserError
@@ -110,3 +111,17 @@ def stage_manifests(arms):
 
 def unique(paths):
     return list(dict.fromkeys(paths))
+
+
+def begin_run(workflow):
+    """Take this folder's place before the first job; on Slurm also mend the executor plugin. Jobs do neither."""
+    if workflow.remote_exec:
+        return
+    slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        head.begin(Path.cwd(), slurm)
+        if slurm:
+            chosen = workflow.executor_settings
+            plugin.mend(chosen.status_command, chosen.init_seconds_before_status_checks)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

@@ -1,0 +1,89 @@
+"""Four habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
+
+- `get_min_job_age` asks the controller at every look, and where the controller is away for a moment the plugin turns to
+  sacct. It is asked once, at the start.
+- `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job it waits for:
+  the run hangs for ever. Here it asks again, and after a while ends the run with one line.
+- `get_account`, `validate_account` fail where sacct or sacctmgr are absent, and misread them where accounting is off.
+  sbatch knows the user's default account, and refuses a wrong one itself.
+"""
+
+import asyncio
+import os
+import re
+import time
+from typing import Any
+
+from vr1repro.cluster import slurm
+from vr1repro.errors import UserError
+
+# How long Slurm's controller may be away.
+PATIENCE_S = float(os.environ.get("VR1REPRO_SLURM_PATIENCE_S", "300"))
+PAUSE_S = 3.0
+REPLACED = ("get_min_job_age", "query_job_status", "get_account", "validate_account")
+
+
+def mend(status_command: str, interval_s: float) -> None:
+    """Replace the four, after a look whether finished jobs can be seen at all.
+
+    Args:
+        status_command: The plugin's setting, squeue or sacct.
+        interval_s: Its seconds between looks.
+
+    Raises:
+        UserError: Slurm does not answer, finished jobs would go unseen, or the plugin is not the one that is known.
+    """
+    import snakemake_executor_plugin_slurm as plugin
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    config = slurm.settings()
+    age = min_job_age(config)
+    refuse_unseen(config, age, status_command, interval_s)
+    if missing := [name for name in REPLACED if not hasattr(plugin, name)]:
+        raise UserError(
+            f"snakemake-executor-plugin-slurm: has no {missing[0]}; install the version that envs/cluster.txt pins"
+        )
+    ask = plugin.query_job_status
+
+    async def patient(command: str, logger: Any) -> Any:
+        began = None
+        while (found := await ask(command, logger)) == (None, None):
+            if began is None:
+                began = time.monotonic()
+                logger.warning(f"Slurm does not answer ({command.split()[0]}); asking again for {PATIENCE_S:.0f} s.")
+            elif time.monotonic() - began > PATIENCE_S:
+                raise WorkflowError(
+                    f"Slurm has not answered for {PATIENCE_S:.0f} s. Its jobs may go on: when it is back, run"
+                    " `vr1repro recover`, then start again."
+                )
+            await asyncio.sleep(PAUSE_S)
+        if began is not None:
+            logger.warning(f"Slurm answers again, after {time.monotonic() - began:.0f} s.")
+        return found
+
+    plugin.query_job_status = patient
+    plugin.get_min_job_age = lambda: age
+    plugin.get_account = lambda logger: None
+    plugin.validate_account = lambda account, logger: account
+
+
+def min_job_age(config: dict[str, str]) -> int:
+    """Seconds for which the controller remembers a finished job; 0 where it does not say."""
+    match = re.match(r"\d+", config.get("MinJobAge", ""))
+    return int(match[0]) if match else 0
+
+
+def refuse_unseen(config: dict[str, str], age: int, status_command: str, interval_s: float) -> None:
+    """Refuse settings under which the end of a job is never seen.
+
+    Raises:
+        UserError: One line that says which and what to do.
+    """
+    if status_command == "sacct" and config.get("AccountingStorageType", "").endswith("/none"):
+        raise UserError("slurm-status-command: sacct, but this cluster keeps no accounting; leave it at squeue")
+    if status_command == "squeue" and age < 3 * interval_s:
+        raise UserError(
+            f"squeue forgets a finished job after {age} s here (MinJobAge), and is asked every {interval_s:.0f} s: add"
+            f" --slurm-init-seconds-before-status-checks {max(age // 3, 1)}, or --slurm-status-command sacct where"
+            " accounting runs"
+        )
