@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from smoke_workflow import Workflow
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -41,3 +43,17 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prompts = Prompts("Q: {question} A: {answer}", "Q: {question} P: {pseudo_cot}")
     save(*build(lab, prompts, seed=0), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def smoke(repo: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
+    """The finished smoke run, interrupted once. All workers share it; the tests that use it must not change it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "smoke-run"
+    workflow = Workflow(repo, folder)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (workflow.root / "report" / "index.html").exists():
+            folder.mkdir(exist_ok=True)
+            workflow.interrupt_at("train/ci/s1/sft.log")
+            workflow.finish()
+    return workflow

@@ -48,6 +48,7 @@ for _command in (
     runs.watch,
     runs.keep,
     runs.redraw,
+    cluster.plan,
     cluster.recover,
 ):
     app.command()(_command)

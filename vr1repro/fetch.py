@@ -59,7 +59,7 @@ def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSour
     """A benchmark's source once `fetch_benchmark` has linked its files into a folder."""
     path = folder / source.path if source.kind == "hub" and source.path else folder
     adapter = slug if source.adapter == "auto" else source.adapter
-    moved = {"kind": "path", "path": str(path), "id": None, "revision": None, "name": None, "adapter": adapter}
+    moved = {"kind": "path", "path": str(path), "id": None, "revision": None, "adapter": adapter}
     return source.model_copy(update=moved)
 
 

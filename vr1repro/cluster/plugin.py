@@ -1,9 +1,11 @@
-"""Four habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
+"""Five habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
 
 - `get_min_job_age` asks the controller at every look, and where the controller is away for a moment the plugin turns to
   sacct. It is asked once, at the start.
 - `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job it waits for:
   the run hangs for ever. Here it asks again, and after a while ends the run with one line.
+- Looks are put off by ten seconds more each time that nothing has ended, up to three minutes; the option names an interval,
+  so that is what it is.
 - `get_account`, `validate_account` fail where sacct or sacctmgr are absent, and misread them where accounting is off.
   sbatch knows the user's default account, and refuses a wrong one itself.
 """
@@ -24,7 +26,7 @@ REPLACED = ("get_min_job_age", "query_job_status", "get_account", "validate_acco
 
 
 def mend(status_command: str, interval_s: float) -> None:
-    """Replace the four, after a look whether finished jobs can be seen at all.
+    """Replace them, after a look whether finished jobs can be seen at all.
 
     Args:
         status_command: The plugin's setting, squeue or sacct.
@@ -62,6 +64,7 @@ def mend(status_command: str, interval_s: float) -> None:
         return found
 
     plugin.query_job_status = patient
+    plugin.Executor.next_seconds_between_status_checks = property(lambda _: interval_s, lambda _, value: None)
     plugin.get_min_job_age = lambda: age
     plugin.get_account = lambda logger: None
     plugin.validate_account = lambda account, logger: account

@@ -1,10 +1,27 @@
 """Commands around a cluster: `vr1repro plan`, `doctor`, `recover`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def plan(config: Annotated[Path, typer.Option("--configfile", help="A config file.")]) -> None:
+    """Say what a config will take, before anything is paid: jobs, GPUs, hours, disk, API cost of each stage."""
+    from vr1repro.cluster import outlook, slurm
+    from vr1repro.cluster.estimate import estimate
+    from vr1repro.config.loader import load
+    from vr1repro.config.plan import Plan
+
+    costs = estimate(Plan(load(config)))
+    typer.echo("\n".join(outlook.table(costs)))
+    if given := outlook.sources(costs):
+        typer.echo("\nWhat the ranges rest on (v1, v4: versions of the paper):")
+        typer.echo("\n".join(given))
+    lacking = outlook.time_limits(costs) + (outlook.cluster_lacks(costs) if slurm.installed() else [])
+    if lacking:
+        typer.echo("\nWhat is lacking:")
+        typer.echo("\n".join(lacking))
 
 
 def recover(

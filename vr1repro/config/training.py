@@ -67,6 +67,9 @@ class Generation(Section):
     )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
     gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
+    tensor_parallel: int = Field(
+        default=1, gt=0, description="For vllm-colocate: GPUs of a node that share one copy of the model; memory only."
+    )
 
 
 class RlSettings(Section):

@@ -134,7 +134,8 @@ def _open(source: ProblemSource) -> tuple[Iterator[dict[str, Any]], ImageStore |
         wanted = [source.path, *([source.images, f"{source.images}/*"] if source.images else [])]
         folder, _ = snapshot(str(source.id), source.revision, "dataset", wanted)
         return _open_local(source, folder / source.path)
-    return _hub_rows(source, str(source.id)), None
+    folder, _ = snapshot(str(source.id), source.revision, "dataset", None)
+    return _folder_rows(source, folder), None
 
 
 def _open_local(source: ProblemSource, path: Path) -> tuple[Iterator[dict[str, Any]], ImageStore | None]:
@@ -144,7 +145,7 @@ def _open_local(source: ProblemSource, path: Path) -> tuple[Iterator[dict[str, A
         return _file_rows(path), store
     lines = sorted(file for pattern in ("*.jsonl", "*.json") for file in path.glob(pattern))
     if any(path.rglob("*.parquet")) or not lines:
-        return _hub_rows(source, str(path)), store
+        return _folder_rows(source, path), store
     if source.split is not None:
         lines = [file for file in lines if source.split in file.stem] or lines
     if len(lines) > 1:
@@ -192,12 +193,12 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
     yield from rows
 
 
-def _hub_rows(source: ProblemSource, where: str) -> Iterator[dict[str, Any]]:
-    """Rows by the `datasets` library, images left encoded. No code from the hub is ever run."""
+def _folder_rows(source: ProblemSource, folder: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a data set's folder by the `datasets` library, images left encoded. No code in it is ever run."""
     import datasets
 
     try:
-        data = datasets.load_dataset(where, source.name, split=source.split, revision=source.revision)
+        data = datasets.load_dataset(str(folder), source.name, split=source.split)
     except Exception as error:  # the library raises dozens of kinds, from HTTP errors to failed casts
         raise UserError(f"{_name(source)}: cannot be loaded: {type(error).__name__}: {error}") from None
     if isinstance(data, datasets.DatasetDict):

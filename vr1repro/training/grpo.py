@@ -191,6 +191,7 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
         values |= {
             "vllm_mode": "colocate",
             "vllm_gpu_memory_utilization": generation.gpu_memory_utilization,
+            "vllm_tensor_parallel_size": generation.tensor_parallel,
             "vllm_enable_sleep_mode": True,
             "vllm_max_model_length": settings.max_prompt_tokens + stage.max_tokens,
         }

@@ -47,21 +47,34 @@ def settings(*parts):
     return json_sha([part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts])[:16]
 
 
-def needs(kind):
-    """Resources of a kind of job; run time grows with the attempt."""
+def needs(kind, launch=None):
+    """Resources of a kind of job. Run time grows with the attempt, and memory where the job does not fill a GPU node."""
     need = getattr(CONFIG.resources, kind)
-    return {
-        "gpu": need.gpu,
-        "mem_mb": need.mem_mb,
+    found = {
+        "mem_mb": lambda wildcards, attempt: need.mem_mb if need.gpu else need.mem_mb * attempt,
         "runtime": lambda wildcards, attempt: need.runtime * attempt,
     }
+    if launch is None or launch.nodes == 1:
+        return {"gpu": need.gpu, **found}
+    # One task a node starts that node's processes. GPUs are asked for by node: a total could be spread unevenly.
+    gpus = {"gres": f"gpu:{need.gpu}"} if need.gpu else {}
+    each = {"tasks": launch.nodes, "tasks_per_gpu": 0, "cpus_per_task": need.threads * launch.processes}
+    return {"mpi": "srun", "nodes": launch.nodes, **each, **gpus, **found}
 
 
-def launcher(launch):
-    """How a training command starts: plain Python for one process, accelerate for more."""
+def launcher(kind, launch):
+    """How a training command starts: plain Python for one process, torchrun for more, by srun on each of several nodes."""
     if launch.nodes * launch.processes == 1:
         return "vr1repro"
-    return f"accelerate launch --num_machines {launch.nodes} --num_processes {launch.nodes * launch.processes} -m vr1repro.cli"
+    torchrun = f"torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes}"
+    if launch.nodes == 1:
+        return f"{torchrun} --standalone -m vr1repro.cli"
+    need = getattr(CONFIG.resources, kind)
+    srun = f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 --cpu-bind=none"
+    srun += f" --cpus-per-task={need.threads * launch.processes}" + (f" --gres=gpu:{need.gpu}" if need.gpu else "")
+    # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
+    meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
+    return f"{srun} {torchrun} {meet} -m vr1repro.cli"
 
 
 def problem_manifests(names):
@@ -118,6 +131,8 @@ def begin_run(workflow):
     if workflow.remote_exec:
         return
     slurm = workflow.executor_plugin.name == "slurm"
+    if not slurm:
+        refuse_too_small(workflow)
     try:
         head.begin(Path.cwd(), slurm)
         if slurm:
@@ -125,3 +140,22 @@ def begin_run(workflow):
             plugin.mend(chosen.status_command, chosen.init_seconds_before_status_checks)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+GPU_KINDS = {"bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate"}
+
+
+def refuse_too_small(workflow):
+    """On one machine: GPUs must be counted, and no job be scaled down to fewer than it asks for, as Snakemake would."""
+    kinds = {GPU_KINDS[job.rule.name] for job in workflow.dag.needrun_jobs() if job.rule.name in GPU_KINDS}
+    for kind in sorted(kinds):
+        launch = {"sft": CONFIG.sft.launch, "rl": CONFIG.rl.launch}.get(kind)
+        if launch and launch.nodes > 1:
+            raise WorkflowError(f"{kind}.launch.nodes: {launch.nodes} machines need --profile slurm, or set nodes: 1")
+    need = max((getattr(CONFIG.resources, kind).gpu for kind in kinds), default=0)
+    given = workflow.global_resources.get("gpu")
+    if need and (given is None or given < need):
+        raise WorkflowError(
+            f"--resources gpu={given}: a job needs {need} GPUs; give --resources gpu=N with N the GPUs of this machine, and"
+            " a config whose jobs fit (config/evaluate.yaml needs one)"
+        )

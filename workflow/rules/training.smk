@@ -18,9 +18,9 @@ rule train_sft:
         TRAINING_ENV
     threads: CONFIG.resources.sft.threads
     resources:
-        **needs("sft"),
+        **needs("sft", CONFIG.sft.launch),
     params:
-        launcher=launcher(CONFIG.sft.launch),
+        launcher=launcher("sft", CONFIG.sft.launch),
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
         code=code_hash("vr1repro.training.sft"),
@@ -47,9 +47,9 @@ rule train_rl_stage:
         TRAINING_ENV
     threads: CONFIG.resources.rl.threads
     resources:
-        **needs("rl"),
+        **needs("rl", CONFIG.rl.launch),
     params:
-        launcher=launcher(CONFIG.rl.launch),
+        launcher=launcher("rl", CONFIG.rl.launch),
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
         code=code_hash("vr1repro.training.grpo"),

@@ -1,0 +1,122 @@
+"""What happens to a cluster's users, done to the smoke run while it is on one: it ends with the same files."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from cluster_run import QUICK, ClusterRun, finished, wait_a_moment
+from slurm_cluster import eventually
+from smoke_workflow import Workflow
+from test_slurm_recovery import coldset
+
+pytestmark = [pytest.mark.verify, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+BRIDGE = ("stage bridge",)
+
+
+def cancel(run: ClusterRun, job: str) -> None:
+    run.cluster.ask("scancel", job)
+
+
+def kill(run: ClusterRun, job: str) -> None:
+    eventually(lambda: run.processes(*BRIDGE), "no bridge process", 60)
+    for pid in run.processes(*BRIDGE):
+        os.kill(pid, signal.SIGKILL)
+
+
+def take_node_down(run: ClusterRun, job: str) -> None:
+    node = run.cluster.ask("squeue", "-h", "-j", job, "-o", "%N")
+    run.cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    wait_a_moment(5)
+    run.cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+
+
+def restart_controller(run: ClusterRun, job: str) -> None:
+    run.cluster.stop("slurmctld", signal.SIGKILL)
+    wait_a_moment(8)
+    run.cluster.start_controller()
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [(cancel, "CANCELLED"), (kill, "FAILED"), (take_node_down, "NODE_FAIL"), (restart_controller, "COMPLETED")],
+)
+def test_a_fault_ends_with_the_same_files(
+    run: ClusterRun, smoke: Workflow, fault: Callable[[ClusterRun, str], None], state: str
+) -> None:
+    run.forget("coldset")
+    head = run.start("coldset", *QUICK)
+    job = run.until("bridge_shard", head)
+    wait_a_moment(3)
+    fault(run, job)
+    done = run.end_of(head)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert coldset(run) == coldset(smoke)
+    bridges = finished(list(run.cluster.jobs().values()), "bridge_shard")
+    assert state in bridges
+    assert bridges.count("COMPLETED") == 2  # nothing that was complete is run again
+    if state != "COMPLETED":
+        assert f"SLURM status is: '{state}'" in done.stdout
+        assert "results/smoke/logs/coldset/bridge-" in done.stdout
+
+
+def test_over_the_memory_limit_the_next_attempt_gets_more(run: ClusterRun, smoke: Workflow) -> None:
+    run.change("tight.yaml", {"resources": {"bridge": {"mem_mb": 450}}})
+    run.forget("coldset")
+    done = run.run("coldset", *QUICK)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert coldset(run) == coldset(smoke)
+    states = finished(list(run.cluster.jobs().values()), "bridge_shard")
+    assert states.count("COMPLETED") == 2
+    assert set(states) - {"COMPLETED"} <= {"FAILED", "OUT_OF_MEMORY"}
+    assert len(states) > 2, "450 MB were enough"
+
+
+def test_over_the_time_limit_the_next_attempt_goes_on(run: ClusterRun, smoke: Workflow) -> None:
+    run.change("brief.yaml", {"resources": {"bridge": {"runtime": 1}}})
+    run.forget("coldset")
+    head = run.start("coldset", *QUICK)
+    run.until("bridge_shard", head)
+    eventually(lambda: run.processes(*BRIDGE), "no bridge process", 60)
+    (hung, *_) = run.processes(*BRIDGE)
+    os.kill(hung, signal.SIGSTOP)  # it hangs
+    done = run.end_of(head)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert coldset(run) == coldset(smoke)
+    assert "SLURM status is: 'TIMEOUT'" in done.stdout
+
+
+def test_a_long_outage_is_one_line_and_recovery_brings_it_home(run: ClusterRun, smoke: Workflow) -> None:
+    run.variables["VR1REPRO_SLURM_PATIENCE_S"] = "10"
+    run.forget("coldset")
+    head = run.start("coldset", *QUICK)
+    run.until("bridge_shard", head)
+    run.cluster.stop("slurmctld", signal.SIGKILL)
+    began = time.monotonic()
+    done = run.end_of(head, timeout_s=240)
+    assert time.monotonic() - began < 180
+    assert done.returncode == 1
+    assert "Slurm has not answered for 10 s. Its jobs may go on: when it is back, run `vr1repro recover`" in done.stdout
+    assert "Traceback" not in done.stdout
+    refused = run.vr1repro("recover")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") <= 2
+    run.cluster.start_controller()
+    assert run.vr1repro("recover").returncode == 0
+    done = run.run("coldset", *QUICK)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert coldset(run) == coldset(smoke)
+
+
+def test_the_error_names_rule_arm_and_log(run: ClusterRun) -> None:
+    # Of a random model's completions nearly all are cut, which a stage takes for a mistake unless told otherwise.
+    run.change("strict.yaml", {"rl": {"max_clipped_share": 0.01}})
+    stage = "results/smoke/train/zero/s1/stage1"
+    done = run.run(f"{stage}/manifest.json", "--retries", "0", *QUICK)
+    assert done.returncode == 1
+    assert "Error in rule train_rl_stage:" in done.stdout
+    assert f"output: {stage}/manifest.json" in done.stdout
+    assert "log: results/smoke/logs/train/zero/s1/stage1.log" in done.stdout
+    assert "rl.max_clipped_share allows 1%" in (run.root / "logs/train/zero/s1/stage1.log").read_text()

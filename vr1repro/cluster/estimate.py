@@ -1,0 +1,260 @@
+"""What a config will take before anything is paid: jobs, GPUs, hours, disk and API cost of each stage, as ranges.
+
+Every range rests on inputs that are listed with it, each with where it comes from: v1 or v4 of the paper, calculated from
+the config, or assumed, with the reason. The paper's own times are in its first version alone, for its 7B model.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from vr1repro.config import uses
+from vr1repro.config.coldset import ModelEngine
+from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.models import ModelSource
+from vr1repro.config.plan import Plan
+from vr1repro.config.run import Resources
+
+Tag = Literal["v1", "v4", "calculated", "assumed"]
+
+
+class Range(NamedTuple):
+    """The least and the most."""
+
+    low: float
+    high: float
+
+    def __add__(self, other: object) -> "Range":
+        """Least and most of a sum."""
+        assert isinstance(other, Range)  # noqa: S101 - NamedTuple's own + joins tuples
+        return Range(self.low + other.low, self.high + other.high)
+
+    def times(self, low: float, high: float | None = None) -> "Range":
+        """Least and most of a product."""
+        return Range(self.low * low, self.high * (low if high is None else high))
+
+
+NOTHING = Range(0.0, 0.0)
+
+
+class Input(NamedTuple):
+    """A figure that an estimate rests on."""
+
+    tag: Tag
+    text: str
+
+
+# What the paper says (v1 section 4.1); v4 removes every GPU count and time.
+COLDSET_GPU_HOURS = 128 * 48
+SFT_GPU_HOURS = 32 * 10
+RL_GPU_HOURS = 64 * 48
+PAPER_COLD_PROBLEMS = 360_000  # v1 4.1: LLaVA-CoT 100K and Mulberry 260K
+PAPER_SIZE = 7.0  # billions of parameters of the model that these times are of
+PAPER_RL_STEPS = Range(200, 300)  # v1 4.1 and Table 4: Vision-R1 200, Zero and Long 300
+STAGE_TOKENS = 4096 * 16  # v4 4.2: length x samples is the same in every stage
+CHAIN_TOKENS = Range(1285, 3566)  # v1 Table 4, average lengths: Zero the shortest, CI the longest
+
+# Not stated anywhere; wide on purpose.
+RL_BATCH = Range(128, 512)
+TOKENS_PER_GPU_S = Range(1000, 5000)  # of a 7B model
+BYTES_WEIGHT, BYTES_TRAINING = 2, 14
+DATA_GB = Range(100, 400)
+QUESTIONS = {"mathvista": 1000, "mathverse": 3940, "mmmath": 5929, "dynamath": 5010, "mathvision": 3040}
+
+
+@dataclass
+class Cost:
+    """One stage of the plan. Disk: what stays, and what is there at the most."""
+
+    name: str
+    jobs: int = 0
+    need: Resources | None = None
+    nodes: int = 1
+    gpu_hours: Range = NOTHING
+    longest: Range = NOTHING  # GPU-hours of its longest job
+    disk_gb: Range = NOTHING
+    money: Range | None = NOTHING
+    inputs: list[Input] = field(default_factory=list)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one job."""
+        return self.need.gpu * self.nodes if self.need else 0
+
+    @property
+    def hours(self) -> Range | None:
+        """Hours of its longest job with that job's GPUs; None where it has none."""
+        return self.longest.times(1 / self.gpus) if self.gpus and self.longest.high else None
+
+    def add(self, gpu_hours: Range) -> None:
+        """Count a job."""
+        self.gpu_hours += gpu_hours
+        self.longest = max(self.longest, gpu_hours, key=lambda found: found.high)
+
+
+def estimate(plan: Plan) -> list[Cost]:
+    """The stages of a config in order."""
+    return [_prepare(plan), _coldset(plan), _sft(plan), _rl(plan), _evaluate(plan), _report(plan)]
+
+
+def billions(source: ModelSource) -> float:
+    """Parameters in billions, by the size in the model's name; the paper's 7 where the name has none."""
+    if source.kind == "lab":
+        return 0.001
+    name = source.id if source.kind == "hub" else source.path
+    match = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)[Bb](?![a-zA-Z])", name)
+    return float(match[1]) if match else PAPER_SIZE
+
+
+def _size(plan: Plan, start: str) -> float:
+    return billions(plan.config.models[plan.config.starts[start].model])
+
+
+def _prepare(plan: Plan) -> Cost:
+    config = plan.config
+    sources = plan.model_sources()
+    used, sets = uses.models_used(plan), uses.sets_used(plan)
+    weights = sum(billions(sources[name]) for name in used) * BYTES_WEIGHT
+    data = DATA_GB if set(config.coldset.sources) & sets and config.lab is None else NOTHING
+    return Cost(
+        "models, data", len(used) + len(sets), config.resources.prepare, disk_gb=data + Range(weights, weights),
+        inputs=[
+            Input("calculated", f"weights of {len(used)} models at {BYTES_WEIGHT} bytes a parameter (bf16): {weights:.0f} GB"),
+            *([Input("assumed", f"pictures of the cold set's problems: {DATA_GB.low:.0f}-{DATA_GB.high:.0f} GB; no source"
+                     " states it")] if data.high else []),
+        ],
+    )  # fmt: skip
+
+
+def _coldset(plan: Plan) -> Cost:
+    config = plan.config
+    if not uses.builds_coldset(plan):
+        return Cost("cold set", 1, inputs=[Input("calculated", "cold set: taken as released")])
+    jobs = config.coldset.shards + 1 + config.coldset.overlap.drop
+    cost = Cost("cold set", jobs, config.resources.bridge)
+    if config.lab is not None:
+        return cost
+    inputs, cost.disk_gb = cost.inputs, Range(5, 20)
+    inputs.append(Input("v1", "cold set: 128 H800 for about 2 days, both models together: 6144 GPU-hours (4.1)"))
+    here = {
+        side: isinstance(engine, ModelEngine) and not isinstance(engine.sampler, EndpointSampler)
+        for side, engine in (("mllm", config.coldset.mllm), ("reasoner", config.coldset.reasoner))
+    }
+    if all(here.values()):
+        cost.gpu_hours = Range(COLDSET_GPU_HOURS, COLDSET_GPU_HOURS).times(0.5, 1.5)
+        inputs.append(Input("assumed", "cold set: half to one and a half times v1's figure, for other engines"))
+    elif here["mllm"]:
+        cost.gpu_hours = Range(COLDSET_GPU_HOURS, COLDSET_GPU_HOURS).times(0.05, 0.5)
+        inputs.append(Input("assumed", "cold set: the 72B model's part is 5-50 % of that; it writes far less than the reasoner"))
+    inputs.append(Input("assumed", "cold set: requests, replies and traces take 5-20 GB"))
+    cost.longest = cost.gpu_hours.times(1 / config.coldset.shards)
+    cost.money = _api(plan, here, inputs)
+    return cost
+
+
+def _api(plan: Plan, here: dict[str, bool], inputs: list[Input]) -> Range | None:
+    """Cost of the endpoints, in the config's currency; None where a price is missing."""
+    settings, total = plan.config.coldset, NOTHING
+    for side, engine in (("mllm", settings.mllm), ("reasoner", settings.reasoner)):
+        if here[side] or not isinstance(engine, ModelEngine):
+            continue
+        tokens = CHAIN_TOKENS.times(PAPER_COLD_PROBLEMS / 1e6)
+        inputs.append(
+            Input("v1", f"{side}: {PAPER_COLD_PROBLEMS:,} problems (4.1) with chains of 1285-3566 tokens (Table 4): "
+                  f"{tokens.low:.0f}-{tokens.high:.0f} million tokens")
+        )  # fmt: skip
+        if engine.prices is None:
+            inputs.append(Input("assumed", f"{side}: no price is assumed; set coldset.{side}.prices, then cost is counted"))
+            return None
+        prompts = Range(0.5, 2).times(PAPER_COLD_PROBLEMS / 1000)
+        inputs.append(Input("assumed", f"{side}: prompts of 500-2000 tokens; prices as in the config"))
+        total = total + tokens.times(engine.prices.completion) + prompts.times(engine.prices.prompt)
+    return total
+
+
+def _sft(plan: Plan) -> Cost:
+    config, runs = plan.config, uses.sft_runs(plan)
+    cost = Cost("SFT", len(runs), config.resources.sft, config.sft.launch.nodes)
+    if not runs or config.lab is not None:
+        return cost
+    for start, _ in runs:
+        size = _size(plan, start)
+        low = 0.1 if config.starts[start].sft == "answers" else 1.0
+        cost.add(Range(SFT_GPU_HOURS, SFT_GPU_HOURS).times(size / PAPER_SIZE * config.sft.epochs / 2).times(low, 1.3))
+        cost.disk_gb += Range(size * BYTES_WEIGHT, size * (BYTES_WEIGHT + BYTES_TRAINING))
+    cost.inputs = [
+        Input("v1", "SFT of 7B: 32 H800 for about 10 hours: 320 GPU-hours for 2 epochs (4.1)"),
+        Input("assumed", "SFT: other sizes in proportion to their parameters; on answers alone from a tenth; the set has"
+              " 200K rows in the paper's text and 261K as released, so up to 1.3 times"),
+        Input("calculated", f"weights at {BYTES_WEIGHT} bytes a parameter stay; {BYTES_TRAINING} more (fp32 weights, moments)"
+              " while a resume checkpoint is there"),
+    ]  # fmt: skip
+    return cost
+
+
+def _rl(plan: Plan) -> Cost:
+    config, runs = plan.config, uses.rl_runs(plan)
+    cost = Cost("RL", len(runs), config.resources.rl, config.rl.launch.nodes)
+    if not runs or config.lab is not None:
+        return cost
+    # GPU-hours of one step of the paper, then of one of ours: the batch is not published.
+    paper = Range(RL_GPU_HOURS / PAPER_RL_STEPS.high, RL_GPU_HOURS / PAPER_RL_STEPS.low)
+    step = Range(paper.low * config.rl.prompts_per_step / RL_BATCH.high, paper.high * config.rl.prompts_per_step / RL_BATCH.low)
+    for arm, number, _ in runs:
+        stage, size = config.arms[arm].stages[number - 1], _size(plan, config.arms[arm].start)
+        # Fewer tokens than the paper's 64K a prompt cost less; more may be used or not.
+        tokens = stage.max_tokens * stage.group / STAGE_TOKENS
+        cost.add(step.times(stage.steps * size / PAPER_SIZE).times(min(tokens, 1.0), tokens))
+        kept = len(plan.kept_steps(arm, number)) * size * BYTES_WEIGHT
+        cost.disk_gb += Range(kept, kept + size * BYTES_TRAINING)
+    cost.inputs = [
+        Input("v1", "RL of 7B: 64 H800 for about 2 days: 3072 GPU-hours a run (4.1)"),
+        Input("v1", "a run is 200 (Vision-R1) or 300 steps (Zero, Long): 10.2-15.4 GPU-hours a step"),
+        Input("assumed", f"the paper's batch is not published: {RL_BATCH.low:.0f}-{RL_BATCH.high:.0f} prompts a step (EasyR1's"
+              f" example), ours is {config.rl.prompts_per_step}"),
+        Input("v4", "length x samples is 64K tokens a prompt in every stage (4.2); arms with more may take as many times as long"),
+        Input("assumed", "RL: other sizes in proportion to their parameters"),
+        Input("calculated", f"a checkpoint every {config.rl.evaluate_every} steps at {BYTES_WEIGHT} bytes a parameter"),
+    ]  # fmt: skip
+    return cost
+
+
+def _evaluate(plan: Plan) -> Cost:
+    config, slugs = plan.config, uses.evaluated(plan)
+    cost = Cost("evaluation", len(slugs), config.resources.evaluate)
+    if config.lab is not None:
+        return cost
+    again = 2.0 if "paper" in config.evaluation.protocols else 1.0
+    answers = 0
+    for arm in slugs.values():
+        questions = sum(QUESTIONS.get(slug, 0) for slug in plan.benchmarks(arm)) * len(config.seeds.evaluation)
+        answers += questions
+        tokens = Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens)).times(questions).times(1, again)
+        slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600
+        cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
+    cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
+    cost.inputs = [
+        Input("calculated", f"{answers:,} first answers: questions x {len(config.seeds.evaluation)} seeds x checkpoints"),
+        Input("assumed", "questions of the benchmarks as their own papers count them"),
+        Input("v1", "1285-3566 tokens an answer (Table 4, on the RL set)"),
+        Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for 7B, in"
+              " inverse proportion to the parameters; the paper states no time"),
+        *([Input("assumed", "protocol `paper` asks again for up to as many answers once more")] if again > 1 else []),
+    ]  # fmt: skip
+    return cost
+
+
+def _report(plan: Plan) -> Cost:
+    return Cost("grading, report", len(uses.evaluated(plan)) + 3, plan.config.resources.report)
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of the stages; no cost where one of them has none."""
+    found = Cost("sum", money=NOTHING)
+    for cost in costs:
+        found.jobs += cost.jobs
+        found.gpu_hours += cost.gpu_hours
+        found.disk_gb += cost.disk_gb
+        found.money = None if found.money is None or cost.money is None else found.money + cost.money
+    return found

@@ -1,0 +1,70 @@
+"""What a config's `rule all` takes and makes: models, problem sets, trainings, evaluated checkpoints, each once."""
+
+from vr1repro.config.plan import RELEASED, Plan
+
+
+def builds_coldset(plan: Plan) -> bool:
+    """Whether Modality Bridging runs."""
+    # The tables count its words, so it is there for every run, built or released.
+    return "coldset" not in plan.config.take_released
+
+
+def sft_runs(plan: Plan) -> list[tuple[str, int]]:
+    """Starts and seeds that are fine-tuned here."""
+    config = plan.config
+    return list(
+        dict.fromkeys(
+            (start, seed)
+            for arm in config.run_arms
+            if arm not in config.take_released
+            and (start := config.arms[arm].start) not in config.take_released
+            and config.starts[start].sft
+            for seed in plan.training_seeds(arm)
+        )
+    )
+
+
+def rl_runs(plan: Plan) -> list[tuple[str, int, int]]:
+    """Arm, stage and seed of every GRPO stage; shared stages once, under the arm that owns them."""
+    config = plan.config
+    return list(
+        dict.fromkeys(
+            (plan.stage_owner(arm, stage), stage, seed)
+            for arm in config.run_arms
+            if arm not in config.take_released
+            for seed in plan.training_seeds(arm)
+            for stage in range(1, len(config.arms[arm].stages) + 1)
+        )
+    )
+
+
+def evaluated(plan: Plan) -> dict[str, str]:
+    """Slug to arm of every checkpoint that is evaluated."""
+    return {
+        checkpoint.slug: checkpoint.arm
+        for arm in plan.config.run_arms
+        for checkpoint in (*plan.final_checkpoints(arm), *plan.progress_checkpoints(arm))
+    }
+
+
+def sets_used(plan: Plan) -> set[str]:
+    """Keys of `problems` and `benchmarks` that are fetched or made."""
+    config = plan.config
+    sets = {slug for arm in evaluated(plan).values() for slug in plan.benchmarks(arm)}
+    sets |= {config.arms[arm].stages[stage - 1].problems or config.rl.problems for arm, stage, _ in rl_runs(plan)}
+    if builds_coldset(plan):
+        sets |= set(config.coldset.sources)
+        sets |= {*plan.training_problems(), *config.benchmarks} if config.coldset.overlap.drop else set()
+    return sets
+
+
+def models_used(plan: Plan) -> list[str]:
+    """Keys of `plan.model_sources()` that are fetched or pretrained."""
+    config, names = plan.config, set()
+    for arm in config.run_arms:
+        start = config.arms[arm].start
+        taken = next((f"{RELEASED}{name}" for name in (arm, start) if name in config.take_released), None)
+        names.add(taken or config.starts[start].model)
+    if builds_coldset(plan):
+        names |= set(plan.coldset_models())
+    return sorted(names)
