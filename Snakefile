@@ -21,6 +21,10 @@ include: "workflow/rules/collect.smk"
 report: "workflow/report/workflow.rst"
 
 
+# Used with --sdm apptainer only; envs/apptainer.def says how it is built.
+container: "envs/vr1repro.sif"
+
+
 rule all:
     default_target: True
     input:

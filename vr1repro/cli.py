@@ -49,6 +49,7 @@ for _command in (
     runs.keep,
     runs.redraw,
     cluster.plan,
+    cluster.doctor,
     cluster.recover,
 ):
     app.command()(_command)

@@ -1,9 +1,11 @@
-"""Commands around a cluster: `vr1repro plan`, `doctor`, `recover`."""
+"""Commands around a run's machines: `vr1repro plan`, `doctor`, `recover`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vr1repro.errors import UserError
 
 
 def plan(config: Annotated[Path, typer.Option("--configfile", help="A config file.")]) -> None:
@@ -18,10 +20,31 @@ def plan(config: Annotated[Path, typer.Option("--configfile", help="A config fil
     if given := outlook.sources(costs):
         typer.echo("\nWhat the ranges rest on (v1, v4: versions of the paper):")
         typer.echo("\n".join(given))
-    lacking = outlook.time_limits(costs) + (outlook.cluster_lacks(costs) if slurm.installed() else [])
+    lacking = outlook.time_limits(costs)
+    if slurm.installed():
+        try:
+            lacking += outlook.cluster_lacks(costs)
+        except UserError as error:
+            lacking.append(f"Slurm does not answer, so nothing was compared with a cluster ({error})")
     if lacking:
         typer.echo("\nWhat is lacking:")
         typer.echo("\n".join(lacking))
+
+
+def doctor(
+    config: Annotated[Path, typer.Option("--configfile", help="A config file.")] = Path("config/paper.yaml"),
+) -> None:
+    """Say whether this machine can run a config: one line a finding, with its fix. Exit code 1 if something is missing."""
+    from vr1repro.cluster.doctor import examine
+    from vr1repro.config.loader import load
+    from vr1repro.config.plan import Plan
+
+    missing = 0
+    for finding in examine(Plan(load(config)), Path.cwd()):
+        typer.echo(str(finding))
+        missing += finding.state == "no"
+    if missing:
+        raise typer.Exit(1)
 
 
 def recover(

@@ -1,0 +1,111 @@
+"""The plan before the money: its jobs are the DAG's, its ranges follow the config, and each says what it rests on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vr1repro.cluster import estimate, outlook
+from vr1repro.cluster.slurm import Partition, _gpus, _minutes
+from vr1repro.config import loader
+from vr1repro.config.models import HubModel
+from vr1repro.config.plan import Plan
+
+CONFIGS = ("smoke", "micro", "paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate")
+
+
+def changed(repo: Path, name: str = "paper", **sections: Any) -> dict[str, estimate.Cost]:
+    values = yaml.safe_load((repo / "config" / f"{name}.yaml").read_text())
+    for key, value in sections.items():
+        values[key] = {**values[key], **value} if isinstance(value, dict) else value
+    return {cost.name: cost for cost in estimate.estimate(Plan(loader.check(values, name)))}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_jobs_are_those_of_the_dag(repo: Path, tmp_path: Path, name: str) -> None:
+    config = repo / "config" / f"{name}.yaml"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "-s", str(repo / "Snakefile"), "--directory",
+         str(tmp_path), "--configfile", str(config)],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(repo)},
+    )  # fmt: skip
+    (planned,) = {int(line.split()[1]) for line in (done.stdout + done.stderr).splitlines() if line.startswith("total ")}
+    costs = estimate.estimate(Plan(loader.load(config)))
+    assert estimate.total(costs).jobs == planned - 1  # `all` is no job
+
+
+def test_the_papers_own_figures_and_their_tags(repo: Path) -> None:
+    costs = changed(repo, run_arms=["ci"], take_released=["coldset"])
+    # One fine-tuning of 7B for two epochs: what v1 states, up to the larger set that was released.
+    assert costs["SFT"].gpu_hours == pytest.approx((320, 416))
+    assert ("v1", "SFT of 7B: 32 H800 for about 10 hours: 320 GPU-hours for 2 epochs (4.1)") in costs["SFT"].inputs
+    for cost in changed(repo).values():
+        assert not cost.gpu_hours.high or {given.tag for given in cost.inputs} >= {"v1", "assumed"}
+
+
+def test_ranges_follow_the_config(repo: Path) -> None:
+    once = changed(repo, run_arms=["vision-r1"])
+    more = changed(repo, run_arms=["vision-r1"], rl={"prompts_per_step": 256})
+    assert more["RL"].gpu_hours == pytest.approx(once["RL"].gpu_hours.times(2))
+    large = changed(repo, run_arms=["vision-r1-72b"])
+    assert large["SFT"].gpu_hours.low == pytest.approx(once["SFT"].gpu_hours.low * 72 / 7)
+    assert large["RL"].disk_gb.low > 10 * once["RL"].disk_gb.low
+    assert changed(repo, take_released=["coldset"])["cold set"].gpu_hours == estimate.NOTHING
+    assert changed(repo, "smoke")["RL"].gpu_hours == estimate.NOTHING
+
+
+def test_the_api_costs_what_the_config_says(repo: Path) -> None:
+    assert changed(repo)["cold set"].money is None
+    values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())
+    values["coldset"]["reasoner"]["prices"] = {"prompt": 0, "completion": 2.0}
+    (cost,) = [cost for cost in estimate.estimate(Plan(loader.check(values, "x"))) if cost.name == "cold set"]
+    # v1: 360K problems, 1285 to 3566 tokens a chain (Table 4), 2 a million.
+    assert cost.money == pytest.approx((0.36 * 1285 * 2, 0.36 * 3566 * 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("Qwen/Qwen2.5-VL-7B-Instruct", 7), ("Qwen/Qwen2.5-VL-72B", 72), ("meta-llama/Llama-3.2-11B-Vision", 11),
+     ("x/y-0.5B", 0.5), ("x/no-size", 7), ("x/2BIG", 7)],
+)  # fmt: skip
+def test_size_from_the_name(name: str, size: float) -> None:
+    assert estimate.billions(HubModel(kind="hub", id=name, revision=None, context=1)) == size
+
+
+def test_what_a_partition_lacks(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = list(changed(repo).values())
+    part = Partition("short", True, 4, 64, 256_000, 4, 720)
+    monkeypatch.setattr(outlook.slurm, "partitions", lambda: [part])
+    monkeypatch.delenv("SLURM_PARTITION", raising=False)
+    lines = outlook.cluster_lacks(costs)
+    assert "RL: a job needs 8 nodes, partition short gives 4" in lines
+    assert "RL: a job needs 8 GPUs a node, partition short gives 4" in lines
+    assert "RL: a job needs 900000 MB of memory, partition short gives 256000" in lines
+    assert "RL: a job needs 4320 minutes, partition short gives 720" in lines
+    assert not any(line.startswith("grading") for line in lines)
+    monkeypatch.setenv("SLURM_PARTITION", "other")
+    assert outlook.cluster_lacks(costs) == ["no partition other; there are: short"]
+
+
+def test_a_job_longer_than_its_run_time_is_named(repo: Path) -> None:
+    lines = outlook.time_limits(list(changed(repo, run_arms=["vision-r1-72b"]).values()))
+    assert any(line.startswith("SFT: its longest job takes 103-134 h, resources allow 48 h") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("gres", "count"),
+    [("gpu:8", 8), ("(null)", 0), ("gpu:h100:4(S:0-1)", 4), ("gpu:a:2,gpu:b:2", 4), ("shard:16,gpu:1", 1)],
+)
+def test_gpus_of_a_node(gres: str, count: int) -> None:
+    assert _gpus(gres) == count
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"), [("infinite", None), ("3-00:00:00", 4320), ("12:00:00", 720), ("30:00", 30)]
+)
+def test_time_limits(limit: str, minutes: int | None) -> None:
+    assert _minutes(limit) == minutes

@@ -1,0 +1,56 @@
+"""The presets beside paper.yaml: complete files that differ from it in what they say they do, and in nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vr1repro.config import loader
+
+LARGE = {f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")}
+LARGE |= {f"starts.{name}" for name in ("base-32b", "ci-32b", "base-72b", "ci-72b", "llama-base", "llama-ci")}
+LARGE |= {"models.qwen2.5-vl-32b", "models.llama-3.2-11b-vision", "problems.rl-additional"}
+NODE = {"run", "take_released", "run_arms", "sft.launch.nodes", "rl.launch.nodes"}
+EIGHT = {*NODE, "rl.generation.gpu_memory_utilization"}
+THREE = {"comparable", "models.qwen2.5-vl-7b", "models.qwen2.5-vl-3b", "starts.base.model", "starts.ci.model",
+         "starts.ci-answers.model", "starts.ci.released", "arms.vision-r1.released", "arms.base.label"}  # fmt: skip
+ONE = {f"resources.{kind}.{key}" for kind in ("bridge", "sft", "rl", "evaluate") for key in ("gpu", "mem_mb")}
+ONE |= {"resources.bridge.threads", "resources.evaluate.threads", "resources.evaluate.runtime"}
+ONE |= {"sft.launch.processes", "rl.launch.processes", "evaluation.engine.tensor_parallel"}
+
+
+def differing(one: Any, other: Any, key: str = "") -> set[str]:
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return set() if one == other else {key}
+    names = {*one, *other}
+    return {found for name in names for found in differing(one.get(name), other.get(name), f"{key}.{name}".strip("."))}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("paper-8gpu-7b", EIGHT | LARGE), ("paper-8gpu-3b", EIGHT | LARGE | THREE), ("evaluate", NODE | LARGE | ONE)],
+)
+def test_a_preset_differs_in_these_keys_alone(repo: Path, name: str, keys: set[str]) -> None:
+    paper, preset = (yaml.safe_load((repo / "config" / f"{file}.yaml").read_text()) for file in ("paper", name))
+    assert differing(paper, preset) == keys
+
+
+@pytest.mark.parametrize("name", ["paper-8gpu-7b", "paper-8gpu-3b"])
+def test_one_node_trains_with_the_papers_batches(repo: Path, name: str) -> None:
+    paper, preset = (loader.load(repo / "config" / f"{file}.yaml") for file in ("paper", name))
+    assert (preset.sft.batch, preset.rl.prompts_per_step) == (paper.sft.batch, paper.rl.prompts_per_step)
+    assert preset.sft.launch.zero_stage == preset.rl.launch.zero_stage == 3
+    for kind in ("sft", "rl", "evaluate"):
+        assert getattr(preset.resources, kind).gpu == 8
+
+
+def test_gpus_and_processes_must_agree(repo: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())
+    for section, key, value, said in (
+        ("resources", "rl", {**values["resources"]["rl"], "gpu": 4}, "resources.rl.gpu: 4, but rl.launch starts 8"),
+        ("resources", "evaluate", {**values["resources"]["evaluate"], "gpu": 4}, "tensor_parallel 8"),
+        ("rl", "generation", {**values["rl"]["generation"], "tensor_parallel": 3}, "does not divide the 8 processes"),
+    ):
+        with pytest.raises(loader.UserError, match=said):
+            loader.check({**values, section: {**values[section], key: value}}, "x")
