@@ -66,15 +66,17 @@ def launcher(kind, launch):
     """How a training command starts: plain Python for one process, torchrun for more, by srun on each of several nodes."""
     if launch.nodes * launch.processes == 1:
         return "vr1repro"
+    # `--`: else torchrun takes our options for abbreviations of its own (--start, --stage).
+    called = "-m -- vr1repro.cli"
     torchrun = f"torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes}"
     if launch.nodes == 1:
-        return f"{torchrun} --standalone -m vr1repro.cli"
+        return f"{torchrun} --standalone {called}"
     need = getattr(CONFIG.resources, kind)
     srun = f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 --cpu-bind=none"
     srun += f" --cpus-per-task={need.threads * launch.processes}" + (f" --gres=gpu:{need.gpu}" if need.gpu else "")
     # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
     meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
-    return f"{srun} {torchrun} {meet} -m vr1repro.cli"
+    return f"{srun} {torchrun} {meet} {called}"
 
 
 def problem_manifests(names):
