@@ -2,9 +2,9 @@
 
 `uv.lock` itself names registry hosts, so it is not committed; the exported files name none.
 
-Snakemake copies a conda environment's YAML away before conda reads it, so that file cannot name its neighbour. The script
-that Snakemake runs afterwards, in the work folder, installs the requirement file and holds its checksum: another
-requirement file is another script, hence another environment.
+Snakemake copies a conda environment's YAML away before conda reads it, so that file cannot name its neighbour. The
+script that Snakemake runs afterwards, in the work folder, installs the requirement file and holds its checksum:
+another requirement file is another script, hence another environment.
 """
 
 import hashlib

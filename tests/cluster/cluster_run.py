@@ -36,7 +36,7 @@ class ClusterRun:
     folder: Path
     config: str = "config/smoke.yaml"
     variables: dict[str, str] = field(default_factory=dict)
-    starts: int = 0
+    started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -61,13 +61,22 @@ class ClusterRun:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start it; its output goes to a file, as a pipe that nobody reads would stop it."""
-        self.starts += 1
-        self.said = self.folder / f"snakemake-{self.starts}.out"
+        self.said = self.folder / f"snakemake-{len(self.started) + 1}.out"
         with self.said.open("w") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(*words), cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.STDOUT,
                 text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """Leave no snakemake of a failed test behind."""
+        for process in self.started:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def end_of(self, process: "subprocess.Popen[str]", timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
         """Wait for its end."""
@@ -75,11 +84,6 @@ class ClusterRun:
             process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"hangs:\n{self.said.read_text()[-3000:]}\n{self.cluster.jobs()}") from None
-        finally:
-            if process.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
         return subprocess.CompletedProcess(process.args, process.returncode, self.said.read_text(), "")
 
     def vr1repro(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +109,7 @@ class ClusterRun:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if os.readlink(entry / "cwd") == str(self.folder):
+                if (entry / "cwd").readlink() == self.folder:
                     words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     if all(needle in words for needle in needles):
                         found.append(int(entry.name))

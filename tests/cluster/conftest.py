@@ -24,11 +24,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def fresh(cluster: Cluster, repo: Path, tmp_path: Path) -> ClusterRun:
+def fresh(cluster: Cluster, repo: Path, tmp_path: Path) -> Iterator[ClusterRun]:
     """A clone in which nothing was run."""
     folder = tmp_path / "clone"
     clone(repo, folder)
-    return ClusterRun(cluster, folder)
+    made = ClusterRun(cluster, folder)
+    yield made
+    made.end_all()
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Cluster:
     """The cluster. `up()` starts it, `down()` ends every daemon that it started."""
 
     def __init__(self, nodes: int = 3, gpus: int = 2, cpus: int = 8, mem_mb: int = 12_000, extra: str = "") -> None:
-        self.dir = Path(tempfile.mkdtemp(prefix="vr1-", dir="/tmp"))  # noqa: S108 - sockets' names must be short
+        self.dir = Path(tempfile.mkdtemp(prefix="vr1-", dir="/tmp"))
         self.nodes = [f"node{number}" for number in range(1, nodes + 1)]
         self.gpus, self.cpus, self.mem_mb, self.extra = gpus, cpus, mem_mb, extra
         self.ports = {name: _free_port() for name in ("ctld", *self.nodes)}
@@ -152,7 +152,7 @@ class Cluster:
     def _write(self) -> None:
         host = socket.gethostname()
         # Counted GPUs: each must be a character device, so each is a copy of /dev/null.
-        null = os.stat("/dev/null").st_rdev
+        null = Path("/dev/null").stat().st_rdev
         devices = []
         for number in range(self.gpus):
             device = self.dir / "dev" / f"nvidia{number}"

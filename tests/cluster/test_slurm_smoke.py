@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.verify, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def test_the_literal_command_makes_the_local_runs_files(fresh: ClusterRun, smoke: Workflow) -> None:
-    assert fresh.command() == "snakemake --cores all --profile slurm --configfile config/smoke.yaml".split()
+    assert fresh.command() == ["snakemake", "--cores", "all", "--profile", "slurm", "--configfile", "config/smoke.yaml"]
     done = fresh.run(timeout_s=3500)
     logs = "\n".join(f"{path}:\n{path.read_text()[-800:]}" for path in fresh.root.rglob("logs/**/*.log"))
     assert done.returncode == 0, done.stdout[-3000:] + logs

@@ -49,15 +49,19 @@ def examine(plan: Plan, folder: Path) -> Iterator[Finding]:
 def _python(plan: Plan) -> Iterator[Finding]:
     right = (3, 11) <= sys.version_info[:2] <= (3, 12)
     yield Finding("ok" if right else "no", f"Python {platform.python_version()}", "" if right else "use 3.11 or 3.12")
-    pins = dict(re.findall(r"^([\w.-]+)==([^ ;\\\n]+)", PINS.read_text(encoding="utf-8"), re.M)) if PINS.exists() else {}
+    pins = (
+        dict(re.findall(r"^([\w.-]+)==([^ ;\\\n]+)", PINS.read_text(encoding="utf-8"), re.M)) if PINS.exists() else {}
+    )
     spared = _spared(plan)
     for name in NEEDED:
         try:
             found = version(name)
         except PackageNotFoundError:
             install = "uv pip install --no-deps --require-hashes -r envs/cluster.txt"
-            yield Finding("-", f"{name}: not here, not needed by this config") if name in spared else Finding(
-                "no", f"{name}: not installed", install
+            yield (
+                Finding("-", f"{name}: not here, not needed by this config")
+                if name in spared
+                else Finding("no", f"{name}: not installed", install)
             )
             continue
         wanted = pins.get(name, found)
@@ -91,7 +95,9 @@ def _gpus(plan: Plan) -> Iterator[Finding]:
     elif wanted and not slurm.installed():
         yield Finding("no", f"CUDA: no GPU here, jobs ask for {wanted}", "run where GPUs are, or --profile slurm")
     else:
-        yield Finding("-", "CUDA: no GPU on this host" + (", jobs get theirs from Slurm" if wanted else ", none needed"))
+        yield Finding(
+            "-", "CUDA: no GPU on this host" + (", jobs get theirs from Slurm" if wanted else ", none needed")
+        )
 
 
 def _disk(plan: Plan, folder: Path) -> Finding:
@@ -124,8 +130,12 @@ def _hub(plan: Plan) -> Iterator[Finding]:
                 yield Finding("ok", f"{name}@{found.sha}")
         except Exception as error:  # the client raises dozens of kinds, from HTTP errors to those of the network
             said = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
-            fix = "accept its terms on the hub and set HF_TOKEN" if "gated" in said.lower() else "`vr1repro fetch CONFIG`"
-            fix = fix if constants.HF_HUB_OFFLINE or "gated" in said.lower() else "check the network, the id and HF_TOKEN"
+            fix = (
+                "accept its terms on the hub and set HF_TOKEN" if "gated" in said.lower() else "`vr1repro fetch CONFIG`"
+            )
+            fix = (
+                fix if constants.HF_HUB_OFFLINE or "gated" in said.lower() else "check the network, the id and HF_TOKEN"
+            )
             yield Finding("no", f"{name}: {said}", fix)
 
 
@@ -146,7 +156,9 @@ def _endpoints(plan: Plan) -> Iterator[Finding]:
             headers = {"Authorization": f"Bearer {secret}"} if secret else {}
             code = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=20).status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            yield Finding("no", f"{key}: {url} does not answer ({type(error).__name__})", "start it, or correct `model`")
+            yield Finding(
+                "no", f"{key}: {url} does not answer ({type(error).__name__})", "start it, or correct `model`"
+            )
             continue
         if code in (401, 403):
             state = "is refused" if secret else "is not set"

@@ -1,7 +1,7 @@
 """What a config will take before anything is paid: jobs, GPUs, hours, disk and API cost of each stage, as ranges.
 
-Every range rests on inputs that are listed with it, each with where it comes from: v1 or v4 of the paper, calculated from
-the config, or assumed, with the reason. The paper's own times are in its first version alone, for its 7B model.
+Every range rests on inputs that are listed with it, each with where it comes from: v1 or v4 of the paper, calculated
+from the config, or assumed, with the reason. The paper's own times are in its first version alone, for its 7B model.
 """
 
 import re
@@ -120,9 +120,9 @@ def _prepare(plan: Plan) -> Cost:
     return Cost(
         "models, data", len(used) + len(sets), config.resources.prepare, disk_gb=data + Range(weights, weights),
         inputs=[
-            Input("calculated", f"weights of {len(used)} models at {BYTES_WEIGHT} bytes a parameter (bf16): {weights:.0f} GB"),
-            *([Input("assumed", f"pictures of the cold set's problems: {DATA_GB.low:.0f}-{DATA_GB.high:.0f} GB; no source"
-                     " states it")] if data.high else []),
+            Input("calculated", f"weights of {len(used)} models in bf16: {weights:.0f} GB"),
+            *([Input("assumed", f"pictures of the cold set's problems: {DATA_GB.low:.0f}-{DATA_GB.high:.0f} GB; no"
+                     " source states it")] if data.high else []),
         ],
     )  # fmt: skip
 
@@ -146,7 +146,9 @@ def _coldset(plan: Plan) -> Cost:
         inputs.append(Input("assumed", "cold set: half to one and a half times v1's figure, for other engines"))
     elif here["mllm"]:
         cost.gpu_hours = Range(COLDSET_GPU_HOURS, COLDSET_GPU_HOURS).times(0.05, 0.5)
-        inputs.append(Input("assumed", "cold set: the 72B model's part is 5-50 % of that; it writes far less than the reasoner"))
+        inputs.append(
+            Input("assumed", "cold set: the 72B model's part is 5-50 % of that; it writes far less than the reasoner")
+        )
     inputs.append(Input("assumed", "cold set: requests, replies and traces take 5-20 GB"))
     cost.longest = cost.gpu_hours.times(1 / config.coldset.shards)
     cost.money = _api(plan, here, inputs)
@@ -165,7 +167,9 @@ def _api(plan: Plan, here: dict[str, bool], inputs: list[Input]) -> Range | None
                   f"{tokens.low:.0f}-{tokens.high:.0f} million tokens")
         )  # fmt: skip
         if engine.prices is None:
-            inputs.append(Input("assumed", f"{side}: no price is assumed; set coldset.{side}.prices, then cost is counted"))
+            inputs.append(
+                Input("assumed", f"{side}: no price is assumed; set coldset.{side}.prices, then cost is counted")
+            )
             return None
         prompts = Range(0.5, 2).times(PAPER_COLD_PROBLEMS / 1000)
         inputs.append(Input("assumed", f"{side}: prompts of 500-2000 tokens; prices as in the config"))
@@ -185,10 +189,10 @@ def _sft(plan: Plan) -> Cost:
         cost.disk_gb += Range(size * BYTES_WEIGHT, size * (BYTES_WEIGHT + BYTES_TRAINING))
     cost.inputs = [
         Input("v1", "SFT of 7B: 32 H800 for about 10 hours: 320 GPU-hours for 2 epochs (4.1)"),
-        Input("assumed", "SFT: other sizes in proportion to their parameters; on answers alone from a tenth; the set has"
-              " 200K rows in the paper's text and 261K as released, so up to 1.3 times"),
-        Input("calculated", f"weights at {BYTES_WEIGHT} bytes a parameter stay; {BYTES_TRAINING} more (fp32 weights, moments)"
-              " while a resume checkpoint is there"),
+        Input("assumed", "SFT: other sizes in proportion to their parameters; on answers alone from a tenth; the set"
+              " has 200K rows in the paper's text and 261K as released, so up to 1.3 times"),
+        Input("calculated", f"weights at {BYTES_WEIGHT} bytes a parameter stay; {BYTES_TRAINING} more (fp32 weights,"
+              " moments) while a resume checkpoint is there"),
     ]  # fmt: skip
     return cost
 
@@ -200,7 +204,9 @@ def _rl(plan: Plan) -> Cost:
         return cost
     # GPU-hours of one step of the paper, then of one of ours: the batch is not published.
     paper = Range(RL_GPU_HOURS / PAPER_RL_STEPS.high, RL_GPU_HOURS / PAPER_RL_STEPS.low)
-    step = Range(paper.low * config.rl.prompts_per_step / RL_BATCH.high, paper.high * config.rl.prompts_per_step / RL_BATCH.low)
+    step = Range(
+        paper.low * config.rl.prompts_per_step / RL_BATCH.high, paper.high * config.rl.prompts_per_step / RL_BATCH.low
+    )
     for arm, number, _ in runs:
         stage, size = config.arms[arm].stages[number - 1], _size(plan, config.arms[arm].start)
         # Fewer tokens than the paper's 64K a prompt cost less; more may be used or not.
@@ -211,9 +217,10 @@ def _rl(plan: Plan) -> Cost:
     cost.inputs = [
         Input("v1", "RL of 7B: 64 H800 for about 2 days: 3072 GPU-hours a run (4.1)"),
         Input("v1", "a run is 200 (Vision-R1) or 300 steps (Zero, Long): 10.2-15.4 GPU-hours a step"),
-        Input("assumed", f"the paper's batch is not published: {RL_BATCH.low:.0f}-{RL_BATCH.high:.0f} prompts a step (EasyR1's"
-              f" example), ours is {config.rl.prompts_per_step}"),
-        Input("v4", "length x samples is 64K tokens a prompt in every stage (4.2); arms with more may take as many times as long"),
+        Input("assumed", f"the paper's batch is not published: {RL_BATCH.low:.0f}-{RL_BATCH.high:.0f} prompts a step"
+              f" (EasyR1's example), ours is {config.rl.prompts_per_step}"),
+        Input("v4", "length x samples is 64K tokens a prompt in every stage (4.2); an arm with more takes up to that"
+              " much longer"),
         Input("assumed", "RL: other sizes in proportion to their parameters"),
         Input("calculated", f"a checkpoint every {config.rl.evaluate_every} steps at {BYTES_WEIGHT} bytes a parameter"),
     ]  # fmt: skip
@@ -230,16 +237,20 @@ def _evaluate(plan: Plan) -> Cost:
     for arm in slugs.values():
         questions = sum(QUESTIONS.get(slug, 0) for slug in plan.benchmarks(arm)) * len(config.seeds.evaluation)
         answers += questions
-        tokens = Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens)).times(questions).times(1, again)
+        tokens = (
+            Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))
+            .times(questions)
+            .times(1, again)
+        )
         slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600
         cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
     cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
     cost.inputs = [
-        Input("calculated", f"{answers:,} first answers: questions x {len(config.seeds.evaluation)} seeds x checkpoints"),
+        Input("calculated", f"{answers:,} first answers: questions, {len(config.seeds.evaluation)} seeds, checkpoints"),
         Input("assumed", "questions of the benchmarks as their own papers count them"),
         Input("v1", "1285-3566 tokens an answer (Table 4, on the RL set)"),
-        Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for 7B, in"
-              " inverse proportion to the parameters; the paper states no time"),
+        Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
+              " 7B, in inverse proportion to the parameters; the paper states no time"),
         *([Input("assumed", "protocol `paper` asks again for up to as many answers once more")] if again > 1 else []),
     ]  # fmt: skip
     return cost

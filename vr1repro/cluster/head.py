@@ -72,7 +72,9 @@ def recover(folder: Path, patience_s: float = 180) -> list[str]:
             began = time.monotonic()
             while left := slurm.jobs_of(folder):
                 if time.monotonic() - began > patience_s:
-                    raise UserError(f"{_some(left)} did not end within {patience_s:.0f} s; see `squeue --me`, then again")
+                    raise UserError(
+                        f"{_some(left)} did not end within {patience_s:.0f} s; see `squeue --me`, then again"
+                    )
                 time.sleep(1)
         held = folder / STATE / "locks"
         if held.is_dir() and any(held.iterdir()):

@@ -37,7 +37,7 @@ def _span(found: Range | None, digits: int = 0) -> str:
 
 
 def time_limits(costs: Sequence[Cost]) -> list[str]:
-    """Stages whose longest job may outlast its run time. Training goes on from its last checkpoint, as do the others."""
+    """Stages whose longest job may outlast its run time; a further attempt goes on where the one before stopped."""
     lines = []
     for cost in costs:
         if cost.need is None or cost.hours is None:
@@ -46,8 +46,8 @@ def time_limits(costs: Sequence[Cost]) -> list[str]:
         if cost.hours.high > allowed:
             lines.append(
                 f"{cost.name}: its longest job takes {cost.hours.low:.0f}-{cost.hours.high:.0f} h, resources allow"
-                f" {allowed:.0f} h ({allowed * sum(range(1, ATTEMPTS + 1)):.0f} h over {ATTEMPTS} attempts, each going on"
-                " where the one before stopped): raise `runtime`, or the number of GPUs"
+                f" {allowed:.0f} h ({allowed * sum(range(1, ATTEMPTS + 1)):.0f} h over {ATTEMPTS} attempts, each going"
+                " on where the one before stopped): raise `runtime`, or the number of GPUs"
             )
     return lines
 

@@ -4,8 +4,8 @@
   sacct. It is asked once, at the start.
 - `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job it waits for:
   the run hangs for ever. Here it asks again, and after a while ends the run with one line.
-- Looks are put off by ten seconds more each time that nothing has ended, up to three minutes; the option names an interval,
-  so that is what it is.
+- Looks are put off by ten seconds more each time that nothing has ended, up to three minutes; the option names an
+  interval, so that is what it is.
 - `get_account`, `validate_account` fail where sacct or sacctmgr are absent, and misread them where accounting is off.
   sbatch knows the user's default account, and refuses a wrong one itself.
 """

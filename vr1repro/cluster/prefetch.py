@@ -1,9 +1,9 @@
-"""`vr1repro fetch CONFIG`: every model and data set that a config takes from the hub, pinned and checked, for machines
-whose jobs see no network.
+"""`vr1repro fetch CONFIG`: every model and data set that a config takes from the hub, for nodes without network.
 
-The files go into the hub's own cache (HF_HOME), where jobs find them with HF_HUB_OFFLINE=1. The commits and the SHA-256
-of every file are written to the run's folder; a later fetch takes the same commits. The hub's client goes on with a file
-that was cut; what it has, it takes on trust, so here each file is hashed against the checksum that names it in the cache.
+The files go into the hub's own cache (HF_HOME), where jobs find them with HF_HUB_OFFLINE=1. The commits and the
+SHA-256 of every file are written to the run's folder; a later fetch takes the same commits. The hub's client goes on
+with a file that was cut; what it has, it takes on trust, so here each file is hashed against the checksum that names it
+in the cache.
 """
 
 import hashlib
@@ -65,7 +65,9 @@ def fetch_all(plan: Plan) -> Iterator[str]:
         key = f"{want.kind} {want.id}"
         commit = want.revision or pins.get(key, {}).get("commit")
         folder, commit = snapshot(want.id, commit, want.kind, list(want.files) if want.files else None)
-        files = {file.relative_to(folder).as_posix(): _checked(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+        files = {
+            file.relative_to(folder).as_posix(): _checked(file) for file in sorted(folder.rglob("*")) if file.is_file()
+        }
         before = pins.get(key, {})
         if before.get("commit") == commit and (gone := _differing(before["files"], files)):
             raise UserError(f"{want.id}: {gone} is not the file that {path} names; remove {folder} and fetch again")

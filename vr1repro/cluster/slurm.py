@@ -54,7 +54,9 @@ def ask(*words: str, timeout_s: float = 60) -> str:
     except FileNotFoundError:
         raise UserError(f"{words[0]}: not found; this machine has no Slurm, or its commands are not on PATH") from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"{words[0]}: no answer within {timeout_s:.0f} s; is Slurm's controller up? (scontrol ping)") from None
+        raise UserError(
+            f"{words[0]}: no answer within {timeout_s:.0f} s; is Slurm's controller up? (scontrol ping)"
+        ) from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise UserError(f"{words[0]}: {said[-1]}")

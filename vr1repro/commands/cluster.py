@@ -34,7 +34,7 @@ def plan(config: Annotated[Path, typer.Option("--configfile", help="A config fil
 def doctor(
     config: Annotated[Path, typer.Option("--configfile", help="A config file.")] = Path("config/paper.yaml"),
 ) -> None:
-    """Say whether this machine can run a config: one line a finding, with its fix. Exit code 1 if something is missing."""
+    """Say whether this machine can run a config: one line a finding, with its fix; exit code 1 if any is needed."""
     from vr1repro.cluster.doctor import examine
     from vr1repro.config.loader import load
     from vr1repro.config.plan import Plan

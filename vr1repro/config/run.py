@@ -43,9 +43,7 @@ class Resources(Section):
         gt=0, description="CPU threads. Results on a CPU depend on it, so it never follows the machine."
     )
     gpu: int = Field(ge=0, description="GPUs of the job; of a training over several nodes, on each.")
-    mem_mb: int = Field(
-        gt=0, description="Main memory on a node; jobs without a GPU get more at each attempt."
-    )
+    mem_mb: int = Field(gt=0, description="Main memory on a node; jobs without a GPU get more at each attempt.")
     runtime: int = Field(gt=0, description="Minutes, for the first attempt.")
 
 
@@ -157,14 +155,16 @@ class Config(Section):
             gpus = getattr(self.resources, kind).gpu
             if gpus and gpus != launch.processes:
                 raise ValueError(
-                    f"resources.{kind}.gpu: {gpus}, but {kind}.launch starts {launch.processes} processes a node; they must"
-                    " be equal, one GPU a process"
+                    f"resources.{kind}.gpu: {gpus}, but {kind}.launch starts {launch.processes} processes a node; they"
+                    " must be equal, one GPU a process"
                 )
         samplers = (("evaluate", self.evaluation.engine), ("bridge", getattr(self.coldset.mllm, "sampler", None)))
         for kind, sampler in samplers:
             wanted, gpus = getattr(sampler, "tensor_parallel", 1), getattr(self.resources, kind).gpu
             if gpus and wanted > gpus:
-                raise ValueError(f"resources.{kind}.gpu: {gpus}, but its model is spread over tensor_parallel {wanted} GPUs")
+                raise ValueError(
+                    f"resources.{kind}.gpu: {gpus}, but its model is spread over tensor_parallel {wanted} GPUs"
+                )
         if self.rl.launch.processes % self.rl.generation.tensor_parallel:
             raise ValueError(
                 f"rl.generation.tensor_parallel: {self.rl.generation.tensor_parallel} does not divide the"

@@ -72,7 +72,9 @@ def launcher(kind, launch):
     if launch.nodes == 1:
         return f"{torchrun} --standalone {called}"
     need = getattr(CONFIG.resources, kind)
-    srun = f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 --cpu-bind=none"
+    srun = (
+        f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 --cpu-bind=none"
+    )
     srun += f" --cpus-per-task={need.threads * launch.processes}" + (f" --gres=gpu:{need.gpu}" if need.gpu else "")
     # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
     meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"

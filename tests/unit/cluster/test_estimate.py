@@ -33,7 +33,9 @@ def test_the_jobs_are_those_of_the_dag(repo: Path, tmp_path: Path, name: str) ->
          str(tmp_path), "--configfile", str(config)],
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(repo)},
     )  # fmt: skip
-    (planned,) = {int(line.split()[1]) for line in (done.stdout + done.stderr).splitlines() if line.startswith("total ")}
+    (planned,) = {
+        int(line.split()[1]) for line in (done.stdout + done.stderr).splitlines() if line.startswith("total ")
+    }
     costs = estimate.estimate(Plan(loader.load(config)))
     assert estimate.total(costs).jobs == planned - 1  # `all` is no job
 

@@ -33,7 +33,8 @@ configs:
 def parquet(question: str) -> bytes:
     picture, out = io.BytesIO(), io.BytesIO()
     Image.new("RGB", (32, 32), "white").save(picture, "PNG")
-    row = {"sample_index": "1", "problem_index": "1", "problem_version": "Text Lite", "question": question, "answer": "A",
+    row = {"sample_index": "1", "problem_index": "1", "problem_version": "Text Lite", "question": question,
+           "answer": "A",
            "image": {"bytes": picture.getvalue(), "path": None}, "question_type": "multi-choice",
            "metadata": {"split": "testmini", "source": "x", "subject": "Plane Geometry", "subfield": "Area"},
            "query_wo": question, "query_cot": question, "question_for_eval": question}  # fmt: skip
@@ -134,6 +135,8 @@ def test_what_is_not_there_is_one_line(hub: Hub, config: Path) -> None:
 
 def test_the_paper_needs_these(repo: Path) -> None:
     found = {want.id: want for want in wanted(Plan(loader.load(repo / "config/paper.yaml")))}
-    assert {"Qwen/Qwen2.5-VL-72B-Instruct", "Xkev/LLaVA-CoT-100k", "Osilly/Vision-R1-rl", "AI4Math/MathVista"} <= set(found)
+    assert {"Qwen/Qwen2.5-VL-72B-Instruct", "Xkev/LLaVA-CoT-100k", "Osilly/Vision-R1-rl", "AI4Math/MathVista"} <= set(
+        found
+    )
     assert "Osilly/Vision-R1-cold" not in found  # it is built
     assert found["Qwen/Qwen2.5-VL-7B-Instruct"].files

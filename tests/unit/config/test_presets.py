@@ -8,7 +8,9 @@ import yaml
 
 from vr1repro.config import loader
 
-LARGE = {f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")}
+LARGE = {
+    f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")
+}
 LARGE |= {f"starts.{name}" for name in ("base-32b", "ci-32b", "base-72b", "ci-72b", "llama-base", "llama-ci")}
 LARGE |= {"models.qwen2.5-vl-32b", "models.llama-3.2-11b-vision", "problems.rl-additional"}
 NODE = {"run", "take_released", "run_arms", "sft.launch.nodes", "rl.launch.nodes"}
