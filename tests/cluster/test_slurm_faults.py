@@ -40,14 +40,27 @@ def take_node_down(run: ClusterRun, job: str) -> None:
 
 
 def restart_controller(run: ClusterRun, job: str) -> None:
-    run.cluster.stop("slurmctld", signal.SIGKILL)
+    run.cluster.stop("slurmctld", signal.SIGTERM)  # it saves what it knows
     wait_a_moment(8)
+    run.cluster.start_controller()
+
+
+def crash_controller(run: ClusterRun, job: str) -> None:
+    run.cluster.stop("slurmctld", signal.SIGKILL)  # before it has saved the job, which is then unknown
+    for path in (run.cluster.dir / "state").glob("job_state*"):
+        path.unlink()
     run.cluster.start_controller()
 
 
 @pytest.mark.parametrize(
     ("fault", "state"),
-    [(cancel, "CANCELLED"), (kill, "FAILED"), (take_node_down, "NODE_FAIL"), (restart_controller, "COMPLETED")],
+    [
+        (cancel, "CANCELLED"),
+        (kill, "FAILED"),
+        (take_node_down, "NODE_FAIL"),
+        (restart_controller, "COMPLETED"),
+        (crash_controller, "COMPLETED"),
+    ],
 )
 def test_a_fault_ends_with_the_same_files(
     run: ClusterRun, smoke: Workflow, fault: Callable[[ClusterRun, str], None], state: str
@@ -64,6 +77,7 @@ def test_a_fault_ends_with_the_same_files(
     assert state in finished(jobs, "bridge_shard_wildcards_0")
     assert finished(jobs, "bridge_shard_wildcards_0").count("COMPLETED") == 1
     assert finished(jobs, "bridge_shard_wildcards_1") == []  # what was complete is not run again
+    assert ("Slurm no longer knows job" in done.stdout) == (fault is crash_controller)
     if state != "COMPLETED":
         assert f"SLURM status is: '{state}'" in done.stdout
         assert "results/smoke/logs/coldset/bridge-" in done.stdout

@@ -1,9 +1,11 @@
-"""Five habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
+"""Six habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
 
 - `get_min_job_age` asks the controller at every look, and where the controller is away for a moment the plugin turns to
   sacct. It is asked once, at the start.
 - `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job it waits for:
   the run hangs for ever. Here it asks again, and after a while ends the run with one line.
+- A job that Slurm no longer knows, because its controller fell down before it had saved it, is waited for for ever. Here
+  it counts as failed after a while.
 - Looks are put off by ten seconds more each time that nothing has ended, up to three minutes; the option names an
   interval, so that is what it is.
 - `get_account`, `validate_account` fail where sacct or sacctmgr are absent, and misread them where accounting is off.
@@ -14,6 +16,7 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from vr1repro.cluster import slurm
@@ -22,7 +25,9 @@ from vr1repro.errors import UserError
 # How long Slurm's controller may be away.
 PATIENCE_S = float(os.environ.get("VR1REPRO_SLURM_PATIENCE_S", "300"))
 PAUSE_S = 3.0
-REPLACED = ("get_min_job_age", "query_job_status", "get_account", "validate_account")
+# How long a job may be missing from what Slurm lists; a job just submitted appears within seconds.
+LOST_S = 60.0
+REPLACED = ("get_min_job_age", "query_job_status", "get_account", "validate_account", "_status_lookup_ids", "Executor")
 
 
 def mend(status_command: str, interval_s: float) -> None:
@@ -45,7 +50,9 @@ def mend(status_command: str, interval_s: float) -> None:
         raise UserError(
             f"snakemake-executor-plugin-slurm: has no {missing[0]}; install the version that envs/cluster.txt pins"
         )
-    ask = plugin.query_job_status
+    ask, check = plugin.query_job_status, plugin.Executor.check_active_jobs
+    listed: set[str] = set()
+    missing: dict[str, float] = {}
 
     async def patient(command: str, logger: Any) -> Any:
         began = None
@@ -61,9 +68,23 @@ def mend(status_command: str, interval_s: float) -> None:
             await asyncio.sleep(PAUSE_S)
         if began is not None:
             logger.warning(f"Slurm answers again, after {time.monotonic() - began:.0f} s.")
+        listed.clear()
+        listed.update(found[0])
         return found
 
+    async def watchful(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        async for job in check(self, active_jobs):
+            number = job.external_jobid
+            if listed.intersection(plugin._status_lookup_ids(number)):
+                missing.pop(number, None)
+            elif time.monotonic() - missing.setdefault(number, time.monotonic()) > LOST_S:
+                message = f"Slurm no longer knows job '{number}': its controller lost or forgot it. "
+                self.report_job_error(job, msg=message, aux_logs=[str(job.aux.get("slurm_logfile"))])
+                continue
+            yield job
+
     plugin.query_job_status = patient
+    plugin.Executor.check_active_jobs = watchful
     plugin.Executor.next_seconds_between_status_checks = property(lambda _: interval_s, lambda _, value: None)
     plugin.get_min_job_age = lambda: age
     plugin.get_account = lambda logger: None

@@ -157,7 +157,7 @@ def refuse_too_small(workflow):
         if launch and launch.nodes > 1:
             raise WorkflowError(f"{kind}.launch.nodes: {launch.nodes} machines need --profile slurm, or set nodes: 1")
     need = max((getattr(CONFIG.resources, kind).gpu for kind in kinds), default=0)
-    given = workflow.global_resources.get("gpu")
+    given = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
     if need and (given is None or given < need):
         raise WorkflowError(
             f"--resources gpu={given}: a job needs {need} GPUs; give --resources gpu=N with N the GPUs of this machine, and"

@@ -107,10 +107,24 @@ class Outage:
         return (None, None) if found is None else (found, 0.1)
 
 
+class Pretended:
+    """The plugin's executor, of which every job goes on."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    async def check_active_jobs(self, jobs: list[Any]) -> Any:
+        for job in jobs:
+            yield job
+
+    def report_job_error(self, job: Any, msg: str, aux_logs: list[str]) -> None:
+        self.failed.append(msg)
+
+
 def mended(monkeypatch: pytest.MonkeyPatch, answers: list[Any]) -> Any:
     pretended = types.SimpleNamespace(
         query_job_status=Outage(answers), get_min_job_age=None, get_account=None, validate_account=None,
-        Executor=type("Executor", (), {}),
+        Executor=type("Executor", (Pretended,), {}), _status_lookup_ids=lambda number: [number],
     )  # fmt: skip
     monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", pretended)
     monkeypatch.setattr(slurm, "settings", lambda: {"MinJobAge": "300 sec"})
@@ -137,7 +151,24 @@ def test_a_long_outage_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(found.query_job_status("squeue", logging.getLogger("slurm")))
 
 
+def test_a_job_that_slurm_forgot_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = mended(monkeypatch, [{"1": "RUNNING"}])
+    executor = found.Executor()
+    jobs = [types.SimpleNamespace(external_jobid=number, aux={}) for number in "12"]
+
+    async def look() -> list[str]:
+        await found.query_job_status("squeue", logging.getLogger("slurm"))
+        return [job.external_jobid async for job in executor.check_active_jobs(jobs)]
+
+    assert asyncio.run(look()) == ["1", "2"]
+    assert executor.failed == []
+    monkeypatch.setattr(plugin, "LOST_S", -1.0)
+    assert asyncio.run(look()) == ["1"]
+    assert "no longer knows job '2'" in executor.failed[0]
+
+
 def test_the_pinned_plugin_has_what_is_replaced() -> None:
     module = pytest.importorskip("snakemake_executor_plugin_slurm")
     assert all(callable(getattr(module, name)) for name in plugin.REPLACED)
+    assert callable(module.Executor.check_active_jobs)
     assert isinstance(module.Executor.next_seconds_between_status_checks, property)
