@@ -2,10 +2,10 @@
 
 - `get_min_job_age` asks the controller at every look, and where the controller is away for a moment the plugin turns to
   sacct. It is asked once, at the start.
-- `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job it waits for:
-  the run hangs for ever. Here it asks again, and after a while ends the run with one line.
-- A job that Slurm no longer knows, because its controller fell down before it had saved it, is waited for for ever. Here
-  it counts as failed after a while.
+- `query_job_status` returns nothing where the controller is away, and the plugin then forgets every job that it waits
+  for: the run hangs for ever. Here it asks again, and after a while ends the run with one line.
+- A job that Slurm no longer knows, because its controller fell before it had saved it, is waited for for ever. Here it
+  counts as failed after a while.
 - Looks are put off by ten seconds more each time that nothing has ended, up to three minutes; the option names an
   interval, so that is what it is.
 - `get_account`, `validate_account` fail where sacct or sacctmgr are absent, and misread them where accounting is off.
@@ -25,8 +25,8 @@ from vr1repro.errors import UserError
 # How long Slurm's controller may be away.
 PATIENCE_S = float(os.environ.get("VR1REPRO_SLURM_PATIENCE_S", "300"))
 PAUSE_S = 3.0
-# How long a job may be missing from what Slurm lists; a job just submitted appears within seconds.
-LOST_S = 60.0
+# How long a job may be missing from squeue's list, in which a new one appears at once. sacct's list lags behind.
+LOST_S = {"squeue": 60.0, "sacct": 600.0}
 REPLACED = ("get_min_job_age", "query_job_status", "get_account", "validate_account", "_status_lookup_ids", "Executor")
 
 
@@ -46,12 +46,13 @@ def mend(status_command: str, interval_s: float) -> None:
     config = slurm.settings()
     age = min_job_age(config)
     refuse_unseen(config, age, status_command, interval_s)
-    if missing := [name for name in REPLACED if not hasattr(plugin, name)]:
+    if absent := [name for name in REPLACED if not hasattr(plugin, name)]:
         raise UserError(
-            f"snakemake-executor-plugin-slurm: has no {missing[0]}; install the version that envs/cluster.txt pins"
+            f"snakemake-executor-plugin-slurm: has no {absent[0]}; install the version that envs/cluster.txt pins"
         )
     ask, check = plugin.query_job_status, plugin.Executor.check_active_jobs
     listed: set[str] = set()
+    lost_s = LOST_S.get(status_command, LOST_S["sacct"])
     missing: dict[str, float] = {}
 
     async def patient(command: str, logger: Any) -> Any:
@@ -77,7 +78,7 @@ def mend(status_command: str, interval_s: float) -> None:
             number = job.external_jobid
             if listed.intersection(plugin._status_lookup_ids(number)):
                 missing.pop(number, None)
-            elif time.monotonic() - missing.setdefault(number, time.monotonic()) > LOST_S:
+            elif time.monotonic() - missing.setdefault(number, time.monotonic()) > lost_s:
                 message = f"Slurm no longer knows job '{number}': its controller lost or forgot it. "
                 self.report_job_error(job, msg=message, aux_logs=[str(job.aux.get("slurm_logfile"))])
                 continue

@@ -111,3 +111,8 @@ def test_gpus_of_a_node(gres: str, count: int) -> None:
 )
 def test_time_limits(limit: str, minutes: int | None) -> None:
     assert _minutes(limit) == minutes
+
+
+def test_the_document_shows_todays_table(repo: Path) -> None:
+    costs = list(changed(repo).values())
+    assert "\n".join(outlook.table(costs)) in (repo / "docs" / "cluster.md").read_text()
