@@ -16,6 +16,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reporting.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/start.smk"
 
 
 report: "workflow/report/workflow.rst"

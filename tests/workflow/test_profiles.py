@@ -69,31 +69,35 @@ def test_a_training_on_one_node_counts_its_gpus(repo: Path, tmp_path: Path) -> N
     assert "srun" not in said
 
 
-def fitting(repo: Path, work: Path, change: dict[str, Any]) -> str:
-    """paper-8gpu-7b's evaluation of a local base model, and nothing else, as far as a start needs it."""
+def small(repo: Path, work: Path, arm: str, nodes: int) -> str:
+    """paper-8gpu-7b with one arm and one benchmark, from files that are not there."""
     values = yaml.safe_load((repo / "config" / "paper-8gpu-7b.yaml").read_text())
-    values["models"]["qwen2.5-vl-7b"] = {"kind": "path", "path": str(work / "nowhere"), "context": 128000}
-    values["rl"]["launch"] |= change
+    nowhere = {"kind": "path", "path": str(work / "nowhere")}
+    values["models"]["qwen2.5-vl-7b"] = {**nowhere, "context": 128000}
+    values["benchmarks"] = {"mathvista": nowhere}
+    values["problems"]["rl-10k"] = nowhere
+    values["evaluation"]["benchmarks"] = ["mathvista"]
+    values["rl"]["launch"]["nodes"] = nodes
+    values["run_arms"] = [arm]
     (work / "c.yaml").write_text(yaml.safe_dump(values))
     return str(work / "c.yaml")
 
 
 @pytest.mark.parametrize(
-    ("options", "change", "said"),
+    ("options", "arm", "nodes", "said"),
     [
-        ([], {}, "--resources gpu=None: a job needs 8 GPUs"),
-        (["--resources", "gpu=4"], {}, "--resources gpu=4: a job needs 8 GPUs"),
-        (["--resources", "gpu=8"], {"nodes": 2}, "rl.launch.nodes: 2 machines need --profile slurm"),
-        (["--resources", "gpu=8"], {}, None),
+        ([], "base", 1, "--resources gpu=None: a job needs 8 GPUs"),
+        (["--resources", "gpu=4"], "base", 1, "--resources gpu=4: a job needs 8 GPUs"),
+        (["--resources", "gpu=8"], "zero", 2, "rl.launch.nodes: 2 machines need --profile slurm"),
+        (["--resources", "gpu=8"], "base", 1, None),
     ],
 )
 def test_one_machine_never_scales_a_job_down(
-    repo: Path, tmp_path: Path, options: list[str], change: dict[str, Any], said: str | None
+    repo: Path, tmp_path: Path, options: list[str], arm: str, nodes: int, said: str | None
 ) -> None:
     done = snakemake(
-        repo, tmp_path, "--profile", "workflow/profiles/local", *options, "--configfile",
-        fitting(repo, tmp_path, change),
-        HF_HUB_OFFLINE="1",
+        repo, tmp_path, "evaluate", "--profile", "workflow/profiles/local", *options,
+        "--configfile", small(repo, tmp_path, arm, nodes),
     )  # fmt: skip
     text = done.stdout + done.stderr
     assert done.returncode == 1

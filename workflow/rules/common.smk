@@ -1,7 +1,6 @@
 # Shared by all rule files. The checked config, the plan of its artefacts, and the values that rules rerun on.
 import shlex
 
-from vr1repro.cluster import head, plugin
 from vr1repro.config import loader
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.errors import UserError
@@ -128,38 +127,3 @@ def stage_manifests(arms):
 
 def unique(paths):
     return list(dict.fromkeys(paths))
-
-
-def begin_run(workflow):
-    """Take this folder's place before the first job; on Slurm also mend the executor plugin. Jobs do neither."""
-    if workflow.remote_exec:
-        return
-    slurm = workflow.executor_plugin.name == "slurm"
-    if not slurm:
-        refuse_too_small(workflow)
-    try:
-        head.begin(Path.cwd(), slurm)
-        if slurm:
-            chosen = workflow.executor_settings
-            plugin.mend(chosen.status_command, chosen.init_seconds_before_status_checks)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
-GPU_KINDS = {"bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate"}
-
-
-def refuse_too_small(workflow):
-    """On one machine: GPUs must be counted, and no job be scaled down to fewer than it asks for, as Snakemake would."""
-    kinds = {GPU_KINDS[job.rule.name] for job in workflow.dag.needrun_jobs() if job.rule.name in GPU_KINDS}
-    for kind in sorted(kinds):
-        launch = {"sft": CONFIG.sft.launch, "rl": CONFIG.rl.launch}.get(kind)
-        if launch and launch.nodes > 1:
-            raise WorkflowError(f"{kind}.launch.nodes: {launch.nodes} machines need --profile slurm, or set nodes: 1")
-    need = max((getattr(CONFIG.resources, kind).gpu for kind in kinds), default=0)
-    given = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
-    if need and (given is None or given < need):
-        raise WorkflowError(
-            f"--resources gpu={given}: a job needs {need} GPUs; give --resources gpu=N with N the GPUs of this machine, and"
-            " a config whose jobs fit (config/evaluate.yaml needs one)"
-        )
