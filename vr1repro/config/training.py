@@ -92,7 +92,11 @@ class RlSettings(Section):
     max_grad_norm: float = Field(gt=0, description="Not stated; EasyR1's default is 1.0.")
     prompts_per_step: int = Field(gt=0, description="Prompts a rollout. Not stated; EasyR1's example has 512.")
     updates_per_rollout: int = Field(gt=0, description="Optimizer steps a rollout. Not stated; EasyR1: 512/128 = 4.")
-    device_batch: int = Field(gt=0, description="Completions a process and forward pass; memory only.")
+    device_batch: int = Field(
+        gt=0,
+        description="Completions a process and forward pass: memory, and with `loss: bnpo` the tokens that one mean is"
+        " over. Not stated; EasyR1's example has 4.",
+    )
     max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
     reference: Literal["start", "stage_start"] = Field(
         description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
@@ -115,8 +119,19 @@ class RlSettings(Section):
         " (v1 Fig. 1 E).",
     )
     share_prefix: bool = Field(
-        description="Forward the prompt and picture of a group once for all of its completions: exact, and faster the"
-        " longer the prompt and the larger the group. Not with gradient checkpointing, which keeps no cache. Ours."
+        description="Forward equal prompts with their pictures once for all of their completions: exact, and faster the"
+        " longer the prompt and the larger the group. Ours."
+    )
+    pack: bool = Field(description="Forward completions without their padding: exact. Ours.")
+    logit_tokens: int = Field(
+        default=4096,
+        ge=0,
+        description="With `share_prefix` or `pack`: logits of at most this many tokens exist at once, 0: of all. Ours.",
+    )
+    skip_equal_groups: bool = Field(
+        default=False,
+        description="With `beta: 0`, leave completions of advantage 0 out of the update and keep its denominator: the"
+        " same gradient; entropy and ratios are then logged of the others only. Ours.",
     )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
@@ -132,9 +147,9 @@ class RlSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _prefix_can_be_shared(self) -> Self:
-        if self.share_prefix and self.launch.gradient_checkpointing:
-            raise ValueError("share_prefix: launch.gradient_checkpointing keeps no keys and values; choose one")
+    def _only_what_weighs_nothing_is_skipped(self) -> Self:
+        if self.skip_equal_groups and self.beta:
+            raise ValueError("skip_equal_groups: with beta > 0 every completion has a KL term; set it to false")
         return self
 
 

@@ -38,11 +38,12 @@ from vr1repro.provenance import content_sha, file_sha, write_manifest
 from vr1repro.records import Appender, read_problems
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import rl_rows, rl_stream
+from vr1repro.training.grouped import Ways
 from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.step_log import StepLog, rl_row
-from vr1repro.training.trainers import PlainTrainer, SharingTrainer
+from vr1repro.training.trainers import PackedTrainer, PlainTrainer
 
 SAMPLES = "samples.jsonl"  # one completion of each rollout, to be read
 
@@ -129,7 +130,7 @@ def train(
     main = int(os.environ.get("RANK", "0")) == 0
     with HardFormatReward(reward_settings) as reward, Appender(out / SAMPLES) if main else nullcontext() as samples:
         penalty = settings.truncation_penalty if settings.truncation == "penalty" else 0.0
-        kind = SharingTrainer if settings.share_prefix else PlainTrainer
+        kind = PackedTrainer if settings.share_prefix or settings.pack else PlainTrainer
         trainer = kind(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer, penalty, samples),
@@ -140,6 +141,8 @@ def train(
         )
         log.phases = trainer.phases
         trainer.sequence_loss = settings.loss == "sequence"
+        trainer.skip_equal_groups = settings.skip_equal_groups
+        trainer.ways = Ways(settings.share_prefix, settings.pack, settings.logit_tokens)
         _load_reference(trainer, model_dir, reference_dir)
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)

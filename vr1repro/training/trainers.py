@@ -1,8 +1,8 @@
 """TRL's GRPO trainer with what this package adds around its algorithm, each part on its own.
 
 `PlainTrainer` is stock TRL with checkpoints to go on from, guards, phase times, and the sequence-level loss where it
-is asked for. `SharingTrainer` also forwards a group's prompt once. Neither changes what stock TRL computes; tests hold
-both to its losses and rewards.
+is asked for. `PackedTrainer` also forwards a batch as one packed row. Neither changes what stock TRL computes; tests
+hold both to its losses and rewards.
 """
 
 import time
@@ -15,9 +15,9 @@ import torch
 from trl import GRPOTrainer
 
 from vr1repro.errors import UserError
-from vr1repro.training import guards
+from vr1repro.training import guards, skipping
+from vr1repro.training.grouped import GroupTrainer
 from vr1repro.training.resume import Resumable
-from vr1repro.training.shared_prefix import GroupTrainer
 
 _PICTURES = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 PHASES = ("generate", "reward", "log_probs", "update")
@@ -28,10 +28,12 @@ class _Additions(Resumable, GRPOTrainer):
 
     Attributes:
         sequence_loss: Use the paper's Eq. 1 as printed, with one ratio a sequence.
+        skip_equal_groups: Leave completions of advantage 0 out of an update without a KL term.
         phases: Seconds since they were last read, by phase; `log_probs` are passes without gradients.
     """
 
     sequence_loss = False
+    skip_equal_groups = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.phases = dict.fromkeys(PHASES, 0.0)
@@ -98,7 +100,7 @@ class _Additions(Resumable, GRPOTrainer):
             guards.check_log_probs(ours, sampled, mask, "the sampling engine's")
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        loss = self._printed_loss(model, inputs) if self.sequence_loss else super()._compute_loss(model, inputs)
+        loss = self._loss_of_live_rows(model, inputs) if self._skips() else self._loss(model, inputs)
         if not torch.isfinite(loss):
             path = Path(self.args.output_dir) / f"not-finite-step{self.state.global_step + 1}.pt"
             guards.save_batch(inputs, path)
@@ -107,6 +109,18 @@ class _Additions(Resumable, GRPOTrainer):
                 " lower the learning rate, or look at the batch"
             )
         return loss
+
+    def _skips(self) -> bool:
+        return self.skip_equal_groups and self.model.training and not self.beta
+
+    def _loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        return self._printed_loss(model, inputs) if self.sequence_loss else super()._compute_loss(model, inputs)
+
+    def _loss_of_live_rows(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        rows = skipping.live_rows(inputs["advantages"])
+        kind = "sequence" if self.sequence_loss else self.loss_type
+        share = skipping.share_of_loss(kind, inputs["completion_mask"], rows)
+        return self._loss(model, skipping.take_rows(inputs, rows)) * share
 
     def _printed_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """Eq. 1 as printed (paper v1 and v4, section 3.4): ratio, clip and KL estimator of whole sequences.
@@ -145,5 +159,5 @@ class PlainTrainer(_Additions):
     """Stock TRL's forwards."""
 
 
-class SharingTrainer(_Additions, GroupTrainer):
-    """A group's prompt and picture are forwarded once."""
+class PackedTrainer(_Additions, GroupTrainer):
+    """Distinct prompts and completions are forwarded as one row without padding."""
