@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from vr1repro.config.base import Name, Section
 from vr1repro.config.models import ModelSource
 
+# Keys of a stage's settings on which no result depends.
+WITHOUT_EFFECT = {"launch": {"save_every", "trackers", "rehearse"}}
+
 
 class Launch(Section):
     """How a training job spreads over devices. The effective batch does not depend on it."""
@@ -28,6 +31,16 @@ class Launch(Section):
         ge=0,
         description="Optimizer steps between the checkpoints from which a killed job goes on; 0: none, it starts again."
         " No result depends on it. SFT: 1000 (repo, train.yaml save_steps). RL: not stated.",
+    )
+    trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
+        default=[],
+        description="Also send the logs there; TensorBoard's files lie in the job's folder. No result depends on it."
+        " Ours.",
+    )
+    rehearse: bool = Field(
+        default=True,
+        description="Try the longest legal batch, forward and backward, before the first step, so that a batch that"
+        " does not fit in memory ends a job in its first minute. No result depends on it. Ours.",
     )
 
 
@@ -66,6 +79,12 @@ class Generation(Section):
         description="Never sample tokens that stand for pictures; one in a completion breaks the next forward. Ours.",
     )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
+    sync_timeout_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="With vLLM: a job whose new weights do not reach the sampling engine within this ends with an"
+        " error. Ours.",
+    )
     gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
 
 

@@ -28,17 +28,25 @@ class _Additions(Resumable, GRPOTrainer):
 
     Attributes:
         sequence_loss: Use the paper's Eq. 1 as printed, with one ratio a sequence.
+        sync_timeout_s: Seconds within which the sampling engine must have the new weights.
         skip_equal_groups: Leave completions of advantage 0 out of an update without a KL term.
         phases: Seconds since they were last read, by phase; `log_probs` are passes without gradients.
     """
 
     sequence_loss = False
     skip_equal_groups = False
+    sync_timeout_s = 600.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.phases = dict.fromkeys(PHASES, 0.0)
         self._checked = False
         super().__init__(*args, **kwargs)
+        if self.use_vllm:
+            self._sync, self.vllm_generation.sync_weights = self.vllm_generation.sync_weights, self._sync_in_time
+
+    def _sync_in_time(self) -> None:
+        with guards.deadline(self.sync_timeout_s, "the sync of new weights to vLLM"):
+            self._sync()
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
@@ -76,28 +84,33 @@ class _Additions(Resumable, GRPOTrainer):
         if (image_token := getattr(config, "image_token_id", None)) is not None:
             merge = getattr(config.vision_config, "spatial_merge_size", 1)
             guards.check_pictures(batch, image_token, merge)
-        if not self._checked:
-            self._check_log_probs(batch)
-            self._checked = True
+        self._check_log_probs(batch)
         return batch
 
     def _check_log_probs(self, batch: dict[str, Any]) -> None:
-        """The first rollout's log-probabilities: this trainer's against stock TRL's and the sampling engine's."""
+        """A rollout's log-probabilities are the sampling engine's, and in the first one stock TRL's too.
+
+        An engine whose weights are not the policy's, because a sync failed, shows here in the very next rollout.
+        """
         mask = batch["completion_mask"]
+        exact = self.model.dtype == torch.float32 and not self.args.bf16
+        sampled = batch.get("sampling_per_token_logps")
+        if sampled is not None and batch.get("old_per_token_logps") is not None:
+            guards.check_log_probs(batch["old_per_token_logps"], sampled, mask, "the sampling engine's", exact=exact)
+        if self._checked or not isinstance(self, GroupTrainer):
+            return
+        self._checked = True
         arguments = (
             self.model,
             torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1),
             torch.cat([batch["prompt_mask"], mask], 1),
             mask.shape[1],
         )
-        pictures = {key: batch.get(key) for key in _PICTURES}
+        pictures: dict[str, Any] = {key: batch.get(key) for key in _PICTURES}
         with torch.no_grad():
             ours, _, _ = self._get_per_token_logps_and_entropies(*arguments, **pictures)
-            if isinstance(self, GroupTrainer):
-                stock, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(self, *arguments, **pictures)
-                guards.check_log_probs(ours, stock, mask, "a forward of every row on its own")
-        if (sampled := batch.get("sampling_per_token_logps")) is not None:
-            guards.check_log_probs(ours, sampled, mask, "the sampling engine's")
+            stock, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(self, *arguments, **pictures)
+        guards.check_log_probs(ours, stock, mask, "a forward of every row on its own", exact=exact)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss = self._loss_of_live_rows(model, inputs) if self._skips() else self._loss(model, inputs)
