@@ -10,7 +10,6 @@ Peak memory is each way's own process's, less what it had before the step.
 
 import argparse
 import json
-import math
 import statistics
 import subprocess
 import sys
@@ -20,17 +19,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import shapes
 import torch
 from accelerate import Accelerator
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from vr1repro.provenance import made
 from vr1repro.records import write_atomically
-from vr1repro.training.grouped import GroupTrainer, Ways, add_grouped_forward
+from vr1repro.training.grouped import Ways, add_grouped_forward
+from vr1repro.training.trainers import GroupTrainer
 
-IMAGE, START = 7, 8
 # P, R, G; R "lognormal": mean 256, standard deviation 128
 SHAPES: dict[str, tuple[int, int | str, int]] = {
     "P=256 R=256 G=16": (256, 256, 16),
@@ -49,17 +48,7 @@ WAYS: dict[str, Ways | None] = {
 
 def build() -> Any:
     """A random model, 20 M parameters, and the two forwards on it."""
-    torch.manual_seed(0)
-    config = Qwen2_5_VLConfig(
-        text_config={"hidden_size": 320, "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4,
-                     "intermediate_size": 896, "vocab_size": 32768, "tie_word_embeddings": True,
-                     "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 8, 8]}},
-        vision_config={"depth": 2, "hidden_size": 64, "out_hidden_size": 320, "num_heads": 4, "intermediate_size": 128,
-                       "fullatt_block_indexes": [1]},
-        image_token_id=IMAGE, video_token_id=9, vision_start_token_id=START, vision_end_token_id=10,
-    )  # fmt: skip
-    model = Qwen2_5_VLForConditionalGeneration(config)
-    model.train()
+    model = shapes.build("20m")
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     add_grouped_forward(model)
     return model
@@ -67,36 +56,14 @@ def build() -> Any:
 
 def lengths_of(r: int | str, g: int) -> list[int]:
     """Lengths of a group's completions."""
-    if isinstance(r, int):
-        return [r] * g
-    spread = math.log(1 + (128 / 256) ** 2)
-    generator = torch.Generator().manual_seed(2)
-    normal = torch.randn(g, generator=generator) * math.sqrt(spread) + math.log(256) - spread / 2
-    return normal.exp().round().int().clamp(min=1).tolist()
+    return [r] * g if isinstance(r, int) else shapes.lognormal(256, 128, g)
 
 
-def batch(p: int, r: int | str, g: int) -> dict[str, Any]:
-    """One group: a prompt of `p` tokens with a picture of 64, and `g` completions."""
-    generator = torch.Generator().manual_seed(1)
-    picture = 64
-    prompt = torch.randint(11, 32768, (p,), generator=generator)
-    prompt[2 : 2 + picture], prompt[1] = IMAGE, START
-    lengths = torch.tensor(lengths_of(r, g))
-    longest = int(lengths.max())
-    mask = (torch.arange(longest) < lengths[:, None]).long()
-    completions = torch.randint(11, 32768, (g, longest), generator=generator) * mask
-    ids = torch.cat([prompt.expand(g, -1), completions], 1)
-    patches = torch.randn(4 * picture, 1176, generator=generator)
-    return {
-        "input_ids": ids,
-        "attention_mask": torch.cat([torch.ones(g, p, dtype=torch.long), mask], 1),
-        "logits_to_keep": longest,
-        "compute_entropy": True,
-        "pixel_values": patches.repeat(g, 1),
-        "image_grid_thw": torch.tensor([[1, 16, 16]]).expand(g, -1),
-        "num_images": [1] * g,
-        "mm_token_type_ids": (ids == IMAGE).int(),
-    }
+def batch_of(shape: str) -> dict[str, Any]:
+    """One group of a shape, in the words of TRL's forward."""
+    p, r, g = SHAPES[shape]
+    batch = shapes.group("20m", p, lengths_of(r, g))
+    return {**batch, "logits_to_keep": batch["input_ids"].shape[1] - p, "compute_entropy": True}
 
 
 def stepper(model: Any, inputs: dict[str, Any]) -> Callable[[Ways | None], tuple[float, torch.Tensor]]:
@@ -140,7 +107,7 @@ def main() -> None:
     model = build()
     if asked.memory:
         shape, way = asked.memory
-        step = stepper(model, batch(*SHAPES[shape]))
+        step = stepper(model, batch_of(shape))
         before = kilobytes("VmRSS:")
         step(WAYS[way])
         print((kilobytes("VmHWM:") - before) / 1024)
@@ -148,7 +115,7 @@ def main() -> None:
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {asked.threads} threads")
     rows = []
     for shape, (p, r, g) in SHAPES.items():
-        step = stepper(model, batch(p, r, g))
+        step = stepper(model, batch_of(shape))
         seconds: dict[str, list[float]] = {way: [] for way in WAYS}
         found = {}
         for _ in range(asked.rounds):  # alternating, so that a slow minute of the machine meets all

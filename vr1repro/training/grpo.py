@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     AutoModelForImageTextToText,
     TrainerCallback,
@@ -34,15 +33,14 @@ from trl import GRPOConfig, GRPOTrainer
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import RlSettings, Stage
-from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
 from vr1repro.records import Appender, read_problems
 from vr1repro.training import checkpoints, resume
-from vr1repro.training.data import rl_rows, rl_stream
+from vr1repro.training.data import prompt_lengths, rl_rows, rl_stream
 from vr1repro.training.grouped import Ways
 from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments
-from vr1repro.training.rehearsal import Rehearsal
+from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.step_log import StepLog, rl_row
 from vr1repro.training.trainers import PackedTrainer, PlainTrainer
@@ -124,7 +122,7 @@ def train(
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)
     rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
-    lengths = _prompt_lengths(rows, processor, settings.max_prompt_tokens)
+    lengths = prompt_lengths(rows, processor, settings.max_prompt_tokens)
     log = StepLog(
         out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step,
         lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
@@ -150,7 +148,9 @@ def train(
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
         if settings.launch.rehearse:
-            trainer.add_callback(_rehearsal(trainer, settings, job, lengths))
+            trainer.add_callback(
+                completions_rehearsal(trainer, job.stage.max_tokens, settings.prompts_per_step, lengths)
+            )
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     if trainer.is_world_process_zero():
         resume.finish(out)
@@ -213,55 +213,6 @@ def _load_reference(trainer: GRPOTrainer, model_dir: Path, reference_dir: Path) 
         return
     reference = AutoModelForImageTextToText.from_pretrained(reference_dir, dtype=trainer.model.dtype)
     trainer.accelerator.unwrap_model(trainer.ref_model).load_state_dict(reference.state_dict())
-
-
-def _prompt_lengths(rows: Any, processor: Any, limit: int) -> list[int]:
-    """Tokens of each prompt; a prompt over the limit is an error, never cut."""
-    lengths = []
-    for row in rows:
-        text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True)
-        encoded = processor(text=[text], images=row["images"] or None)
-        if (length := len(encoded["input_ids"][0])) > limit:
-            raise UserError(
-                f"rl.max_prompt_tokens: problem {row['id']} has {length} prompt tokens, the limit is {limit}; raise it,"
-                " or lower the image's pixel limit"
-            )
-        lengths.append(length)
-    return lengths
-
-
-def _rehearsal(
-    trainer: PlainTrainer | PackedTrainer, settings: RlSettings, job: StageJob, lengths: list[int]
-) -> Rehearsal:
-    """Completions of the stage's full length behind its longest prompts, as many as a forward pass has."""
-    processor, tokens = trainer.processing_class, job.stage.max_tokens
-    rows = trainer.args.per_device_train_batch_size
-    prompts = min(rows, settings.prompts_per_step)
-    longest = sorted(range(len(lengths)), key=lambda row: -lengths[row])[:prompts]
-
-    def loss(model: Any) -> torch.Tensor:
-        chosen = [trainer.train_dataset[longest[row * len(longest) // rows]] for row in range(rows)]
-        texts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in chosen]
-        images = [image for row in chosen for image in row["images"]]
-        batch = processor(text=texts, images=images or None, padding=True, return_tensors="pt")
-        batch = batch.to(trainer.accelerator.device)
-        filler = processor.tokenizer("1", add_special_tokens=False)["input_ids"][0]
-
-        def behind(name: str, value: int) -> torch.Tensor:
-            given: torch.Tensor = batch[name]
-            return torch.cat([given, given.new_full((rows, tokens), value)], 1)
-
-        pictures = {name: batch[name] for name in ("pixel_values", "image_grid_thw") if name in batch}
-        if pictures:
-            pictures["num_images"] = [len(row["images"]) for row in chosen]
-            pictures["mm_token_type_ids"] = behind("mm_token_type_ids", 0)
-        log_probs, _, _ = trainer._get_per_token_logps_and_entropies(
-            model, behind("input_ids", filler), behind("attention_mask", 1), tokens, compute_entropy=True, **pictures
-        )
-        return log_probs.sum()
-
-    what = f"{rows} completions of {tokens} tokens behind {len(longest)} prompts of up to {max(lengths)}"
-    return Rehearsal(trainer, loss, what, "lower rl.device_batch, shard over more GPUs, or checkpoint gradients")
 
 
 class _KeepSteps(TrainerCallback):

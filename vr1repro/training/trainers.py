@@ -16,11 +16,54 @@ from trl import GRPOTrainer
 
 from vr1repro.errors import UserError
 from vr1repro.training import guards, skipping
-from vr1repro.training.grouped import GroupTrainer
+from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
 from vr1repro.training.resume import Resumable
 
 _PICTURES = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 PHASES = ("generate", "reward", "log_probs", "update")
+
+
+class GroupTrainer(GRPOTrainer):
+    """TRL's trainer with the packed forward.
+
+    Attributes:
+        ways: How the forward is made.
+    """
+
+    ways = Ways()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for model in (self.model, self.ref_model):
+            if model is not None:
+                add_grouped_forward(self.accelerator.unwrap_model(model))
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **pictures: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        # `batch_size` would split passes without gradients to save memory, and with them groups: not followed.
+        if compute_aux_loss:
+            raise ValueError("rl.share_prefix, rl.pack: a mixture of experts needs its auxiliary loss; set both false")
+        split = input_ids.shape[1] - logits_to_keep
+        prompts = {"input_ids": input_ids[:, :split], "attention_mask": attention_mask[:, :split]}
+        if pictures.get("mm_token_type_ids") is not None:
+            prompts["mm_token_type_ids"] = pictures["mm_token_type_ids"][:, :split]
+        images = [pictures.get(key) for key in ("pixel_values", "image_grid_thw", "num_images")]
+        distinct, owners = distinct_prompts(prompts, *images, share=self.ways.share_prefix)
+        rows = GroupedRows(
+            distinct, owners, input_ids[:, split:], attention_mask[:, split:], self.temperature, self.ways
+        )
+        with self.accelerator.autocast():
+            log_probs, entropy = model(grouped=rows)
+        return log_probs, entropy if compute_entropy else None, None
 
 
 class _Additions(Resumable, GRPOTrainer):

@@ -22,8 +22,8 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
 
     from vr1repro.training import checkpoints
     from vr1repro.training.data import rl_rows
-    from vr1repro.training.grouped import GroupTrainer
     from vr1repro.training.grpo import StageJob, arguments
+    from vr1repro.training.trainers import GroupTrainer
 
     job = StageJob("a", 1, Stage(max_tokens=6, group=4, steps=1), 0, [1], 0, None, seed=1)
     rows = rl_rows(list(read_problems(lab.problems)), None)
