@@ -78,6 +78,11 @@ class Generation(Section):
         default=True,
         description="Never sample tokens that stand for pictures; one in a completion breaks the next forward. Ours.",
     )
+    by_groups: bool = Field(
+        default=False,
+        description="With transformers: read a group's prompt once and let finished rows leave the batch. The same"
+        " distribution, other random numbers than TRL's. Ours.",
+    )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
     sync_timeout_s: float = Field(
         default=600.0,
@@ -163,6 +168,15 @@ class RlSettings(Section):
                 f"launch.save_every: must be a multiple of updates_per_rollout ({self.updates_per_rollout}), or a"
                 " rollout would be cut in two"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_sampled_in_one_process_s_time(self) -> Self:
+        if self.generation.by_groups and self.generation.engine != "transformers":
+            raise ValueError("generation.by_groups: vLLM shares prompts itself; set it to false")
+        if self.generation.by_groups and (self.launch.fsdp or self.launch.zero_stage == 3):
+            # Every forward of a sharded model is a collective, and processes would do different numbers of them.
+            raise ValueError("generation.by_groups: not with weights sharded over processes; set it to false")
         return self
 
     @model_validator(mode="after")

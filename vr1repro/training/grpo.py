@@ -42,6 +42,7 @@ from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments
 from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
+from vr1repro.training.rollout import add_group_sampling
 from vr1repro.training.step_log import StepLog, rl_row
 from vr1repro.training.trainers import PackedTrainer, PlainTrainer
 
@@ -118,6 +119,8 @@ def train(
     ends = {step - job.first_step: out / f"step{step}" for step in job.kept_steps}
     begun = resume.prepare(out, __name__, values, inputs, ends)
     model, processor = checkpoints.load(model_dir, settings.launch)
+    if settings.generation.by_groups:
+        add_group_sampling(model)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)

@@ -75,7 +75,7 @@ def test_stock_trl_gives_the_same_losses_and_rewards(
     lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None, steps: int, packed: bool
 ) -> None:
     job = replace(job, stage=Stage(max_tokens=8, group=4, steps=steps), kept_steps=[steps])
-    generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False})
+    generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False, "by_groups": False})
     changes = {"share_prefix": packed, "pack": packed, "generation": generation}
     ours = run(lab, tmp_path / "ours", job, **changes)
     theirs = stock(lab, tmp_path / "stock", job, lab.config.rl.model_copy(update={"device_batch": 16, **changes}))
