@@ -31,8 +31,9 @@ def loaded(lab: SimpleNamespace) -> Any:
 def config(processor: Any, **changes: Any) -> Any:
     from transformers import GenerationConfig
 
+    ends, padding = [processor.tokenizer.eos_token_id], processor.tokenizer.pad_token_id
     values = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": LIMIT, "do_sample": True,
-              "eos_token_id": [processor.tokenizer.eos_token_id], "pad_token_id": processor.tokenizer.pad_token_id}  # fmt: skip
+              "eos_token_id": ends, "pad_token_id": padding}  # fmt: skip
     return GenerationConfig(**{**values, **changes})
 
 
