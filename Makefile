@@ -6,6 +6,7 @@ SHELL := bash
 
 PYTHON ?= python3
 CORES ?= 2
+DATA ?= ../shared/data
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -16,7 +17,7 @@ export TOKENIZERS_PARALLELISM := false
 unexport PYTHONDONTWRITEBYTECODE
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help env env-micro micro smoke figures test verify lint format docs lock clean
+.PHONY: help env env-micro micro smoke figures test verify bench lint format docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +62,12 @@ test: $(VENV)/.test ## Run the tests
 verify: $(VENV)/.test ## Run the tests, the micro run, and what is too long for `make test`
 	$(SNAKEMAKE) --rerun-incomplete
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+
+bench: $(VENV)/.test ## Measure speed, one table a script; DATA=folder of public model outputs for the grader's
+	$(BIN)/python bench/grpo_update.py --out results/reference/bench/grpo-update.json
+	$(BIN)/python bench/gpu_step.py --size tiny --prompt 128 --response 64 --group 8
+	$(BIN)/python bench/endpoint_throughput.py
+	if test -d $(DATA)/mathvision; then $(BIN)/python bench/grading.py --data $(DATA)/mathvision --out results/reference/bench/grading.json; fi
 
 lint: $(VENV)/.test ## Format check, types, workflow lint
 	$(BIN)/ruff check .

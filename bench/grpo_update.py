@@ -1,81 +1,98 @@
-"""Forward and backward of a GRPO update: a group's prompt once (`rl.share_prefix`) against stock TRL, in one process.
+"""Forward and backward of a GRPO update in our packed forward against stock TRL, each part shown apart, in one process.
 
-Both compute the log-probabilities and entropies of the same completions on the same random Qwen2.5-VL of about 20 M
+All compute the log-probabilities and entropies of the same completions on the same random Qwen2.5-VL of about 20 M
 parameters with a vocabulary of 32 768, and the gradient of a weighted sum. The bound of sharing the prefix alone is
 G(P+R) / (P+GR) forward tokens; stock TRL also scores prompt tokens where there is no Triton, so more can be gained.
+Peak memory is each way's own process's, less what it had before the step.
 
     python bench/grpo_update.py --out results/reference/bench/grpo-update.json
 """
 
 import argparse
 import json
-import resource
 import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import shapes
 import torch
 from accelerate import Accelerator
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from vr1repro.provenance import made
 from vr1repro.records import write_atomically
-from vr1repro.training.shared_prefix import GroupTrainer, add_grouped_forward
+from vr1repro.training.grouped import Ways, add_grouped_forward
+from vr1repro.training.trainers import GroupTrainer
 
-IMAGE, START = 7, 8
-SHAPES = [(256, 256, 16), (256, 96, 16), (64, 40, 16), (256, 1024, 4)]  # P, R, G
+# P, R, G; R "lognormal": mean 256, standard deviation 128
+SHAPES: dict[str, tuple[int, int | str, int]] = {
+    "P=256 R=256 G=16": (256, 256, 16),
+    "P=256 R~lognormal(256, 128) G=16": (256, "lognormal", 16),
+    "P=256 R=1024 G=4": (256, 1024, 4),
+    "P=64 R=40 G=16": (64, 40, 16),
+}
+WAYS: dict[str, Ways | None] = {
+    "stock TRL": None,
+    "shared prefix": Ways(pack=False, logit_tokens=0),
+    "no padding": Ways(share_prefix=False, logit_tokens=0),
+    "shared prefix, no padding": Ways(logit_tokens=0),
+    "all: and logits in chunks": Ways(),
+}
 
 
 def build() -> Any:
     """A random model, 20 M parameters, and the two forwards on it."""
-    torch.manual_seed(0)
-    config = Qwen2_5_VLConfig(
-        text_config={"hidden_size": 320, "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4,
-                     "intermediate_size": 896, "vocab_size": 32768, "tie_word_embeddings": True,
-                     "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 8, 8]}},
-        vision_config={"depth": 2, "hidden_size": 64, "out_hidden_size": 320, "num_heads": 4, "intermediate_size": 128,
-                       "fullatt_block_indexes": [1]},
-        image_token_id=IMAGE, video_token_id=9, vision_start_token_id=START, vision_end_token_id=10,
-    )  # fmt: skip
-    model = Qwen2_5_VLForConditionalGeneration(config)
-    model.train()
+    model = shapes.build("20m")
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     add_grouped_forward(model)
     return model
 
 
-def batch(p: int, r: int, g: int) -> dict[str, Any]:
-    """One group: a prompt of `p` tokens with a picture of 64, and `g` completions of `r` tokens."""
-    generator = torch.Generator().manual_seed(1)
-    picture = 64
-    prompt = torch.randint(11, 32768, (p,), generator=generator)
-    prompt[2 : 2 + picture], prompt[1] = IMAGE, START
-    completions = torch.randint(11, 32768, (g, r), generator=generator)
-    ids = torch.cat([prompt.expand(g, -1), completions], 1)
-    patches = torch.randn(4 * picture, 1176, generator=generator)
-    return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
-        "logits_to_keep": r,
-        "compute_entropy": True,
-        "pixel_values": patches.repeat(g, 1),
-        "image_grid_thw": torch.tensor([[1, 16, 16]]).expand(g, -1),
-        "num_images": [1] * g,
-        "mm_token_type_ids": (ids == IMAGE).int(),
-    }
+def lengths_of(r: int | str, g: int) -> list[int]:
+    """Lengths of a group's completions."""
+    return [r] * g if isinstance(r, int) else shapes.lognormal(256, 128, g)
 
 
-def step(way: Any, surroundings: Any, model: Any, inputs: dict[str, Any]) -> tuple[float, torch.Tensor]:
-    """Seconds of a forward and backward, and the log-probabilities."""
-    model.zero_grad(set_to_none=True)
-    began = time.perf_counter()
-    log_probs, _, _ = way._get_per_token_logps_and_entropies(surroundings, model, **inputs)
-    (log_probs * torch.linspace(-1, 1, log_probs.shape[0])[:, None]).sum().backward()
-    return time.perf_counter() - began, log_probs.detach()
+def batch_of(shape: str) -> dict[str, Any]:
+    """One group of a shape, in the words of TRL's forward."""
+    p, r, g = SHAPES[shape]
+    batch = shapes.group("20m", p, lengths_of(r, g))
+    return {**batch, "logits_to_keep": batch["input_ids"].shape[1] - p, "compute_entropy": True}
+
+
+def stepper(model: Any, inputs: dict[str, Any]) -> Callable[[Ways | None], tuple[float, torch.Tensor]]:
+    """A function from a way to its seconds of a forward and backward, and its log-probabilities."""
+    surroundings = SimpleNamespace(accelerator=Accelerator(cpu=True), temperature=1.0)
+    mask = inputs["attention_mask"][:, -inputs["logits_to_keep"] :]
+
+    def step(ways: Ways | None) -> tuple[float, torch.Tensor]:
+        surroundings.ways = ways
+        trainer: Any = GRPOTrainer if ways is None else GroupTrainer
+        model.zero_grad(set_to_none=True)
+        began = time.perf_counter()
+        log_probs, _, _ = trainer._get_per_token_logps_and_entropies(surroundings, model, **inputs)
+        (log_probs * mask * torch.linspace(-1, 1, log_probs.shape[0])[:, None]).sum().backward()
+        return time.perf_counter() - began, log_probs.detach() * mask
+
+    return step
+
+
+def kilobytes(key: str) -> int:
+    """A figure of this process from the kernel, in KiB: VmRSS now, VmHWM at its highest."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1])
+
+
+def peak_mb(shape: str, way: str, threads: int) -> float:
+    """Peak memory of one step in a process of its own, MiB above what it had before."""
+    command = [sys.executable, __file__, "--memory", shape, way, "--threads", str(threads)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
@@ -84,32 +101,41 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", nargs=2, metavar=("SHAPE", "WAY"), help="print one step's peak, and no more")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     model = build()
-    surroundings = SimpleNamespace(accelerator=Accelerator(cpu=True), temperature=1.0)
-    rows = []
+    if asked.memory:
+        shape, way = asked.memory
+        step = stepper(model, batch_of(shape))
+        before = kilobytes("VmRSS:")
+        step(WAYS[way])
+        print((kilobytes("VmHWM:") - before) / 1024)
+        return
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {asked.threads} threads")
-    print("    P     R   G  stock s shared s  ratio  bound of bound  max diff")
-    for p, r, g in SHAPES:
-        inputs = batch(p, r, g)
-        seconds: dict[Any, list[float]] = {GRPOTrainer: [], GroupTrainer: []}
+    rows = []
+    for shape, (p, r, g) in SHAPES.items():
+        step = stepper(model, batch_of(shape))
+        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
         found = {}
-        for _ in range(asked.rounds):  # alternating, so that a slow minute of the machine meets both
-            for way, taken in seconds.items():
-                time_taken, found[way] = step(way, surroundings, model, inputs)
-                taken.append(time_taken)
-        stock, shared = (statistics.median(taken) for taken in seconds.values())
-        bound = g * (p + r) / (p + g * r)
-        difference = (found[GRPOTrainer] - found[GroupTrainer]).abs().max().item()
-        row = {"P": p, "R": r, "G": g, "stock_s": stock, "shared_s": shared, "ratio": stock / shared, "bound": bound,
-               "max_log_prob_difference": difference}  # fmt: skip
-        rows.append(row)
-        print(f"{p:5} {r:5} {g:3} {stock:8.2f} {shared:8.2f} {stock / shared:6.2f} {bound:6.2f} "
-              f"{stock / shared / bound:8.0%} {difference:9.1e}", flush=True)  # fmt: skip
+        for _ in range(asked.rounds):  # alternating, so that a slow minute of the machine meets all
+            for way, ways in WAYS.items():
+                taken, found[way] = step(ways)
+                seconds[way].append(taken)
+        lengths = lengths_of(r, g)
+        bound = g * (p + max(lengths)) / (p + sum(lengths))
+        print(f"\n{shape}: {sum(lengths) / g:.0f} tokens on average, longest {max(lengths)}; stock forwards {bound:.2f}"
+              " times the tokens")  # fmt: skip
+        stock, memory = statistics.median(seconds["stock TRL"]), peak_mb(shape, "stock TRL", asked.threads)
+        for way in WAYS:
+            median, peak = statistics.median(seconds[way]), peak_mb(shape, way, asked.threads)
+            difference = (found[way] - found["stock TRL"]).abs().max().item()
+            rows.append({"shape": shape, "way": way, "seconds": median, "speed": stock / median, "bound": bound,
+                         "peak_mb": peak, "memory": peak / memory, "max_log_prob_difference": difference})  # fmt: skip
+            print(f"  {way:27} {median:7.2f} s {stock / median:5.2f} x {peak:8.0f} MiB {peak / memory:5.2f} x"
+                  f"   largest difference {difference:.1e}", flush=True)  # fmt: skip
     if asked.out:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        record = {"rows": rows, "threads": asked.threads, "rounds": asked.rounds, "peak_mb": peak, "made": made()}
+        record = {"rows": rows, "threads": asked.threads, "rounds": asked.rounds, "made": made()}
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
 

@@ -15,6 +15,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The switch of test_trajectories.py."""
+    parser.addoption("--write-trajectories", action="store_true", help="write the reference of training anew")
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The repository's root."""

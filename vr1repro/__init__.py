@@ -1,8 +1,13 @@
 """Reproducibility package and benchmark harness for Vision-R1 (arXiv 2503.06749)."""
 
-from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("vr1repro")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
+def __getattr__(name: str) -> str:
+    """`__version__`, read when it is asked for: importlib.metadata alone is a tenth of a command's start."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("vr1repro")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"

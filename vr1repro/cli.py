@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro import __version__, jobs
+import vr1repro
 from vr1repro.commands import cluster, data, evaluating, grading, runs
 from vr1repro.errors import UserError
 
@@ -17,12 +17,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(jobs.app, name="stage")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        typer.echo(vr1repro.__version__)
         raise typer.Exit
 
 
@@ -53,6 +52,14 @@ for _command in (
     cluster.recover,
 ):
     app.command()(_command)
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def stage(context: typer.Context) -> None:
+    """The jobs of the workflow; its rules call them."""
+    from vr1repro import jobs
+
+    jobs.app(context.args, prog_name="vr1repro stage")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from vr1repro.config.run import Config, LabBenchmark, LabProblems
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
 
-app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True)
+app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True, add_completion=False)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's resolved config.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]

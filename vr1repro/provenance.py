@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from vr1repro import __version__
+import vr1repro
 from vr1repro.errors import UserError
 from vr1repro.records import SCHEMA_VERSION, write_atomically
 
@@ -56,7 +56,7 @@ def folder_shas(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Installed versions of the libraries that a result may depend on."""
-    found = {"python": platform.python_version(), "vr1repro": __version__}
+    found = {"python": platform.python_version(), "vr1repro": vr1repro.__version__}
     for name in _STAMPED:
         try:
             found[name] = version(name)

@@ -1,14 +1,12 @@
-"""When two answers are equal: cheap and certain checks first, Math-Verify last.
+"""When two answers are equal, as far as cheap and certain checks can tell: strings, numbers, units, choices.
 
-`cheap` runs anywhere: strings, exact numbers, units and choices, in bounded time. `deep` parses with Math-Verify, may
-hang or eat memory, and therefore runs only in the workers of `vr1repro.answers.grade`.
+They run anywhere, in bounded time. What they leave open goes to `vr1repro.answers.mathverify`.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from vr1repro.answers.extract import Rule, final_answer
 from vr1repro.answers.units import MAX_ANSWER, key, number, plain, split_unit
 from vr1repro.records import Outcome
 
@@ -20,14 +18,6 @@ _LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s{1,3})?[(\[]?\s?([A-Za-z])\s?(?:[)\].:\uff1a,]+(?=\s|\w|\\|$)|$|(?=\s[(=:-]))(.*)",
     re.DOTALL | re.IGNORECASE,
 )
-_ROOT = re.compile(r"(?<!\\)(?:\bsqrt|(?<=\d)sqrt|\u221a)\s?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+))")
-_PI = re.compile(r"\u03c0|(?<![\\a-zA-Z])pi\b")
-# A word of prose: letters that are neither a command nor a function's name.
-_WORD = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|sin|cos|tan|cot|sec|log|arc|frac|left|right)[a-zA-Z]{3,}")
-# What says that a number beside it is only part of the answer.
-_FORMULA = re.compile(r"[\\^\u221a\u03c0_]|\d[a-zA-Z]|\bsqrt|\bpi\b")
-_POWER = re.compile(r"(?:\*\*|\^)\s?\(([^()]*)\)")
-_ENVIRONMENT = re.compile(r"\$|\\\(|\\\[|\\boxed")
 
 
 @dataclass(frozen=True)
@@ -157,81 +147,3 @@ def _numbers(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
     if round(gold_value, settings.precision) != round(pred_value, settings.precision):
         return Outcome.WRONG
     return None
-
-
-def deep(gold: str, pred: str, settings: MatchSettings = DEFAULT) -> Outcome:
-    r"""Decide with Math-Verify. Unbounded in time and memory: only for workers that can be killed.
-
-    With the matcher `math-verify` the texts are compared as they are. With `layered` that is done only where both are
-    marked LaTeX or plain prose, for left bare Math-Verify reads `4\pi` as 4; else, and then, their cores are compared:
-    the content of the answer element or last box, a bare formula dressed as LaTeX without its unit.
-    Math-Verify's own timeouts stay off: they would turn a timeout into a wrong answer, and they cannot stop a long C
-    call (huggingface/Math-Verify#65).
-    """
-    pairs = [(gold, pred)]
-    if settings.matcher == "layered":
-        cores = core(gold), core(pred)
-        if cheap(*cores, settings=settings) is Outcome.RIGHT:
-            return Outcome.RIGHT
-        pairs = pairs if _safe_as_is(gold) and _safe_as_is(pred) else []
-        dressed = _dress(cores[0]), _dress(cores[1])
-        pairs += [dressed] if dressed not in pairs else []
-    understood = False
-    for gold_text, pred_text in pairs:
-        gold_parsed, pred_parsed = _parse(gold_text, settings), _parse(pred_text, settings)
-        if _verify(gold_parsed, pred_parsed, settings):
-            return Outcome.RIGHT
-        understood = understood or not gold_parsed or any(not isinstance(value, str) for value in pred_parsed)
-    return Outcome.WRONG if understood else Outcome.UNPARSABLE
-
-
-def _safe_as_is(text: str) -> bool:
-    return bool(_ENVIRONMENT.search(text) or (_WORD.search(text) and not _FORMULA.search(text)))
-
-
-def core(text: str) -> str:
-    """The content of a text's answer element or last box, or the text itself."""
-    found = final_answer(text)
-    return found.text if found is not None and found.rule in (Rule.TAG, Rule.BOXED) else text
-
-
-def _dress(text: str) -> str:
-    r"""A bare formula as LaTeX: `sqrt(3)` and its sign become `\sqrt{3}`, the unit goes. Prose stays prose."""
-    if _ENVIRONMENT.search(text):
-        return text
-    # Powers first: bold type and powers are both `**`, and `plain` takes off the former.
-    text_with_powers = _POWER.sub(lambda match: "^{" + (match[1] or "") + "}", text)
-    value = split_unit(re.sub(r"(?<=[\w)])\*\*(?=[\w(-])", "^", text_with_powers))[0]
-    if _WORD.search(value):
-        return text
-    value = _PI.sub(r"\\pi ", value)
-    value = _ROOT.sub(lambda match: "\\sqrt{" + (match[1] or match[2] or match[3] or "") + "}", value)
-    return f"${value}$"
-
-
-def _parse(text: str, settings: MatchSettings) -> list[Any]:
-    import math_verify
-
-    kinds = {
-        "latex": math_verify.LatexExtractionConfig,
-        "expr": math_verify.ExprExtractionConfig,
-        "string": math_verify.StringExtractionConfig,
-    }
-    targets = tuple(kinds[name]() for name in settings.match_types)
-    parsed: list[Any] = math_verify.parse(text, targets, parsing_timeout=None)
-    return parsed
-
-
-def _verify(gold: list[Any], pred: list[Any], settings: MatchSettings) -> bool:
-    import math_verify
-
-    return bool(
-        math_verify.verify(
-            gold,
-            pred,
-            float_rounding=settings.precision,
-            strict=settings.strict,
-            allow_set_relation_comp=settings.allow_set_relation_comp,
-            timeout_seconds=None,
-        )
-    )

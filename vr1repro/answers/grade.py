@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, deep, gold_text
+from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, gold_text
+from vr1repro.answers.mathverify import deep
 from vr1repro.records import Outcome
 
 T = TypeVar("T")

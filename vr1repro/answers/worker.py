@@ -6,7 +6,7 @@ milliseconds and its first deadline does not pay for imports.
 
 import logging
 
-from vr1repro.answers.compare import deep
+from vr1repro.answers.mathverify import deep
 
 logging.getLogger("math_verify").setLevel(logging.ERROR)
 for _sample in (r"\frac{1}{2}", r"\sqrt{2}+x^2", r"(1, 2]", r"x = 3"):

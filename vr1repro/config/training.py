@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from vr1repro.config.base import Name, Section
 from vr1repro.config.models import ModelSource
 
+# Keys of a stage's settings on which no result depends.
+WITHOUT_EFFECT = {"launch": {"save_every", "trackers", "rehearse"}}
+
 
 class Launch(Section):
     """How a training job spreads over devices. The effective batch does not depend on it."""
@@ -28,6 +31,16 @@ class Launch(Section):
         ge=0,
         description="Optimizer steps between the checkpoints from which a killed job goes on; 0: none, it starts again."
         " No result depends on it. SFT: 1000 (repo, train.yaml save_steps). RL: not stated.",
+    )
+    trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
+        default=[],
+        description="Also send the logs there; TensorBoard's files lie in the job's folder. No result depends on it."
+        " Ours.",
+    )
+    rehearse: bool = Field(
+        default=True,
+        description="Try the longest legal batch, forward and backward, before the first step, so that a batch that"
+        " does not fit in memory ends a job in its first minute. No result depends on it. Ours.",
     )
 
 
@@ -65,7 +78,18 @@ class Generation(Section):
         default=True,
         description="Never sample tokens that stand for pictures; one in a completion breaks the next forward. Ours.",
     )
+    by_groups: bool = Field(
+        default=False,
+        description="With transformers: read a group's prompt once and let finished rows leave the batch. The same"
+        " distribution, other random numbers than TRL's. Ours.",
+    )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
+    sync_timeout_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="With vLLM: a job whose new weights do not reach the sampling engine within this ends with an"
+        " error. Ours.",
+    )
     gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
     tensor_parallel: int = Field(
         default=1, gt=0, description="For vllm-colocate: GPUs of a node that share one copy of the model; memory only."
@@ -95,7 +119,11 @@ class RlSettings(Section):
     max_grad_norm: float = Field(gt=0, description="Not stated; EasyR1's default is 1.0.")
     prompts_per_step: int = Field(gt=0, description="Prompts a rollout. Not stated; EasyR1's example has 512.")
     updates_per_rollout: int = Field(gt=0, description="Optimizer steps a rollout. Not stated; EasyR1: 512/128 = 4.")
-    device_batch: int = Field(gt=0, description="Completions a process and forward pass; memory only.")
+    device_batch: int = Field(
+        gt=0,
+        description="Completions a process and forward pass: memory, and with `loss: bnpo` the tokens that one mean is"
+        " over. Not stated; EasyR1's example has 4.",
+    )
     max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
     reference: Literal["start", "stage_start"] = Field(
         description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
@@ -118,8 +146,19 @@ class RlSettings(Section):
         " (v1 Fig. 1 E).",
     )
     share_prefix: bool = Field(
-        description="Forward the prompt and picture of a group once for all of its completions: exact, and faster the"
-        " longer the prompt and the larger the group. Not with gradient checkpointing, which keeps no cache. Ours."
+        description="Forward equal prompts with their pictures once for all of their completions: exact, and faster the"
+        " longer the prompt and the larger the group. Ours."
+    )
+    pack: bool = Field(description="Forward completions without their padding: exact. Ours.")
+    logit_tokens: int = Field(
+        default=4096,
+        ge=0,
+        description="With `share_prefix` or `pack`: logits of at most this many tokens exist at once, 0: of all. Ours.",
+    )
+    skip_equal_groups: bool = Field(
+        default=False,
+        description="With `beta: 0`, leave completions of advantage 0 out of the update and keep its denominator: the"
+        " same gradient; entropy and ratios are then logged of the others only. Ours.",
     )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
@@ -135,9 +174,18 @@ class RlSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _prefix_can_be_shared(self) -> Self:
-        if self.share_prefix and self.launch.gradient_checkpointing:
-            raise ValueError("share_prefix: launch.gradient_checkpointing keeps no keys and values; choose one")
+    def _groups_are_sampled_in_one_process_s_time(self) -> Self:
+        if self.generation.by_groups and self.generation.engine != "transformers":
+            raise ValueError("generation.by_groups: vLLM shares prompts itself; set it to false")
+        if self.generation.by_groups and (self.launch.fsdp or self.launch.zero_stage == 3):
+            # Every forward of a sharded model is a collective, and processes would do different numbers of them.
+            raise ValueError("generation.by_groups: not with weights sharded over processes; set it to false")
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_weighs_nothing_is_skipped(self) -> Self:
+        if self.skip_equal_groups and self.beta:
+            raise ValueError("skip_equal_groups: with beta > 0 every completion has a KL term; set it to false")
         return self
 
 

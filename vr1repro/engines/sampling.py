@@ -1,6 +1,6 @@
 """Drawing tokens so that a sample depends on its own seed alone, and decoding with finished rows dropped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vr1repro.engines.base import Sampling
@@ -51,6 +51,9 @@ def decode(
     numbers: "torch.Tensor",
     sampling: Sampling,
     stop_ids: frozenset[int],
+    *,
+    owners: Sequence[int] | None = None,
+    banned: Sequence[int] = (),
 ) -> list[list[int]]:
     """Sample a batch with a model of the Qwen-VL family; rows leave the batch when they are done.
 
@@ -63,6 +66,8 @@ def decode(
         numbers: Uniform numbers, float64 [rows, max_tokens].
         sampling: Limits and nucleus.
         stop_ids: Tokens that end a row.
+        owners: The prompt of each row, where several rows go on from one prompt; it is read once.
+        banned: Tokens that are never drawn.
 
     Returns:
         The sampled ids of each row, the ending token included.
@@ -73,13 +78,19 @@ def decode(
         mask = inputs["attention_mask"]
         positions, deltas = _prompt_positions(model, inputs)
         out = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)
-        cache = out.past_key_values
+        cache, logits = out.past_key_values, out.logits
+        if owners is not None:
+            chosen = torch.tensor(owners, device=mask.device)
+            cache.batch_select_indices(chosen)
+            mask, deltas, logits = mask[chosen], deltas[chosen], logits[chosen]
         rows = list(range(mask.shape[0]))
         sampled: list[list[int]] = [[] for _ in rows]
         stops = torch.tensor(sorted(stop_ids), device=mask.device)
         running = torch.ones(len(rows), dtype=torch.bool, device=mask.device)
         for step in range(sampling.max_tokens):
-            tokens = draw(out.logits[:, -1].float(), numbers[rows, step], sampling)
+            logits = logits[:, -1].float()
+            logits[:, list(banned)] = -torch.inf
+            tokens = draw(logits, numbers[rows, step], sampling)
             ended = torch.isin(tokens, stops)
             for row, token, live in zip(rows, tokens.tolist(), running.tolist(), strict=True):
                 if live:
@@ -97,14 +108,14 @@ def decode(
             text = mask.sum(-1, keepdim=True) - 1
             # As `_prepare_position_ids_for_generation`: text positions first, then time, height and width.
             position = torch.stack([text, *[text + deltas] * 3])
-            out = model(
+            logits = model(
                 input_ids=tokens.unsqueeze(-1),
                 attention_mask=mask,
                 position_ids=position,
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
-            )
+            ).logits
     return sampled
 
 

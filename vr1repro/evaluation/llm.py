@@ -4,12 +4,10 @@ The cache is append-only JSONL keyed by the hash of model, messages and sampling
 later run asks it again, and what it means for a score is left to the caller (`judge_error`, never a wrong answer).
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from vr1repro.config.evaluation import EndpointSampler
@@ -17,6 +15,8 @@ from vr1repro.engines.base import Request, Sampling
 from vr1repro.errors import UserError
 from vr1repro.provenance import json_sha
 from vr1repro.records import Appender, read_lines
+
+_AHEAD = 16  # prompts read ahead, for each request in flight
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,6 @@ class Counts:
     cached: int = 0
     asked: int = 0
     failed: int = 0
-    lock: Lock = field(default_factory=Lock, repr=False)
-
-    def add(self, name: str) -> None:
-        """Count one, from any thread."""
-        with self.lock:
-            setattr(self, name, getattr(self, name) + 1)
 
 
 class Llm:
@@ -84,7 +78,6 @@ class Llm:
         self.asker, self.counts = asker, Counts()
         self._appender = Appender(cache)  # cuts a torn last line before it is read
         self._replies = {row["key"]: str(row["reply"]) for _, row in read_lines(cache)}
-        self._lock = Lock()
         self._engine: Any = None
 
     def __enter__(self) -> "Llm":
@@ -94,75 +87,69 @@ class Llm:
         self._appender.close()
 
     def answers(self, prompts: Iterable[str | None], fits: Callable[[str], bool]) -> Iterator[Answer | None]:
-        """Answers in the order of the prompts, at most a few in flight.
+        """Answers in the order of the prompts, which are read some hundreds ahead.
 
         Args:
             prompts: The texts; None asks nothing and yields None.
             fits: Whether a reply is one. One that is not is asked for again, up to `attempts` times.
         """
-        pool = ThreadPoolExecutor(max_workers=self.asker.concurrency)
-        flying: deque[Future[Answer] | None] = deque()
-        try:
-            for prompt in prompts:
-                flying.append(None if prompt is None else pool.submit(self._answer, prompt, fits))
-                if len(flying) > 4 * self.asker.concurrency:
-                    yield _result(flying.popleft())
-            while flying:
-                yield _result(flying.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        waiting = iter(prompts)
+        while window := list(islice(waiting, _AHEAD * self.asker.concurrency)):
+            # What no HTTP body can carry is asked as a question mark.
+            left = {
+                place: prompt.encode("utf-8", "replace").decode("utf-8")
+                for place, prompt in enumerate(window)
+                if prompt is not None
+            }
+            found: dict[int, Answer] = {}
+            for attempt in range(self.asker.attempts):
+                if left:
+                    replies = self._ask(left, Sampling(0.5 * attempt, 1.0, self.asker.max_tokens))
+                    found |= replies
+                    left = {place: text for place, text in left.items() if _again(replies[place], fits)}
+            for place in left:
+                found[place] = Answer(None, f"the reply {str(found[place].text)[:80]!r} is none of those that fit")
+            self.counts.failed += sum(answer.text is None for answer in found.values())
+            yield from (found.get(place) for place in range(len(window)))
 
-    def _answer(self, prompt: str, fits: Callable[[str], bool]) -> Answer:
-        # What no HTTP body can carry is asked as a question mark.
-        prompt = prompt.encode("utf-8", "replace").decode("utf-8")
-        last = "no attempt"
-        for attempt in range(self.asker.attempts):
-            sampling = Sampling(0.5 * attempt, 1.0, self.asker.max_tokens)
-            try:
-                reply = self._reply(prompt, sampling)
-            except UserError as error:
-                self.counts.add("failed")
-                return Answer(None, str(error))
-            if fits(reply):
-                return Answer(reply)
-            last = f"the reply {reply[:80]!r} is none of those that fit"
-        self.counts.add("failed")
-        return Answer(None, last)
-
-    def _reply(self, prompt: str, sampling: Sampling) -> str:
-        request = {"model": self.asker.model, "prompt": prompt, "sampling": vars(sampling)}
-        key = json_sha(request)
-        with self._lock:
-            known = self._replies.get(key)
-        if known is not None:
-            self.counts.add("cached")
-            return known
+    def _ask(self, prompts: dict[int, str], sampling: Sampling) -> dict[int, Answer]:
+        """A reply to each prompt, from the cache where it is there; else what went wrong."""
+        keys = {
+            place: json_sha({"model": self.asker.model, "prompt": prompt, "sampling": vars(sampling)})
+            for place, prompt in prompts.items()
+        }
+        found = {place: Answer(self._replies[key]) for place, key in keys.items() if key in self._replies}
+        self.counts.cached += len(found)
+        missing = [place for place in prompts if place not in found]
         if self.asker.url is None:
-            raise UserError("not in the cache, and there is no endpoint to ask")
-        (completion,) = self._endpoint().generate([Request(0, prompt, (), seed=0)], sampling)
-        self.counts.add("asked")
-        if completion.finish_reason == "refused":
-            raise UserError("the prompt is longer than the LLM's context")
-        with self._lock:
-            self._replies[key] = completion.text
-            self._appender.append({"key": key, "model": self.asker.model, "reply": completion.text})
-        return str(completion.text)
+            return found | dict.fromkeys(missing, Answer(None, "not in the cache, and there is no endpoint to ask"))
+        requests = [Request(place, prompts[place], (), seed=0) for place in missing]
+        for completion in self._endpoint().generate(requests, sampling) if requests else ():
+            place = completion.key
+            if completion.finish_reason in ("failed", "refused"):
+                found[place] = Answer(None, completion.detail or "the prompt is longer than the LLM's context")
+                continue
+            self.counts.asked += 1
+            self._replies[keys[place]] = completion.text
+            self._appender.append({"key": keys[place], "model": self.asker.model, "reply": completion.text})
+            found[place] = Answer(completion.text)
+        return found
 
     def _endpoint(self) -> Any:
-        with self._lock:
-            if self._engine is None:
-                from vr1repro.engines.endpoint import EndpointEngine
+        if self._engine is None:
+            from vr1repro.engines.endpoint import EndpointEngine
 
-                settings = EndpointSampler(
-                    kind="openai",
-                    model=self.asker.model,
-                    retries=self.asker.retries,
-                    timeout_s=self.asker.timeout_s,
-                    key_env=self.asker.key_env,
-                )
-                self._engine = EndpointEngine(str(self.asker.url), settings)
-            return self._engine
+            settings = EndpointSampler(
+                kind="openai",
+                model=self.asker.model,
+                concurrency=self.asker.concurrency,
+                retries=self.asker.retries,
+                timeout_s=self.asker.timeout_s,
+                key_env=self.asker.key_env,
+            )
+            self._engine = EndpointEngine(str(self.asker.url), settings, keep_going=True)
+        return self._engine
 
 
-def _result(future: "Future[Answer] | None") -> Answer | None:
-    return None if future is None else future.result()
+def _again(answer: Answer, fits: Callable[[str], bool]) -> bool:
+    return answer.text is not None and not fits(answer.text)

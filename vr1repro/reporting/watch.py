@@ -84,8 +84,8 @@ def sparkline(values: Sequence[float], width: int = 48) -> str:
     size = -(-len(values) // width)
     means = [sum(part) / len(part) for part in (values[k : k + size] for k in range(0, len(values), size))]
     low, high = min(means), max(means)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((mean - low) * scale)] for mean in means)
+    span = (high - low) or 1.0
+    return "".join(_BARS[round((mean - low) / span * (len(_BARS) - 1))] for mean in means)
 
 
 def view(stages: Sequence[Stage], width: int = 48) -> RenderableType:

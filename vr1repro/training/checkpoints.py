@@ -9,7 +9,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import ProcessorMixin
 
-from vr1repro.config.training import Launch, RlSettings, SftSettings
+from vr1repro.config.training import WITHOUT_EFFECT, Launch, RlSettings, SftSettings
 from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, write_manifest
 from vr1repro.training.resume import writing
@@ -85,4 +85,4 @@ def save(
 
 def values_of(settings: SftSettings | RlSettings) -> dict[str, Any]:
     """A stage's settings without those that no result depends on."""
-    return settings.model_dump(mode="json", exclude={"launch": {"save_every"}})
+    return settings.model_dump(mode="json", exclude=WITHOUT_EFFECT)

@@ -107,6 +107,25 @@ def rl_rows(problems: Sequence[Problem], system: str | None) -> Dataset:
     return Dataset.from_list(rows, features=features)
 
 
+def prompt_lengths(rows: Any, processor: Any, limit: int) -> list[int]:
+    """Tokens of each prompt, pictures included.
+
+    Raises:
+        UserError: A prompt is over the limit; none is ever cut.
+    """
+    lengths = []
+    for row in rows:
+        text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True)
+        encoded = processor(text=[text], images=row["images"] or None)
+        if (length := len(encoded["input_ids"][0])) > limit:
+            raise UserError(
+                f"rl.max_prompt_tokens: problem {row['id']} has {length} prompt tokens, the limit is {limit}; raise it,"
+                " or lower the image's pixel limit"
+            )
+        lengths.append(length)
+    return lengths
+
+
 def rl_stream(problems: Sequence[Problem], seed: int, skip: int, n: int) -> list[Problem]:
     """The `n` problems after the first `skip` of an endless stream of shuffled epochs.
 

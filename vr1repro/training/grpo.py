@@ -33,16 +33,18 @@ from trl import GRPOConfig, GRPOTrainer
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import RlSettings, Stage
-from vr1repro.errors import UserError
 from vr1repro.provenance import content_sha, file_sha, write_manifest
 from vr1repro.records import Appender, read_problems
 from vr1repro.training import checkpoints, resume
-from vr1repro.training.data import rl_rows, rl_stream
+from vr1repro.training.data import prompt_lengths, rl_rows, rl_stream
+from vr1repro.training.grouped import Ways
 from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
+from vr1repro.training.rollout import add_group_sampling
 from vr1repro.training.step_log import StepLog, rl_row
-from vr1repro.training.trainers import PlainTrainer, SharingTrainer
+from vr1repro.training.trainers import PackedTrainer, PlainTrainer
 
 SAMPLES = "samples.jsonl"  # one completion of each rollout, to be read
 
@@ -117,11 +119,13 @@ def train(
     ends = {step - job.first_step: out / f"step{step}" for step in job.kept_steps}
     begun = resume.prepare(out, __name__, values, inputs, ends)
     model, processor = checkpoints.load(model_dir, settings.launch)
+    if settings.generation.by_groups:
+        add_group_sampling(model)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)
     rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
-    _refuse_long_prompts(rows, processor, settings.max_prompt_tokens)
+    lengths = prompt_lengths(rows, processor, settings.max_prompt_tokens)
     log = StepLog(
         out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step,
         lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
@@ -129,7 +133,7 @@ def train(
     main = int(os.environ.get("RANK", "0")) == 0
     with HardFormatReward(reward_settings) as reward, Appender(out / SAMPLES) if main else nullcontext() as samples:
         penalty = settings.truncation_penalty if settings.truncation == "penalty" else 0.0
-        kind = SharingTrainer if settings.share_prefix else PlainTrainer
+        kind = PackedTrainer if settings.share_prefix or settings.pack else PlainTrainer
         trainer = kind(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer, penalty, samples),
@@ -140,9 +144,16 @@ def train(
         )
         log.phases = trainer.phases
         trainer.sequence_loss = settings.loss == "sequence"
+        trainer.skip_equal_groups = settings.skip_equal_groups
+        trainer.sync_timeout_s = settings.generation.sync_timeout_s
+        trainer.ways = Ways(settings.share_prefix, settings.pack, settings.logit_tokens)
         _load_reference(trainer, model_dir, reference_dir)
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
+        if settings.launch.rehearse:
+            trainer.add_callback(
+                completions_rehearsal(trainer, job.stage.max_tokens, settings.prompts_per_step, lengths)
+            )
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     if trainer.is_world_process_zero():
         resume.finish(out)
@@ -206,17 +217,6 @@ def _load_reference(trainer: GRPOTrainer, model_dir: Path, reference_dir: Path) 
         return
     reference = AutoModelForImageTextToText.from_pretrained(reference_dir, dtype=trainer.model.dtype)
     trainer.accelerator.unwrap_model(trainer.ref_model).load_state_dict(reference.state_dict())
-
-
-def _refuse_long_prompts(rows: Any, processor: Any, limit: int) -> None:
-    for row in rows:
-        text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True)
-        encoded = processor(text=[text], images=row["images"] or None)
-        if (length := len(encoded["input_ids"][0])) > limit:
-            raise UserError(
-                f"rl.max_prompt_tokens: problem {row['id']} has {length} prompt tokens, the limit is {limit}; raise it,"
-                " or lower the image's pixel limit"
-            )
 
 
 class _KeepSteps(TrainerCallback):

@@ -1,6 +1,7 @@
 """What SFT and GRPO share of the trainer's arguments: devices, precision, logging, seeds."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
     """Arguments of transformers' Trainer that follow from where it runs.
 
     Raises:
-        UserError: The number of processes is not the config's, so the effective batch would not be either.
+        UserError: The number of processes is not the config's, so the effective batch would not be either; or a
+            tracker is not installed.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != (wanted := launch.nodes * launch.processes):
@@ -22,6 +24,9 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
             f"launch: the config asks for {launch.nodes} x {launch.processes} = {wanted} processes, {started} were"
             " started; start it through the workflow's rule, or change `launch` in the config"
         )
+    for tracker in launch.trackers:
+        if find_spec(tracker) is None:
+            raise UserError(f"launch.trackers: {tracker} is not installed; pip install {tracker}, or take it out")
     return {
         "output_dir": str(out),
         "use_cpu": not torch.cuda.is_available(),
@@ -35,7 +40,7 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
         "logging_nan_inf_filter": False,
         "save_strategy": "steps" if launch.save_every else "no",
         "save_steps": launch.save_every or 1,
-        "report_to": [],
+        "report_to": list(launch.trackers),
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
     }

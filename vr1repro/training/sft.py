@@ -13,6 +13,7 @@ Eight GPUs: `accelerate launch --num_processes 8 -m vr1repro.cli stage sft ...`,
 from pathlib import Path
 from typing import Any
 
+import torch
 from trl import SFTConfig, SFTTrainer
 
 from vr1repro.config.training import SftSettings
@@ -20,6 +21,7 @@ from vr1repro.provenance import content_sha, write_manifest
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import LengthGroupedOrder, sft_rows
 from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.rehearsal import Rehearsal
 from vr1repro.training.resume import Resumable
 from vr1repro.training.step_log import StepLog, sft_row
 
@@ -54,6 +56,8 @@ def train(
         processing_class=processor,
         callbacks=[StepLog(out, sft_row, {})],
     )
+    if settings.launch.rehearse:
+        trainer.add_callback(_rehearsal(trainer, settings))
     trainer.train(resume_from_checkpoint=str(begun) if begun else None)
 
     checkpoints.save(trainer, processor, out / "final", values, inputs)
@@ -73,6 +77,22 @@ class _Trainer(Resumable, SFTTrainer):
         processes = self.args.world_size
         batch = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * processes
         return LengthGroupedOrder(rows["length"], batch, self.args.data_seed)
+
+
+def _rehearsal(trainer: _Trainer, settings: SftSettings) -> Rehearsal:
+    """The longest row, as often as a forward pass has rows."""
+    lengths = trainer.train_dataset["length"]
+    longest = max(range(len(lengths)), key=lengths.__getitem__)
+
+    def loss(model: Any) -> torch.Tensor:
+        # Each row is read anew: TRL's collator writes into what it is given.
+        batch = trainer.data_collator([trainer.train_dataset[longest] for _ in range(settings.device_batch)])
+        batch = {name: value.to(trainer.accelerator.device) for name, value in batch.items()}
+        found: torch.Tensor = model(**batch).loss
+        return found
+
+    what = f"{settings.device_batch} rows of {lengths[longest]} tokens"
+    return Rehearsal(trainer, loss, what, "lower sft.device_batch or sft.cutoff, or shard over more GPUs")
 
 
 def arguments(settings: SftSettings, seed: int, out: Path) -> SFTConfig:

@@ -1,8 +1,8 @@
 """TRL's GRPO trainer with what this package adds around its algorithm, each part on its own.
 
 `PlainTrainer` is stock TRL with checkpoints to go on from, guards, phase times, and the sequence-level loss where it
-is asked for. `SharingTrainer` also forwards a group's prompt once. Neither changes what stock TRL computes; tests hold
-both to its losses and rewards.
+is asked for. `PackedTrainer` also forwards a batch as one packed row. Neither changes what stock TRL computes; tests
+hold both to its losses and rewards.
 """
 
 import time
@@ -15,12 +15,55 @@ import torch
 from trl import GRPOTrainer
 
 from vr1repro.errors import UserError
-from vr1repro.training import guards
+from vr1repro.training import guards, skipping
+from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
 from vr1repro.training.resume import Resumable
-from vr1repro.training.shared_prefix import GroupTrainer
 
 _PICTURES = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 PHASES = ("generate", "reward", "log_probs", "update")
+
+
+class GroupTrainer(GRPOTrainer):
+    """TRL's trainer with the packed forward.
+
+    Attributes:
+        ways: How the forward is made.
+    """
+
+    ways = Ways()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for model in (self.model, self.ref_model):
+            if model is not None:
+                add_grouped_forward(self.accelerator.unwrap_model(model))
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **pictures: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        # `batch_size` would split passes without gradients to save memory, and with them groups: not followed.
+        if compute_aux_loss:
+            raise ValueError("rl.share_prefix, rl.pack: a mixture of experts needs its auxiliary loss; set both false")
+        split = input_ids.shape[1] - logits_to_keep
+        prompts = {"input_ids": input_ids[:, :split], "attention_mask": attention_mask[:, :split]}
+        if pictures.get("mm_token_type_ids") is not None:
+            prompts["mm_token_type_ids"] = pictures["mm_token_type_ids"][:, :split]
+        images = [pictures.get(key) for key in ("pixel_values", "image_grid_thw", "num_images")]
+        distinct, owners = distinct_prompts(prompts, *images, share=self.ways.share_prefix)
+        rows = GroupedRows(
+            distinct, owners, input_ids[:, split:], attention_mask[:, split:], self.temperature, self.ways
+        )
+        with self.accelerator.autocast():
+            log_probs, entropy = model(grouped=rows)
+        return log_probs, entropy if compute_entropy else None, None
 
 
 class _Additions(Resumable, GRPOTrainer):
@@ -28,15 +71,25 @@ class _Additions(Resumable, GRPOTrainer):
 
     Attributes:
         sequence_loss: Use the paper's Eq. 1 as printed, with one ratio a sequence.
+        sync_timeout_s: Seconds within which the sampling engine must have the new weights.
+        skip_equal_groups: Leave completions of advantage 0 out of an update without a KL term.
         phases: Seconds since they were last read, by phase; `log_probs` are passes without gradients.
     """
 
     sequence_loss = False
+    skip_equal_groups = False
+    sync_timeout_s = 600.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.phases = dict.fromkeys(PHASES, 0.0)
         self._checked = False
         super().__init__(*args, **kwargs)
+        if self.use_vllm:
+            self._sync, self.vllm_generation.sync_weights = self.vllm_generation.sync_weights, self._sync_in_time
+
+    def _sync_in_time(self) -> None:
+        with guards.deadline(self.sync_timeout_s, "the sync of new weights to vLLM"):
+            self._sync()
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
@@ -74,31 +127,36 @@ class _Additions(Resumable, GRPOTrainer):
         if (image_token := getattr(config, "image_token_id", None)) is not None:
             merge = getattr(config.vision_config, "spatial_merge_size", 1)
             guards.check_pictures(batch, image_token, merge)
-        if not self._checked:
-            self._check_log_probs(batch)
-            self._checked = True
+        self._check_log_probs(batch)
         return batch
 
     def _check_log_probs(self, batch: dict[str, Any]) -> None:
-        """The first rollout's log-probabilities: this trainer's against stock TRL's and the sampling engine's."""
+        """A rollout's log-probabilities are the sampling engine's, and in the first one stock TRL's too.
+
+        An engine whose weights are not the policy's, because a sync failed, shows here in the very next rollout.
+        """
         mask = batch["completion_mask"]
+        exact = self.model.dtype == torch.float32 and not self.args.bf16
+        sampled = batch.get("sampling_per_token_logps")
+        if sampled is not None and batch.get("old_per_token_logps") is not None:
+            guards.check_log_probs(batch["old_per_token_logps"], sampled, mask, "the sampling engine's", exact=exact)
+        if self._checked or not isinstance(self, GroupTrainer):
+            return
+        self._checked = True
         arguments = (
             self.model,
             torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1),
             torch.cat([batch["prompt_mask"], mask], 1),
             mask.shape[1],
         )
-        pictures = {key: batch.get(key) for key in _PICTURES}
+        pictures: dict[str, Any] = {key: batch.get(key) for key in _PICTURES}
         with torch.no_grad():
             ours, _, _ = self._get_per_token_logps_and_entropies(*arguments, **pictures)
-            if isinstance(self, GroupTrainer):
-                stock, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(self, *arguments, **pictures)
-                guards.check_log_probs(ours, stock, mask, "a forward of every row on its own")
-        if (sampled := batch.get("sampling_per_token_logps")) is not None:
-            guards.check_log_probs(ours, sampled, mask, "the sampling engine's")
+            stock, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(self, *arguments, **pictures)
+        guards.check_log_probs(ours, stock, mask, "a forward of every row on its own", exact=exact)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        loss = self._printed_loss(model, inputs) if self.sequence_loss else super()._compute_loss(model, inputs)
+        loss = self._loss_of_live_rows(model, inputs) if self._skips() else self._loss(model, inputs)
         if not torch.isfinite(loss):
             path = Path(self.args.output_dir) / f"not-finite-step{self.state.global_step + 1}.pt"
             guards.save_batch(inputs, path)
@@ -107,6 +165,18 @@ class _Additions(Resumable, GRPOTrainer):
                 " lower the learning rate, or look at the batch"
             )
         return loss
+
+    def _skips(self) -> bool:
+        return self.skip_equal_groups and self.model.training and not self.beta
+
+    def _loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        return self._printed_loss(model, inputs) if self.sequence_loss else super()._compute_loss(model, inputs)
+
+    def _loss_of_live_rows(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        rows = skipping.live_rows(inputs["advantages"])
+        kind = "sequence" if self.sequence_loss else self.loss_type
+        share = skipping.share_of_loss(kind, inputs["completion_mask"], rows)
+        return self._loss(model, skipping.take_rows(inputs, rows)) * share
 
     def _printed_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """Eq. 1 as printed (paper v1 and v4, section 3.4): ratio, clip and KL estimator of whole sequences.
@@ -145,5 +215,5 @@ class PlainTrainer(_Additions):
     """Stock TRL's forwards."""
 
 
-class SharingTrainer(_Additions, GroupTrainer):
-    """A group's prompt and picture are forwarded once."""
+class PackedTrainer(_Additions, GroupTrainer):
+    """Distinct prompts and completions are forwarded as one row without padding."""

@@ -3,6 +3,7 @@ import shlex
 
 from vr1repro.config import loader
 from vr1repro.config.plan import SLUG, Plan
+from vr1repro.config.training import WITHOUT_EFFECT
 from vr1repro.errors import UserError
 from vr1repro.provenance import code_hash, json_sha
 from vr1repro.records import write_atomically
@@ -43,7 +44,12 @@ wildcard_constraints:
 
 def settings(*parts):
     """Hash of config values, so that a rule reruns when they change and only then."""
-    return json_sha([part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts])[:16]
+    return json_sha(
+        [
+            part.model_dump(mode="json", exclude=WITHOUT_EFFECT) if hasattr(part, "model_dump") else part
+            for part in parts
+        ]
+    )[:16]
 
 
 def needs(kind, launch=None):

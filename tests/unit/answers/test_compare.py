@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vr1repro.answers.compare import MatchSettings, cheap, choice_index, deep
+from vr1repro.answers.compare import MatchSettings, cheap, choice_index
 from vr1repro.answers.distance import levenshtein
+from vr1repro.answers.mathverify import certainly_different, deep
 from vr1repro.answers.units import key, number, plain, split_unit
 from vr1repro.records import Outcome
 
@@ -167,3 +168,39 @@ def slow_distance(first, second):
 @given(st.text("abc(", max_size=80), st.text("abc(", max_size=80))
 def test_levenshtein(first, second):
     assert levenshtein(first, second) == slow_distance(first, second)
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred", "different"),
+    [
+        ("2", "3", True),
+        ("x**2 + 1", "x**2 + 2", True),
+        ("sqrt(2)/2", "1/sqrt(2)", False),
+        ("sin(x)**2 + cos(x)**2", "1", False),
+        ("sin(x)**2", "1", True),
+        ("sqrt(x**2)", "x", False),  # equal for a positive x
+        ("1/3", "0.333333", False),  # as far apart as a rounding
+        ("2*x", "2*y", True),
+        ("x", "y", False),  # single symbols are compared by name
+        ("f(x)", "x", False),
+        ("9*UnevaluatedExpr(Rational(1, 100))", "9", False),  # 9 % equals 9 in Math-Verify
+        ("Eq(x, 2)", "3", False),
+        ("FiniteSet(1, 2)", "3", False),
+        ("zoo", "3", False),
+        ("I", "1", True),
+    ],
+)
+def test_what_two_values_prove(gold: str, pred: str, different: bool) -> None:
+    from sympy import Function, UnevaluatedExpr, sympify
+
+    known = {"f": Function("f"), "UnevaluatedExpr": UnevaluatedExpr}
+    assert certainly_different(sympify(gold, locals=known), sympify(pred, locals=known)) is different
+
+
+def test_renamed_variables_and_coarse_rounding_are_left_to_math_verify() -> None:
+    from sympy import Float, Symbol
+
+    loose = MatchSettings(strict=False)
+    assert not certainly_different(2 * Symbol("x"), 2 * Symbol("y"), loose)
+    assert not certainly_different(Float("1.26"), Float("1.31"), MatchSettings(precision=1))
+    assert certainly_different(Float("1.26"), Float("1.71"), MatchSettings(precision=1))

@@ -1,16 +1,16 @@
 """One table of completions: what the paper's reward gives, and what the rewards of peers give on the same rows.
 
 The peers: EasyR1's `math.py` and `r1v.py` (at b44b311; the paper's framework), whose formats are written out here from
-their description, with plain equality in place of mathruler, since every answer below is a plain number; and TRL's
-`accuracy_reward`, the real one. `None`: TRL skips the row.
+their description, over the grader that they use, mathruler; and TRL's `accuracy_reward`. Both are the real ones.
+`None`: TRL skips the row.
 """
 
 import re
 
 import pytest
+from mathruler.grader import extract_boxed_content, grade_answer
 
 from vr1repro.answers.completion import completion
-from vr1repro.answers.extract import last_boxed
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
 
@@ -39,6 +39,10 @@ ROWS = {
     "boxed in the answer": (completion("2+2", r"\boxed{4}"), "4", 1, 1, 1, 1, 0.5, 1),
     "boxed, no answer tags": (BOXED, "4", 0, 0, 0.5, 1, 0, 1),
     "boxed right, answer wrong": (completion(r"\boxed{4}", "5"), "4", 0, 0, 0.5, 0.9, 0.5, 1),
+    "a fraction as a decimal": (completion("1/2", "0.5"), r"\frac{1}{2}", 1, 1, 1, 0, 0.5, 0),
+    "a unit in the gold": (completion("30", "30"), "30°", 1, 1, 1, 0, 0.5, 0),
+    "a product written otherwise": (completion("x", r"\boxed{x(x+1)}"), "x^2+x", 1, 1, 1, 1, 0.5, None),
+    "thousands": (completion("1000", r"\boxed{1,000}"), "1000", 1, 1, 1, 1, 0.5, 1),
     "a gold that is no formula": (completion("it is", "the cat"), "the cat", 1, 1, 1, 0, 0.5, None),
     "nothing": ("", "4", 0, 0, 0, 0, 0, 0),
 }  # fmt: skip
@@ -47,13 +51,13 @@ ROWS = {
 def easyr1_math(text: str, gold: str) -> float:
     tight = re.sub(r"\s*(<|>|/)\s*", r"\1", text)
     format_ok = bool(re.fullmatch(r"<think>.*</think>.*\\boxed\{.*\}.*", tight, re.DOTALL))
-    return 0.9 * ((last_boxed(tight) or "None") == gold) + 0.1 * format_ok
+    return 0.9 * grade_answer(extract_boxed_content(tight), gold) + 0.1 * format_ok
 
 
 def easyr1_r1v(text: str, gold: str) -> float:
     format_ok = bool(re.fullmatch(r"<think>.*?</think>\s*<answer>.*?</answer>", text, re.DOTALL))
     found = re.search(r"<answer>(.*?)</answer>", text)
-    return 0.5 * ((found.group(1).strip() if found else text.strip()) == gold) + 0.5 * format_ok
+    return 0.5 * grade_answer(found.group(1).strip() if found else text.strip(), gold) + 0.5 * format_ok
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -51,6 +51,7 @@ def test_a_folder_without_training_is_one_clear_error(tmp_path: Path) -> None:
         read_stages(tmp_path)
 
 
+@example([0.0, 1.1e-308], 2)  # a span whose inverse is infinite
 @given(st.lists(st.floats(-1e6, 1e6), max_size=300), st.integers(1, 60))
 def test_a_sparkline_fits_and_spans_its_range(values: list[float], width: int) -> None:
     line = sparkline(values, width)

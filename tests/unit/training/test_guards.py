@@ -1,5 +1,8 @@
 """Breaches that must stop a run, each made here on purpose."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -37,28 +40,34 @@ def test_a_mask_beside_the_picture_is_the_padding_trap():
 
 
 @pytest.mark.parametrize(
-    ("dtype", "shift", "fails"),
+    ("exact", "shifts", "fails"),
     [
-        (torch.float32, 0.01, True),
-        (torch.float32, 1e-4, False),
-        (torch.bfloat16, 0.1, False),
-        (torch.bfloat16, 2, True),
+        (True, [[0.01, 0, 9], [0, 0, 0]], True),
+        (True, [[1e-4, 1e-4, 9], [0, 0, float("nan")]], False),  # an engine that could not say; padding
+        (False, [[0.1, 0, 9], [0, 0, 0]], False),  # 0.1 over four tokens
+        (False, [[0.1, 0.1, 0], [0.1, 9, 0.1]], True),
     ],
 )
-def test_log_probs_of_two_ways(dtype, shift, fails):
-    ours = torch.zeros(2, 3, dtype=dtype)
-    theirs = ours + shift
-    theirs[1, 2] = float("nan")  # an engine that could not say
-    mask = torch.tensor([[1, 1, 0], [1, 0, 1]])
+def test_log_probs_of_two_ways(exact, shifts, fails):
+    ours, mask = torch.zeros(2, 3), torch.tensor([[1, 1, 0], [1, 0, 1]])
+    theirs = ours + torch.tensor(shifts, dtype=torch.float32)
     if fails:
         with pytest.raises(UserError, match="differ from the sampling engine's"):
-            guards.check_log_probs(ours, theirs, mask, "the sampling engine's")
+            guards.check_log_probs(ours, theirs, mask, "the sampling engine's", exact=exact)
     else:
-        guards.check_log_probs(ours, theirs, mask, "the sampling engine's")
+        guards.check_log_probs(ours, theirs, mask, "the sampling engine's", exact=exact)
 
 
-def test_differences_on_padding_do_not_count():
-    guards.check_log_probs(torch.zeros(1, 2), torch.tensor([[0.0, 9.0]]), torch.tensor([[1, 0]]), "x")
+def test_a_sync_that_hangs_ends_the_process_and_says_where() -> None:
+    code = (
+        "import time\nfrom vr1repro.training.guards import deadline\n"
+        "with deadline(60, 'this'): pass\n"
+        "with deadline(0.2, 'the sync'): time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "the sync did not end within 0.2 s" in done.stderr
+    assert 'File "<string>", line 4' in done.stderr
 
 
 def test_a_stage_that_cuts_everything():

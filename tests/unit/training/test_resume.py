@@ -50,7 +50,9 @@ def evidence(out: Path) -> dict[str, bytes]:
     [
         ("sft", 1, {}),
         ("rl", 1, {}),
-        pytest.param("rl", 3, {"share_prefix": False, "updates_per_rollout": 2}, marks=pytest.mark.verify),
+        pytest.param(
+            "rl", 3, {"share_prefix": False, "pack": False, "updates_per_rollout": 2}, marks=pytest.mark.verify
+        ),
         pytest.param("sft", 3, {}, marks=pytest.mark.verify),
         pytest.param("rl", 4, {}, marks=pytest.mark.verify),
     ],

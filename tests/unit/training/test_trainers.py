@@ -68,21 +68,56 @@ def stock(lab: SimpleNamespace, out: Any, job: Any, settings: Any) -> list[dict[
     return [row for row in trainer.state.log_history if "loss" in row]
 
 
-@pytest.mark.parametrize(("steps", "share"), [(6, False), (6, True), pytest.param(20, False, marks=pytest.mark.verify)])
+@pytest.mark.parametrize(
+    ("steps", "packed"), [(6, False), (6, True), pytest.param(20, False, marks=pytest.mark.verify)]
+)
 def test_stock_trl_gives_the_same_losses_and_rewards(
-    lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None, steps: int, share: bool
+    lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None, steps: int, packed: bool
 ) -> None:
     job = replace(job, stage=Stage(max_tokens=8, group=4, steps=steps), kept_steps=[steps])
-    generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False})
-    changes = {"share_prefix": share, "generation": generation}
+    generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False, "by_groups": False})
+    changes = {"share_prefix": packed, "pack": packed, "generation": generation}
     ours = run(lab, tmp_path / "ours", job, **changes)
     theirs = stock(lab, tmp_path / "stock", job, lab.config.rl.model_copy(update={"device_batch": 16, **changes}))
     assert len({row["loss"] for row in ours}) == steps
     for mine, their in zip(ours, theirs, strict=True):
-        exact = {"abs": 0, "rel": 0} if not share else {"rel": 1e-3, "abs": 1e-5}
+        exact = {"abs": 0, "rel": 0} if not packed else {"rel": 1e-3, "abs": 1e-5}
         assert mine["loss"] == pytest.approx(their["loss"], **exact)
         assert mine["reward"] == pytest.approx(their["reward"], **exact)
         assert mine["mean_length"] == their["completions/mean_length"]
+
+
+@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "sequence"])
+def test_completions_without_advantage_are_left_out_and_nothing_changes(
+    lab: SimpleNamespace, tmp_path: Any, job: Any, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    from vr1repro.answers.reward import HardFormatReward, Reward
+    from vr1repro.records import Outcome
+    from vr1repro.training.trainers import PackedTrainer
+
+    def score(_: Any, texts: list[str], golds: list[str], *__: Any) -> list[Reward]:
+        # Groups of two prompts in three are of one reward.
+        values = [crc32(text.encode()) % 5 / 4 if crc32(gold.encode()) % 3 == 0 else 0.0
+                  for text, gold in zip(texts, golds, strict=True)]  # fmt: skip
+        return [Reward(value, True, Outcome.RIGHT, None) for value in values]
+
+    forwarded: list[int] = []
+    plain = PackedTrainer._loss
+
+    def counted(self: Any, model: Any, inputs: Any) -> Any:
+        forwarded.append(len(inputs["completion_ids"]))
+        return plain(self, model, inputs)
+
+    monkeypatch.setattr(HardFormatReward, "score", score)
+    monkeypatch.setattr(PackedTrainer, "_loss", counted)
+    job = replace(job, stage=Stage(max_tokens=8, group=4, steps=4), kept_steps=[4])
+    skipping, whole = (run(lab, tmp_path / str(skip), job, beta=0.0, loss=loss, skip_equal_groups=skip)
+                       for skip in (True, False))  # fmt: skip
+    for mine, their in zip(skipping, whole, strict=True):
+        for name in ("loss", "grad_norm"):
+            assert mine[name] == pytest.approx(their[name], rel=1e-3, abs=1e-6)
+    assert any(row["grad_norm"] for row in whole)
+    assert sum(forwarded[:4]) < sum(forwarded[4:])
 
 
 def test_phases_and_samples_are_logged(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:

@@ -1,0 +1,163 @@
+"""One SFT step and one GRPO step of a random Qwen2.5-VL: seconds, tokens a second, peak memory, MFU.
+
+Needs torch and transformers only, no TRL, so that it runs on a bare GPU machine. A GRPO step here is what follows a
+rollout: the reference's log-probabilities without gradients, then forward, backward and the optimizer, in
+micro-batches of completions of one group; `rows` forwards every completion with its own prompt, `packed` is
+`rl.share_prefix` and `rl.pack`. Model FLOPs are 6 (2 without gradients) times parameters times tokens, prompt tokens
+counted once a completion in both ways, so that `packed` gets no credit for what it leaves out; recomputed activations
+do not count.
+
+    python bench/gpu_step.py --size 7b --out results/reference/gpu/step-7b.json
+    python bench/gpu_step.py --size tiny --prompt 128 --response 32 --group 4    # on a CPU
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import shapes
+import torch
+
+from vr1repro.provenance import made
+from vr1repro.records import write_atomically
+from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
+
+# Dense bf16 FLOP/s by the makers' data sheets.
+PEAK = {"H100": 989e12, "H200": 989e12, "H800": 989e12, "A100": 312e12}
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=shapes.SIZES, default="7b")
+    parser.add_argument("--prompt", type=int, default=1000, help="prompt tokens, a picture's 64 among them")
+    parser.add_argument("--response", type=int, nargs="+", default=[1000])
+    parser.add_argument("--group", type=int, nargs="+", default=[16])
+    parser.add_argument("--micro-batch", type=int, default=4, help="completions a forward")
+    parser.add_argument("--rounds", type=int, default=2, help="measured after one round that is not")
+    parser.add_argument("--out", type=Path, default=None)
+    return parser.parse_args()
+
+
+def to(batch: dict[str, Any], device: str, dtype: torch.dtype) -> dict[str, Any]:
+    """A batch on a device, pictures in the model's number format."""
+    moved = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+    return {**moved, "pixel_values": moved["pixel_values"].to(dtype)}
+
+
+def log_probs(model: Any, batch: dict[str, Any], p: int, way: str) -> torch.Tensor:
+    """Log-probabilities of the completions' tokens, [G, R]."""
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    if way == "packed":
+        prompts = {name: batch[name][:, :p] for name in ("input_ids", "attention_mask", "mm_token_type_ids")}
+        distinct, owners = distinct_prompts(
+            prompts, batch["pixel_values"], batch["image_grid_thw"], batch["num_images"]
+        )
+        found, _ = model(grouped=GroupedRows(distinct, owners, ids[:, p:], mask[:, p:], 1.0, Ways()))
+        return found  # type: ignore[no-any-return]
+    given = {name: batch[name] for name in ("pixel_values", "image_grid_thw", "mm_token_type_ids")}
+    states = model.model(input_ids=ids, attention_mask=mask, use_cache=False, **given).last_hidden_state
+    rows = []
+    for state, row in zip(states[:, p - 1 : -1], ids[:, p:], strict=True):  # logits of one row at a time
+        logits = model.get_output_embeddings()(state).float()
+        rows.append(logits.log_softmax(-1).gather(-1, row[:, None])[:, 0])
+    return torch.stack(rows) * mask[:, p:]
+
+
+def parts(batch: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    """A group in micro-batches."""
+    rows, patches = len(batch["input_ids"]), 4 * shapes.PICTURE
+    return [
+        {
+            name: value[at * patches : (at + size) * patches] if name == "pixel_values" else value[at : at + size]
+            for name, value in batch.items()
+        }
+        for at in range(0, rows, size)
+    ]
+
+
+def grpo_step(model: Any, optimizer: Any, batch: dict[str, Any], p: int, micro: int, way: str) -> None:
+    """Reference pass, forward and backward of every micro-batch, one update (beta 0.01, epsilon 0.2)."""
+    pieces = parts(batch, micro)
+    with torch.no_grad():
+        references = [log_probs(model, piece, p, way) for piece in pieces]
+    for k, (piece, reference) in enumerate(zip(pieces, references, strict=True)):
+        found = log_probs(model, piece, p, way)
+        ratio = torch.exp(found - found.detach())
+        advantage = 1.0 if k % 2 else -1.0
+        divergence = torch.exp(reference - found) - (reference - found) - 1
+        loss = -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage) + 0.01 * divergence
+        (loss.mean() / len(pieces)).backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def sft_step(model: Any, optimizer: Any, batch: dict[str, Any], p: int, micro: int) -> None:
+    """Forward and backward of the rows one after another, one update."""
+    pieces = parts(batch, micro)
+    for piece in pieces:
+        (-log_probs(model, piece, p, "rows").mean() / len(pieces)).backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    asked = arguments()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    peak_flops = next((value for key, value in PEAK.items() if key in name), None)
+    model = shapes.build(asked.size, dtype, device)
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    add_grouped_forward(model)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=device == "cuda")
+    print(f"{asked.size}: {parameters / 1e9:.2f} G parameters, {dtype}, {name}")
+    rows = []
+    for r in asked.response:
+        for g in asked.group:
+            batch = to(shapes.group(asked.size, asked.prompt, [r] * g), device, dtype)
+            tokens = g * (asked.prompt + r)
+            steps = {
+                "sft rows": (6, lambda b: sft_step(model, optimizer, b, asked.prompt, 1)),
+                "grpo rows": (8, lambda b: grpo_step(model, optimizer, b, asked.prompt, asked.micro_batch, "rows")),
+                "grpo packed": (8, lambda b: grpo_step(model, optimizer, b, asked.prompt, asked.micro_batch, "packed")),
+            }
+            for step, (flops, run) in steps.items():
+                taken = []
+                if device == "cuda":
+                    torch.cuda.reset_peak_memory_stats()
+                try:
+                    for _ in range(asked.rounds + 1):
+                        began = time.perf_counter()
+                        run(batch)
+                        if device == "cuda":
+                            torch.cuda.synchronize()
+                        taken.append(time.perf_counter() - began)
+                except torch.OutOfMemoryError:
+                    optimizer.zero_grad(set_to_none=True)
+                    torch.cuda.empty_cache()
+                    rows.append({"step": step, "P": asked.prompt, "R": r, "G": g, "error": "out of memory"})
+                    print(f"  {step:12} R={r} G={g}: out of memory", flush=True)
+                    continue
+                seconds = min(taken[1:])
+                memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
+                floor = flops * parameters * tokens / peak_flops if peak_flops else None
+                rows.append({"step": step, "P": asked.prompt, "R": r, "G": g, "seconds": seconds,
+                             "tokens_per_second": tokens / seconds, "peak_gib": memory, "floor_s": floor,
+                             "mfu": floor / seconds if floor else None})  # fmt: skip
+                print(f"  {step:12} R={r} G={g}: {seconds:.2f} s, {tokens / seconds:.0f} tokens/s"
+                      + (f", peak {memory:.1f} GiB" if memory else "")
+                      + (f", floor {floor:.2f} s, MFU {floor / seconds:.0%}" if floor else ""), flush=True)  # fmt: skip
+    if asked.out:
+        record = {"size": asked.size, "parameters": parameters, "device": name, "torch": torch.__version__,
+                  "micro_batch": asked.micro_batch, "rows": rows, "made": made()}  # fmt: skip
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Loss, reward and length of every training stage of the smoke run, step by step, against a committed reference.
+
+What another sampler, library or processor computes is another trajectory, so the reference is stamped with them and
+holds only there. After a change that means to change training, write it anew and look at the difference:
+
+    pytest tests/workflow/test_trajectories.py --write-trajectories
+"""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+from smoke_workflow import Workflow
+
+from vr1repro.records import read_lines, write_atomically
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+REFERENCE = Path(__file__).with_name("trajectories.json")
+KEYS = ("loss", "reward", "accuracy", "mean_length", "clipped_share", "entropy", "kl")
+
+
+def stamp() -> dict[str, str]:
+    import torch
+    import transformers
+    import trl
+
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "trl": trl.__version__,
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def trajectories(workflow: Workflow) -> dict[str, dict[str, list[Any]]]:
+    found = {}
+    for path in sorted((workflow.root / "train").rglob("steps.jsonl")):
+        rows = [row for _, row in read_lines(path)]
+        stage = path.parent.relative_to(workflow.root / "train").as_posix()
+        found[stage] = {key: [row[key] for row in rows] for key in KEYS if rows[0].get(key) is not None}
+    return found
+
+
+def test_training_takes_the_path_of_the_reference(smoke: Workflow, request: pytest.FixtureRequest) -> None:
+    found = trajectories(smoke)
+    if request.config.getoption("--write-trajectories"):
+        write_atomically(REFERENCE, json.dumps({"stamp": stamp(), "stages": found}, indent=1) + "\n")
+    reference = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    if reference["stamp"] != stamp():
+        pytest.skip(f"the reference was made with {reference['stamp']}, here are {stamp()}")
+    assert found.keys() == reference["stages"].keys()
+    for stage, curves in reference["stages"].items():
+        for key, values in curves.items():
+            assert found[stage][key] == pytest.approx(values, rel=1e-4, abs=1e-6), f"{stage}: {key}"
+    assert any(len(set(curves["loss"])) > 1 for curves in found.values())

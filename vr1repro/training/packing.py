@@ -1,0 +1,173 @@
+"""One row of tokens for a whole batch: each prompt once, its completions behind it, no padding.
+
+Everything in a decoder but attention works on tokens one by one, so prompts and completions of any length may stand in
+one row. `attention` then lets a completion see its prompt and itself, and nothing else. In exact arithmetic nothing
+changes against rows of their own.
+
+With prompts of P tokens, completions of R and groups of G, a forward has P+GR tokens instead of G(P+R).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+ATTENTION = "vr1repro_packed"
+LAYOUT = "packed_layout"  # the keyword under which the model hands the layout on to `attention`
+# Completions go through attention together if the longest is at most this much longer than the shortest.
+_LIKE_TOKENS, _LIKE_SHARE = 32, 0.25
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A prompt and its completions as they lie in the row.
+
+    Attributes:
+        start: Place of the prompt's first token.
+        length: Tokens of the prompt.
+        buckets: Lengths of the completions behind it, longest first, in buckets of like length.
+    """
+
+    start: int
+    length: int
+    buckets: tuple[tuple[int, ...], ...]
+
+    @property
+    def end(self) -> int:
+        """Place behind its last completion."""
+        return self.start + self.length + sum(map(sum, self.buckets))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where prompts and completions lie in the row.
+
+    Attributes:
+        segments: The prompts in their order.
+        order: The batch's rows in the order of their completions.
+        starts: Place of each of these completions' first token.
+    """
+
+    segments: tuple[Segment, ...]
+    order: tuple[int, ...]
+    starts: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the row."""
+        return self.segments[-1].end
+
+
+def lay_out(prompts: Sequence[int], owners: Sequence[int], lengths: Sequence[int]) -> Layout:
+    """Put completions behind their prompts.
+
+    Args:
+        prompts: Tokens of each prompt, [n].
+        owners: Prompt of each completion, [B].
+        lengths: Tokens of each completion, [B].
+
+    Returns:
+        The layout; longest completions stand first behind their prompt, equal ones in the batch's order, empty ones
+        not at all.
+    """
+    segments, order, starts = [], [], []
+    place = 0
+    for prompt, length in enumerate(prompts):
+        own = [row for row, owner in enumerate(owners) if owner == prompt and lengths[row]]
+        rows = sorted(own, key=lambda row: -lengths[row])
+        segment = Segment(place, length, _buckets([lengths[row] for row in rows]))
+        place += length
+        for row in rows:
+            order.append(row)
+            starts.append(place)
+            place += lengths[row]
+        segments.append(segment)
+    return Layout(tuple(segments), tuple(order), tuple(starts))
+
+
+def _buckets(lengths: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    found: list[list[int]] = []
+    for length in lengths:
+        longest = found[-1][0] if found else 0
+        if found and longest - length <= max(_LIKE_TOKENS, _LIKE_SHARE * longest):
+            found[-1].append(length)
+        else:
+            found.append([length])
+    return tuple(map(tuple, found))
+
+
+def attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Scaled dot-product attention over a packed row; without a layout transformers' own.
+
+    Args:
+        module: The attention layer.
+        query: [1, heads, T, width] of a row of T tokens.
+        key: [1, key heads, T, width].
+        value: As `key`.
+        attention_mask: Used without a layout only.
+        kwargs: transformers' further arguments, and the layout under `LAYOUT`.
+
+    Returns:
+        [1, T, heads, width], and None for the weights.
+    """
+    layout: Layout | None = kwargs.pop(LAYOUT, None)
+    if layout is None:
+        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return out, None
+    groups = query.shape[1] // key.shape[1]
+    scale = kwargs.get("scaling")
+    parts = []
+    for segment in layout.segments:
+        cut = slice(segment.start, segment.end)
+        q, k, v = query[:, :, cut], repeat_kv(key[:, :, cut], groups), repeat_kv(value[:, :, cut], groups)
+        if sum(map(len, segment.buckets)) < 2:  # a prompt and one completion are a row like any other
+            parts.append(scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[0].transpose(0, 1))
+        else:
+            parts.extend(_one_prompt(segment, q, k, v, scale))
+    return torch.cat(parts)[None], None
+
+
+def _one_prompt(
+    segment: Segment, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None
+) -> list[torch.Tensor]:
+    """Attention of a prompt and its completions; parts of [tokens, heads, width] in the row's order."""
+    p = segment.length
+    before, behind = ([x[:, :, :p] for x in (q, k, v)], [x[0, :, p:].transpose(0, 1) for x in (q, k, v)])
+    of_prompt = scaled_dot_product_attention(before[0], before[1], before[2], is_causal=True, scale=scale)
+    parts = [of_prompt[0].transpose(0, 1)]
+    place = 0
+    for lengths in segment.buckets:
+        end = place + sum(lengths)
+        # [b, heads, R, width]; what pads the shorter ones stands behind all that they see.
+        mine = [pad_sequence(x[place:end].split(lengths), batch_first=True).transpose(1, 2) for x in behind]
+        ks, vs = (
+            torch.cat([shared.expand(len(lengths), -1, -1, -1), own], 2)
+            for shared, own in zip(before[1:], mine[1:], strict=True)
+        )
+        seen = torch.ones(lengths[0], p + lengths[0], dtype=torch.bool, device=q.device).tril(p)
+        out = scaled_dot_product_attention(mine[0], ks, vs, attn_mask=seen, scale=scale).transpose(1, 2)
+        parts.extend(row[:length] for row, length in zip(out, lengths, strict=True))
+        place = end
+    return parts
+
+
+def use_packed_attention(model: Any) -> None:
+    """Let a model's language part use `attention`; nothing changes for calls without a layout."""
+    model.set_attn_implementation({"text_config": ATTENTION})
+
+
+ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attention)
+ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
