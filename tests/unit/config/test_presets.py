@@ -14,7 +14,7 @@ LARGE = {
 LARGE |= {f"starts.{name}" for name in ("base-32b", "ci-32b", "base-72b", "ci-72b", "llama-base", "llama-ci")}
 LARGE |= {"models.qwen2.5-vl-32b", "models.llama-3.2-11b-vision", "problems.rl-additional"}
 NODE = {"run", "take_released", "run_arms", "sft.launch.nodes", "rl.launch.nodes"}
-EIGHT = {*NODE, "rl.generation.gpu_memory_utilization"}
+EIGHT = {*NODE, "rl.device_batch", "rl.generation.gpu_memory_utilization"}
 THREE = {"comparable", "models.qwen2.5-vl-7b", "models.qwen2.5-vl-3b", "starts.base.model", "starts.ci.model",
          "starts.ci-answers.model", "starts.ci.released", "arms.vision-r1.released", "arms.base.label"}  # fmt: skip
 ONE = {f"resources.{kind}.{key}" for kind in ("bridge", "sft", "rl", "evaluate") for key in ("gpu", "mem_mb")}
