@@ -15,7 +15,7 @@ from vr1repro.reporting.figures import write_figures
 from vr1repro.reporting.page import write_page
 from vr1repro.reporting.render import write_tables
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.scores import score_table, write_scores
+from vr1repro.reporting.score_table import score_table, write_scores
 from vr1repro.reporting.settings import our_settings
 from vr1repro.reporting.tables import all_tables
 

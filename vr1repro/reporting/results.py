@@ -11,16 +11,8 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Target
 from vr1repro.reporting import words
 from vr1repro.reporting.arms import ArmInfo, rl_length, training_log
-from vr1repro.reporting.scores import (
-    accuracy,
-    average_weights,
-    collect,
-    draws,
-    grader_band,
-    headline,
-    pick,
-    tokens,
-)
+from vr1repro.reporting.draws import draws, grader_band
+from vr1repro.reporting.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.statistics import Estimate
 
 

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+
+from vr1repro.reporting import power as study
 
 
 class Label(StrEnum):
@@ -73,6 +74,8 @@ def predict(scores: Mapping[int, Sequence[float]], confidence: float = 0.95) -> 
 
     With several training seeds the draw is a training seed with one evaluation seed: the variance of a new draw is
     that between trainings plus that within (balanced one-way random effects), on (trainings - 1) degrees of freedom.
+    That is exact for one evaluation seed a training and cautious for more: Satterthwaite's degrees of freedom would be
+    narrower, and cover too rarely with two or three trainings (`bench/calibration.py`).
     With one training it is an evaluation seed, and the interval says nothing about training again.
 
     Args:
@@ -127,7 +130,8 @@ def judge(
     if margin <= 0 or band[0] > 0 or band[1] < 0:
         raise ValueError(f"margin must be positive and the band hold 0: margin {margin}, band {band}")
     prediction = predict(scores, confidence)
-    power, detectable = _power(prediction, margin, confidence), _detectable(prediction, confidence)
+    power = study.power(margin, prediction.scale, prediction.draws - 1, confidence)
+    detectable = study.detectable(prediction.scale, prediction.draws - 1, confidence)
     if math.isinf(prediction.half_width):
         reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
         return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
@@ -155,40 +159,3 @@ def not_run(reason: str, command: str | None = None) -> Judgement:
 def _variance(draws: Sequence[float]) -> float:
     mean = sum(draws) / len(draws)
     return sum((draw - mean) ** 2 for draw in draws) / (len(draws) - 1)
-
-
-def _power(prediction: Prediction, shift: float, confidence: float) -> float:
-    """Chance that a draw shifted by `shift` falls outside: (x0 - m) / scale is noncentral t."""
-    if math.isinf(prediction.half_width):
-        return 0.0
-    if prediction.scale == 0:
-        return 1.0
-    return _chance(shift / prediction.scale, prediction.draws - 1, confidence)
-
-
-def _detectable(prediction: Prediction, confidence: float) -> float:
-    if math.isinf(prediction.half_width):
-        return math.inf
-    return prediction.scale * _noncentrality(prediction.draws - 1, confidence)
-
-
-def _chance(noncentrality: float, df: int, confidence: float) -> float:
-    """Chance that a noncentral t variable exceeds the central t's two-sided quantile."""
-    from scipy.stats import nct, t
-
-    edge = float(t.ppf(0.5 + confidence / 2, df))
-    outside = 1.0 - float(nct.cdf(edge, df, noncentrality)) + float(nct.cdf(-edge, df, noncentrality))
-    # The distribution function loses its digits far out in the tail, where the answer is 1.
-    return 1.0 if math.isnan(outside) else min(max(outside, 0.0), 1.0)
-
-
-@cache
-def _noncentrality(df: int, confidence: float, chance: float = 0.8) -> float:
-    """The noncentrality that is seen with a given chance, by bisection."""
-    low, high = 0.0, 1.0
-    while _chance(high, df, confidence) < chance:
-        low, high = high, high * 2
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _chance(middle, df, confidence) < chance else (low, middle)
-    return high

@@ -1,0 +1,172 @@
+"""Two models against each other: on the same questions, and as recipes whose unit is the training seed."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vr1repro.errors import UserError
+from vr1repro.reporting import power as study
+from vr1repro.reporting.statistics import Array, Estimate, clustered_mean, codes, row_weights
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Two models on the same questions.
+
+    Attributes:
+        estimate: First minus second, clustered.
+        p_value: Two-sided sign-flip permutation test over clusters. It speaks about these checkpoints, never about
+            the recipes that trained them: for those the unit is the training seed.
+        unpaired: Questions that only one of the two answered; they are left out.
+    """
+
+    estimate: Estimate
+    p_value: float
+    unpaired: int
+
+
+def paired_difference(
+    first: Mapping[str, float],
+    second: Mapping[str, float],
+    clusters: Mapping[str, Hashable],
+    *,
+    strata: Mapping[str, Hashable] | None = None,
+    weights: Mapping[Any, float] | None = None,
+    confidence: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> PairedDifference:
+    """Difference of two models' mean scores per question, paired by question, clustered (Miller 2024, section 4).
+
+    Args:
+        first: Mean correctness over seeds by question id.
+        second: The same of the other model.
+        clusters: Cluster of each question.
+        strata: Stratum of each question, where the score is a mean of strata's means.
+        weights: As for `clustered_mean`.
+        confidence: Level of the interval.
+        draws: Permutation draws; the test is exact where 2^clusters is smaller.
+        seed: Seed of the draws.
+
+    Raises:
+        UserError: The two have no question in common.
+    """
+    shared = sorted(first.keys() & second.keys())
+    if not shared:
+        raise UserError("two models can be compared only on questions that both answered; they share none")
+    differences = np.array([first[key] - second[key] for key in shared])
+    groups = [clusters[key] for key in shared]
+    kinds = [strata[key] for key in shared] if strata is not None else None
+    estimate = clustered_mean(differences, groups, confidence=confidence, strata=kinds, weights=weights)
+    shares, _, _ = row_weights(kinds, len(shared), weights)
+    sums = np.asarray(np.bincount(codes(groups), weights=shares * differences), dtype=np.float64)
+    return PairedDifference(estimate, _sign_flip(sums, draws, seed), len(first.keys() ^ second.keys()))
+
+
+def _sign_flip(sums: Array, draws: int, seed: int) -> float:
+    """Two-sided p value of "signs of the cluster sums are exchangeable"."""
+    observed, dust = abs(sums.sum()), 1e-12
+    if 2**sums.size <= draws:
+        signs = 1.0 - 2.0 * ((np.arange(2**sums.size)[:, None] >> np.arange(sums.size)) & 1)
+        return float((np.abs(signs @ sums) >= observed - dust).mean())
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, sums.size))
+    return float((1 + (np.abs(signs @ sums) >= observed - dust).sum()) / (1 + draws))
+
+
+FEWEST_SEEDS = 3  # of training, for a p value
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDifference:
+    """Two recipes: the unit is the training seed, questions are taken as fixed.
+
+    Attributes:
+        value: Difference of the means over training seeds.
+        low: Lower end of the t interval; minus infinity with fewer than three seeds.
+        high: Upper end.
+        smallest: Smallest difference of a seed (or, where seeds do not pair, of any two).
+        largest: Largest.
+        seeds: Training seeds of the side that has fewer.
+        p_value: Two-sided t test; None with fewer than three seeds: there is only a range.
+        stderr: Standard error of the difference; NaN with fewer than three seeds.
+        df: Its degrees of freedom, 0 where there is none.
+        method: How it was compared, or why not.
+    """
+
+    value: float
+    low: float
+    high: float
+    smallest: float
+    largest: float
+    seeds: int
+    p_value: float | None
+    stderr: float
+    df: float
+    method: str
+
+
+def seed_difference(
+    first: Mapping[int, float], second: Mapping[int, float], *, untrained: bool = False, confidence: float = 0.95
+) -> SeedDifference:
+    """Difference of two recipes' scores.
+
+    Equal training seeds share data order (and often a start or first stages), so they are paired; otherwise Welch's
+    test. A model that no seed of ours trained is a fixed number.
+
+    Args:
+        first: Score by training seed.
+        second: The same of the other recipe.
+        untrained: The second was not trained by us: its mean is a constant.
+        confidence: Level of the interval.
+    """
+    from scipy import stats
+
+    ours, theirs = np.array(list(first.values())), np.array(list(second.values()))
+    value = float(ours.mean() - theirs.mean())
+    paired = not untrained and first.keys() == second.keys()
+    if paired:
+        singles = np.array([first[seed] - second[seed] for seed in sorted(first)])
+    else:
+        singles = np.subtract.outer(ours, theirs.mean(keepdims=True) if untrained else theirs).ravel()
+    seeds = len(ours) if untrained else min(len(ours), len(theirs))
+    ends = float(singles.min()), float(singles.max())
+    if seeds < FEWEST_SEEDS:
+        why = f"{seeds} training seed{'s' * (seeds > 1)}: a range, no p value (needs {FEWEST_SEEDS})"
+        return SeedDifference(value, -math.inf, math.inf, *ends, seeds, None, math.nan, 0, why)
+    if paired or untrained:
+        method = "t over paired training seeds" if paired else "t over training seeds against a fixed start"
+        tested = stats.ttest_1samp(singles, 0.0)
+    else:
+        method, tested = "Welch's t over training seeds", stats.ttest_ind(ours, theirs, equal_var=False)
+    interval = tested.confidence_interval(confidence)
+    half = float(interval.high - interval.low) / 2
+    stderr = half / float(stats.t.ppf(0.5 + confidence / 2, tested.df))
+    p_value = 1.0 if math.isnan(tested.pvalue) else float(tested.pvalue)  # all differences are exactly zero
+    return SeedDifference(value, value - half, value + half, *ends, seeds, p_value, stderr, float(tested.df), method)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P values adjusted by Holm's method for the family that they are; None stays None and is not counted."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [p for p in p_values if p is not None]
+    adjusted = iter(multipletests(known, method="holm")[1] if known else [])
+    return [None if p is None else float(next(adjusted)) for p in p_values]
+
+
+def difference_power(found: PairedDifference, shift: float, confidence: float) -> tuple[float, float]:
+    """What a paired comparison could have seen.
+
+    Args:
+        found: The comparison.
+        shift: In its unit.
+        confidence: Level.
+
+    Returns:
+        Chance that a true difference of `shift` is called, and the smallest that is called with 80 percent.
+    """
+    stderr, df = found.estimate.stderr, found.estimate.clusters - 1
+    return study.power(shift, stderr, df, confidence), study.detectable(stderr, df, confidence)
