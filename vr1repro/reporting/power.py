@@ -17,10 +17,10 @@ def chance(noncentrality: float, df: int, confidence: float) -> float:
         df: Degrees of freedom of the standard error's estimate.
         confidence: Level of the interval.
     """
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr, stdtrit  # scipy.stats calls the same functions, twenty times slower
 
-    edge = float(t.ppf(0.5 + confidence / 2, df))
-    outside = 1.0 - float(nct.cdf(edge, df, noncentrality)) + float(nct.cdf(-edge, df, noncentrality))
+    edge = float(stdtrit(df, 0.5 + confidence / 2))
+    outside = 1.0 - float(nctdtr(df, noncentrality, edge)) + float(nctdtr(df, noncentrality, -edge))
     # The distribution function loses its digits far out in the tail, where the answer is 1.
     return 1.0 if math.isnan(outside) else min(max(outside, 0.0), 1.0)
 

@@ -85,7 +85,7 @@ def predict(scores: Mapping[int, Sequence[float]], confidence: float = 0.95) -> 
     Raises:
         ValueError: There is no score.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     groups = [list(draws) for draws in scores.values() if len(draws)]
     if not groups:
@@ -102,7 +102,7 @@ def predict(scores: Mapping[int, Sequence[float]], confidence: float = 0.95) -> 
         return Prediction(mean, math.inf, k, unit, math.inf)
     between = _variance(means)
     scale = math.sqrt(between * (1 + 1 / k) + within)
-    return Prediction(mean, float(t.ppf(0.5 + confidence / 2, k - 1)) * scale, k, unit, scale)
+    return Prediction(mean, float(stdtrit(k - 1, 0.5 + confidence / 2)) * scale, k, unit, scale)
 
 
 def judge(
