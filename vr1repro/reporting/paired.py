@@ -109,7 +109,11 @@ class SeedDifference:
 
 
 def seed_difference(
-    first: Mapping[int, float], second: Mapping[int, float], *, untrained: bool = False, confidence: float = 0.95
+    first: Mapping[int, float],
+    second: Mapping[int, float],
+    *,
+    trained: tuple[bool, bool] = (True, True),
+    confidence: float = 0.95,
 ) -> SeedDifference:
     """Difference of two recipes' scores.
 
@@ -119,33 +123,33 @@ def seed_difference(
     Args:
         first: Score by training seed.
         second: The same of the other recipe.
-        untrained: The second was not trained by us: its mean is a constant.
+        trained: Whether each was trained by us; the mean of one that was not is taken as a constant.
         confidence: Level of the interval.
     """
     from scipy import stats
 
-    ours, theirs = np.array(list(first.values())), np.array(list(second.values()))
-    value = float(ours.mean() - theirs.mean())
-    paired = not untrained and first.keys() == second.keys()
-    if paired:
-        singles = np.array([first[seed] - second[seed] for seed in sorted(first)])
-    else:
-        singles = np.subtract.outer(ours, theirs.mean(keepdims=True) if untrained else theirs).ravel()
-    seeds = len(ours) if untrained else min(len(ours), len(theirs))
+    sides = [np.array([side[seed] for seed in sorted(side)]) for side in (first, second)]
+    counts = [len(side) for side, ours in zip(sides, trained, strict=True) if ours]
+    sides = [side if ours else side.mean(keepdims=True) for side, ours in zip(sides, trained, strict=True)]
+    value = float(sides[0].mean() - sides[1].mean())
+    paired = all(trained) and first.keys() == second.keys()
+    singles = sides[0] - sides[1] if paired else np.subtract.outer(*sides).ravel()
+    seeds = min(counts, default=0)
     ends = float(singles.min()), float(singles.max())
     if seeds < FEWEST_SEEDS:
-        why = f"{seeds} training seed{'s' * (seeds > 1)}: a range, no p value (needs {FEWEST_SEEDS})"
+        why = f"{seeds} training seed{'s' * (seeds != 1)}: a range, no p value (needs {FEWEST_SEEDS})"
         return SeedDifference(value, -math.inf, math.inf, *ends, seeds, None, math.nan, 0, why)
-    if paired or untrained:
-        method = "t over paired training seeds" if paired else "t over training seeds against a fixed start"
-        tested = stats.ttest_1samp(singles, 0.0)
+    if all(trained) and not paired:
+        method, tested = "Welch's t over training seeds", stats.ttest_ind(*sides, equal_var=False)
     else:
-        method, tested = "Welch's t over training seeds", stats.ttest_ind(ours, theirs, equal_var=False)
-    interval = tested.confidence_interval(confidence)
-    half = float(interval.high - interval.low) / 2
-    stderr = half / float(stats.t.ppf(0.5 + confidence / 2, tested.df))
-    p_value = 1.0 if math.isnan(tested.pvalue) else float(tested.pvalue)  # all differences are exactly zero
-    return SeedDifference(value, value - half, value + half, *ends, seeds, p_value, stderr, float(tested.df), method)
+        method = "t over paired training seeds" if paired else "t over training seeds against a fixed model"
+        tested = stats.ttest_1samp(singles, 0.0)
+    interval, df = tested.confidence_interval(confidence), float(tested.df)
+    if math.isnan(tested.pvalue):  # no spread at all: equal scores everywhere
+        return SeedDifference(value, value, value, *ends, seeds, 1.0 if value == 0 else 0.0, 0.0, df, method)
+    low, high = float(interval.low), float(interval.high)
+    stderr = (high - low) / 2 / float(stats.t.ppf(0.5 + confidence / 2, df))
+    return SeedDifference(value, low, high, *ends, seeds, float(tested.pvalue), stderr, df, method)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

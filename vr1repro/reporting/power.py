@@ -9,7 +9,7 @@ from functools import cache
 CHANCE = 0.8  # the convention of power analyses
 
 
-def chance(noncentrality: float, df: int, confidence: float) -> float:
+def chance(noncentrality: float, df: float, confidence: float) -> float:
     """Chance that a noncentral t variable lies outside the central t's two-sided quantiles.
 
     Args:
@@ -25,7 +25,7 @@ def chance(noncentrality: float, df: int, confidence: float) -> float:
     return 1.0 if math.isnan(outside) else min(max(outside, 0.0), 1.0)
 
 
-def power(shift: float, stderr: float, df: int, confidence: float) -> float:
+def power(shift: float, stderr: float, df: float, confidence: float) -> float:
     """Chance that a true shift is called different from zero; 0 where there is no spread to judge by.
 
     Args:
@@ -39,7 +39,7 @@ def power(shift: float, stderr: float, df: int, confidence: float) -> float:
     return 1.0 if stderr == 0 else chance(shift / stderr, df, confidence)
 
 
-def detectable(stderr: float, df: int, confidence: float) -> float:
+def detectable(stderr: float, df: float, confidence: float) -> float:
     """Smallest shift that is called with a chance of 80 percent; infinite where there is no spread to judge by."""
     if not math.isfinite(stderr) or df < 1:
         return math.inf
@@ -47,7 +47,7 @@ def detectable(stderr: float, df: int, confidence: float) -> float:
 
 
 @cache
-def _noncentrality(df: int, confidence: float) -> float:
+def _noncentrality(df: float, confidence: float) -> float:
     """The noncentrality that is seen with the wanted chance, by bisection."""
     low, high = 0.0, 1.0
     while chance(high, df, confidence) < CHANCE:

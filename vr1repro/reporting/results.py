@@ -102,6 +102,10 @@ class Results:
         """An arm's name in tables."""
         return self.arms[arm].label if arm in self.arms else arm
 
+    def trained(self, arm: str) -> bool:
+        """Whether an arm's scores vary with a training seed of ours."""
+        return arm not in self.arms or self.arms[arm].trained
+
     def accuracy(self, arm: str, benchmark: str, subset: str = "overall") -> Estimate | None:
         """Accuracy of an arm's end in percent, or None where it was not evaluated."""
         rows = pick(self._inside(self.final(arm), (benchmark,)), subset)

@@ -194,7 +194,12 @@ def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) ->
     Raises:
         UserError: They share no question.
     """
-    sides = [_mean_correct(frame) for frame in (after, before)]
+    return gain_of_means(question_means(after), question_means(before), settings)
+
+
+def gain_of_means(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
+    """The same from tables of `question_means`."""
+    sides = (after, before)
     shared = pd.concat(sides).groupby(level=0).first().loc[sorted(set(sides[0].index) & set(sides[1].index))]
     difference = paired_difference(
         dict(sides[0]["right"]),
@@ -209,8 +214,8 @@ def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) ->
     return replace(difference, estimate=difference.estimate.scaled(100))
 
 
-def _mean_correct(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean correctness over seeds by question, with the question's cluster and stratum."""
+def question_means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean correctness over seeds by question: right, group (its cluster), benchmark and stratum."""
     rows = frame[frame["stratum"] != EXCLUDED]
     keyed = rows.assign(
         key=rows["benchmark"] + "/" + rows["id"],

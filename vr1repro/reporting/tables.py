@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vr1repro.published import PublishedValue, table
+from vr1repro.published import PublishedValue, Target, table
 from vr1repro.published.targets import ARMS, THREE
 from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, compare
 from vr1repro.reporting.results import Results
@@ -16,13 +16,27 @@ ACCURACY, TOKENS, COUNT, SCORE = "accuracy_%", "avg_output_tokens", "count", "sc
 
 @dataclass(frozen=True)
 class Cell:
-    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing."""
+    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing.
+
+    Attributes:
+        paper: The printed number.
+        ours: Our estimate.
+        difference: Ours minus the paper's.
+        label: The verdict.
+        reason: Why.
+        power: Chance that a shift of the margin's size would have been called.
+        detectable: Smallest shift that would have been called with 80 percent.
+        target: What ours was measured for; provenance asks the results again with it.
+    """
 
     paper: PublishedValue | None = None
     ours: Estimate | None = None
     difference: float | None = None
     label: Label | None = None
     reason: str = ""
+    power: float | None = None
+    detectable: float | None = None
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +238,11 @@ def _line_note(arm: str | None, results: Results) -> str:
 def _cell(row: Comparison | None) -> Cell:
     if row is None:
         return Cell()
-    return Cell(row.published, row.ours, row.difference, row.judgement.label, row.judgement.reason)
+    judged = row.judgement
+    return Cell(
+        row.published, row.ours, row.difference, judged.label, judged.reason, judged.power, judged.detectable,
+        row.published.target,
+    )  # fmt: skip
 
 
 def _new_line(arm: str, spec: _Spec, results: Results) -> Line:

@@ -1,0 +1,108 @@
+"""Tables that the paper does not have: pairs of arms, where variance comes from, and where the paper disagrees."""
+
+from collections.abc import Sequence
+
+from vr1repro.published import PublishedValue, disagreements, load
+from vr1repro.reporting.comparison import contradictions
+from vr1repro.reporting.pairs import MEAN, ArmPair, arm_pairs
+from vr1repro.reporting.render import DASH, Sheet, number
+from vr1repro.reporting.results import Results
+from vr1repro.reporting.tables import note
+from vr1repro.reporting.variance import variance_split
+
+
+def all_sheets(results: Results) -> Sequence[Sheet]:
+    """Every sheet of the report."""
+    return [pairs_sheet(results, arm_pairs(results)), variance_sheet(results), contradictions_sheet()]
+
+
+def pairs_sheet(results: Results, pairs: Sequence[ArmPair]) -> Sheet:
+    """Arms against each other, with what each comparison could have seen."""
+    header = (
+        *(
+            "First",
+            "Second",
+            "Benchmark",
+            "Checkpoints",
+            "Recipes",
+            "Difference",
+            "Interval over questions",
+            "p (Holm)",
+        ),
+        *("Power at margin", "Seen with 80 %", "Seeds", "Range of seeds", "Interval over seeds", "p over seeds (Holm)"),
+        "Seen with 80 % over seeds",
+    )
+    rows = []
+    for pair in pairs:
+        questions, training = pair.questions.estimate, pair.training
+        checkpoints, recipes = pair.says(results.settings.confidence)
+        rows.append(
+            [
+                *(results.label(pair.first), results.label(pair.second), pair.benchmark, checkpoints, recipes),
+                *(number(questions.value, signed=True), _interval(questions.low, questions.high)),
+                *(_p(pair.holm), f"{pair.power:.0%} at {pair.margin:g}", number(pair.detectable), str(training.seeds)),
+                _interval(training.smallest, training.largest),
+                DASH if training.p_value is None else _interval(training.low, training.high),
+                *(_p(pair.training_holm), number(pair.training_detectable)),
+            ]
+        )
+    text = (
+        "Differences in points of accuracy, first minus second, paired by question. Checkpoints: these weights on other"
+        " questions; sign-flip permutation over problems, Holm's adjustment over the table. Recipes: trained again; the"
+        " unit is the training seed, below three there is a range and no p value. Several training seeds stand behind"
+        " one checkpoint's row: their answers are averaged by question."
+    )
+    return Sheet("pairs", "Arms against each other", header, rows, f"{note(results)} {text}", text_columns=5)
+
+
+def variance_sheet(results: Results) -> Sheet:
+    """What a score's standard deviation is made of, by arm and benchmark."""
+    header = ("Arm", "Benchmark", "Other questions", "Trained again", "Sampled again", "Other grader", "Other protocol")
+    rows = []
+    ends = results.frame[results.frame["final"]] if len(results.frame) else results.frame
+    for arm in results.evaluated:
+        own = ends[ends["arm"] == arm]
+        names = [name for name in results.benchmarks if (results.final(arm)["benchmark"] == name).any()]
+        for name, benchmarks in [*((n, [n]) for n in names), *([(MEAN, names)] if len(names) > 1 else [])]:
+            split = variance_split(own, results.settings, benchmarks)
+            if split is None:
+                continue
+            training = split.training if results.trained(arm) else None
+            parts = (split.questions, training, split.sampling, split.grader, split.protocol)
+            counts = (str(split.n), str(split.train_seeds), str(split.eval_seeds), str(split.profiles))
+            rows.append([results.label(arm), name, *map(_points, parts), *counts])
+    text = (
+        "Standard deviations of one score (one training, one sampling seed) in points, by the method of moments. A"
+        " dash: there was no second draw to tell. With one evaluation seed 'trained again' holds the sampling too."
+    )
+    counted = ("Questions", "Training seeds", "Evaluation seeds", "Graders")
+    title = "Where a score's variance comes from"
+    return Sheet("variance", title, (*header, *counted), rows, f"{note(results)} {text}", text_columns=2)
+
+
+def contradictions_sheet() -> Sheet:
+    """Where the paper's versions, README and repository disagree: those known by reading, then any others by value."""
+    rows = [[known.what, _prints(known.values), known.says] for known in disagreements()]
+    covered = {identity for known in disagreements() for identity in known.prints}
+    for found in contradictions(load()):
+        if not {value.id for value in found.prints} <= covered:
+            rows.append([found.what, _prints(found.prints), "the same number, printed differently"])
+    text = "Read in v1, v4, the README and the repository; numbers with their version and table."
+    return Sheet("contradictions", "Where the paper disagrees with itself", ("What", "Printed", "Note"), rows, text, 3)
+
+
+def _prints(values: Sequence[PublishedValue]) -> str:
+    texts = (f"{value.value} ({value.version.partition(' (')[0]}, {value.table}: {value.model})" for value in values)
+    return "; ".join(texts) or DASH
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
+
+
+def _p(value: float | None) -> str:
+    return DASH if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _points(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f}"
