@@ -18,12 +18,14 @@ class PairedDifference:
 
     Attributes:
         estimate: First minus second, clustered.
-        p_value: Two-sided sign-flip permutation test over clusters. It speaks about these checkpoints, never about
-            the recipes that trained them: for those the unit is the training seed.
+        robust_p: Two-sided t test with the cluster-robust error. It speaks about these checkpoints, never about the
+            recipes that trained them: for those the unit is the training seed.
+        p_value: The check of it, without assuming a distribution: sign-flip permutation over clusters.
         unpaired: Questions that only one of the two answered; they are left out.
     """
 
     estimate: Estimate
+    robust_p: float
     p_value: float
     unpaired: int
 
@@ -63,7 +65,16 @@ def paired_difference(
     estimate = clustered_mean(differences, groups, confidence=confidence, strata=kinds, weights=weights)
     shares, _, _ = row_weights(kinds, len(shared), weights)
     sums = np.asarray(np.bincount(codes(groups), weights=shares * differences), dtype=np.float64)
-    return PairedDifference(estimate, _sign_flip(sums, draws, seed), len(first.keys() ^ second.keys()))
+    permuted = _sign_flip(sums, draws, seed)
+    return PairedDifference(estimate, _robust_p(estimate), permuted, len(first.keys() ^ second.keys()))
+
+
+def _robust_p(estimate: Estimate) -> float:
+    from scipy.special import stdtr
+
+    if not estimate.stderr > 0:  # one cluster, or equal differences in all of them
+        return 1.0 if estimate.value == 0 or math.isnan(estimate.stderr) else 0.0
+    return float(2 * stdtr(estimate.clusters - 1, -abs(estimate.value) / estimate.stderr))
 
 
 def _sign_flip(sums: Array, draws: int, seed: int) -> float:
@@ -72,8 +83,9 @@ def _sign_flip(sums: Array, draws: int, seed: int) -> float:
     if 2**sums.size <= draws:
         signs = 1.0 - 2.0 * ((np.arange(2**sums.size)[:, None] >> np.arange(sums.size)) & 1)
         return float((np.abs(signs @ sums) >= observed - dust).mean())
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, sums.size))
-    return float((1 + (np.abs(signs @ sums) >= observed - dust).sum()) / (1 + draws))
+    heads = np.random.default_rng(seed).integers(0, 2, size=(draws, sums.size), dtype=np.int8)
+    flipped = 2 * (heads @ sums) - sums.sum()
+    return float((1 + (np.abs(flipped) >= observed - dust).sum()) / (1 + draws))
 
 
 FEWEST_SEEDS = 3  # of training, for a p value
@@ -139,14 +151,24 @@ def seed_difference(
     if seeds < FEWEST_SEEDS:
         why = f"{seeds} training seed{'s' * (seeds != 1)}: a range, no p value (needs {FEWEST_SEEDS})"
         return SeedDifference(value, -math.inf, math.inf, *ends, seeds, None, math.nan, 0, why)
+    if np.ptp(singles) == 0:  # equal scores everywhere: no test can be made of that
+        return SeedDifference(
+            value,
+            value,
+            value,
+            *ends,
+            seeds,
+            1.0 if value == 0 else 0.0,
+            0.0,
+            seeds - 1,
+            "no spread over training seeds",
+        )
     if all(trained) and not paired:
         method, tested = "Welch's t over training seeds", stats.ttest_ind(*sides, equal_var=False)
     else:
         method = "t over paired training seeds" if paired else "t over training seeds against a fixed model"
         tested = stats.ttest_1samp(singles, 0.0)
     interval, df = tested.confidence_interval(confidence), float(tested.df)
-    if math.isnan(tested.pvalue):  # no spread at all: equal scores everywhere
-        return SeedDifference(value, value, value, *ends, seeds, 1.0 if value == 0 else 0.0, 0.0, df, method)
     low, high = float(interval.low), float(interval.high)
     stderr = (high - low) / 2 / float(stats.t.ppf(0.5 + confidence / 2, df))
     return SeedDifference(value, low, high, *ends, seeds, float(tested.pvalue), stderr, df, method)

@@ -1,6 +1,6 @@
 """Every pair of arms on the same questions, and as recipes whose unit is the training seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
@@ -31,8 +31,8 @@ class ArmPair:
         second: The other.
         benchmark: Its slug, or `mean` over those that both answered.
         margin: The declared margin, in points; what `power` is the power for.
-        questions: These checkpoints on other questions: difference in points, interval, permutation p value.
-        holm: That p value adjusted for all pairs of the table.
+        questions: These checkpoints on other questions: difference in points, interval, p values.
+        holm: Its cluster-robust p value, adjusted for all pairs on this benchmark.
         power: Chance that this comparison would call a difference of the margin's size.
         detectable: Smallest difference that it calls with 80 percent.
         training: The recipes trained again: the unit is the training seed.
@@ -65,11 +65,19 @@ class ArmPair:
 
 
 def arm_pairs(results: Results) -> list[ArmPair]:
-    """Compare all evaluated arms with each other, benchmark by benchmark and on their mean; Holm over all of them."""
+    """Compare all evaluated arms with each other, benchmark by benchmark and on their mean.
+
+    A family of Holm's adjustment is all pairs on one benchmark, or on the mean.
+    """
 
     @cache
     def means(arm: str) -> pd.DataFrame:
         return question_means(results.final(arm))
+
+    @cache
+    def by_seed(arm: str, benchmarks: tuple[str, ...]) -> Mapping[int, float]:
+        scores = draws(results.final(arm), results.settings, benchmarks)
+        return {seed: sum(values) / len(values) for seed, values in scores.items()}
 
     answered = {arm: set(means(arm)["benchmark"]) for arm in results.evaluated}
     found = []
@@ -80,28 +88,34 @@ def arm_pairs(results: Results) -> list[ArmPair]:
             sides = [means(arm)[means(arm)["benchmark"].isin(benchmarks)] for arm in (first, second)]
             if len(sides[0].index.intersection(sides[1].index)):
                 difference = gain_of_means(sides[0], sides[1], results.settings)
-                found.append(_pair(results, first, second, name, difference, benchmarks))
-    questions = holm([pair.questions.p_value for pair in found])
-    training = holm([pair.training.p_value for pair in found])
-    return [replace(pair, holm=p, training_holm=q) for pair, p, q in zip(found, questions, training, strict=True)]
+                seeds = (by_seed(first, tuple(benchmarks)), by_seed(second, tuple(benchmarks)))
+                found.append(_pair(results, first, second, name, difference, seeds))
+    return [
+        pair for name in (MEAN, *results.benchmarks) for pair in _adjusted([p for p in found if p.benchmark == name])
+    ]
+
+
+def _adjusted(family: Sequence[ArmPair]) -> list[ArmPair]:
+    questions = holm([pair.questions.robust_p for pair in family])
+    training = holm([pair.training.p_value for pair in family])
+    return [replace(pair, holm=p, training_holm=q) for pair, p, q in zip(family, questions, training, strict=True)]
 
 
 def _pair(
-    results: Results, first: str, second: str, name: str, difference: PairedDifference, benchmarks: list[str]
+    results: Results,
+    first: str,
+    second: str,
+    name: str,
+    difference: PairedDifference,
+    seeds: tuple[Mapping[int, float], Mapping[int, float]],
 ) -> ArmPair:
     settings = results.settings
     margin = settings.margin("average" if name == MEAN else name)
-    scores = [_by_seed(results, arm, benchmarks) for arm in (first, second)]
-    trained = [results.trained(arm) for arm in (first, second)]
-    training = seed_difference(*scores, trained=(trained[0], trained[1]), confidence=settings.confidence)
+    trained = (results.trained(first), results.trained(second))
+    training = seed_difference(*seeds, trained=trained, confidence=settings.confidence)
     power, detectable = difference_power(difference, margin, settings.confidence)
     return ArmPair(
         first, second, name, margin, difference, None, power, detectable, training, None,
         study.power(margin, training.stderr, training.df, settings.confidence),
         study.detectable(training.stderr, training.df, settings.confidence),
     )  # fmt: skip
-
-
-def _by_seed(results: Results, arm: str, benchmarks: list[str]) -> Mapping[int, float]:
-    scores = draws(results.final(arm), results.settings, benchmarks)
-    return {seed: sum(values) / len(values) for seed, values in scores.items()}

@@ -18,41 +18,40 @@ def all_sheets(results: Results) -> Sequence[Sheet]:
 
 def pairs_sheet(results: Results, pairs: Sequence[ArmPair]) -> Sheet:
     """Arms against each other, with what each comparison could have seen."""
-    header = (
-        *(
-            "First",
-            "Second",
-            "Benchmark",
-            "Checkpoints",
-            "Recipes",
-            "Difference",
-            "Interval over questions",
-            "p (Holm)",
-        ),
-        *("Power at margin", "Seen with 80 %", "Seeds", "Range of seeds", "Interval over seeds", "p over seeds (Holm)"),
-        "Seen with 80 % over seeds",
-    )
-    rows = []
-    for pair in pairs:
-        questions, training = pair.questions.estimate, pair.training
-        checkpoints, recipes = pair.says(results.settings.confidence)
-        rows.append(
-            [
-                *(results.label(pair.first), results.label(pair.second), pair.benchmark, checkpoints, recipes),
-                *(number(questions.value, signed=True), _interval(questions.low, questions.high)),
-                *(_p(pair.holm), f"{pair.power:.0%} at {pair.margin:g}", number(pair.detectable), str(training.seeds)),
-                _interval(training.smallest, training.largest),
-                DASH if training.p_value is None else _interval(training.low, training.high),
-                *(_p(pair.training_holm), number(pair.training_detectable)),
-            ]
-        )
+    rows = [_pair_row(results, pair) for pair in pairs]
     text = (
         "Differences in points of accuracy, first minus second, paired by question. Checkpoints: these weights on other"
-        " questions; sign-flip permutation over problems, Holm's adjustment over the table. Recipes: trained again; the"
-        " unit is the training seed, below three there is a range and no p value. Several training seeds stand behind"
-        " one checkpoint's row: their answers are averaged by question."
+        " questions; t test with the cluster-robust error, Holm's adjustment over all pairs on the benchmark, and"
+        " sign-flip permutation over problems as a check (not adjusted). Recipes: trained again; the unit is the"
+        " training seed, below three there is a range and no p value. Several training seeds stand behind one"
+        " checkpoint's row: their answers are averaged by question."
     )
-    return Sheet("pairs", "Arms against each other", header, rows, f"{note(results)} {text}", text_columns=5)
+    header = list(rows[0]) if rows else ["First", "Second"]
+    cells = [list(row.values()) for row in rows]
+    return Sheet("pairs", "Arms against each other", header, cells, f"{note(results)} {text}", text_columns=5)
+
+
+def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
+    questions, training = pair.questions.estimate, pair.training
+    checkpoints, recipes = pair.says(results.settings.confidence)
+    return {
+        "First": results.label(pair.first),
+        "Second": results.label(pair.second),
+        "Benchmark": pair.benchmark,
+        "Checkpoints": checkpoints,
+        "Recipes": recipes,
+        "Difference": number(questions.value, signed=True),
+        "Interval over questions": _interval(questions.low, questions.high),
+        "p (Holm)": _p(pair.holm),
+        "Permutation p": _p(pair.questions.p_value),
+        "Power at margin": f"{pair.power:.0%} at {pair.margin:g}",
+        "Seen with 80 %": number(pair.detectable),
+        "Seeds": str(training.seeds),
+        "Range of seeds": _interval(training.smallest, training.largest) if training.seeds else DASH,
+        "Interval over seeds": DASH if training.p_value is None else _interval(training.low, training.high),
+        "p over seeds (Holm)": _p(pair.training_holm),
+        "Seen with 80 % over seeds": DASH if training.p_value is None else number(pair.training_detectable),
+    }
 
 
 def variance_sheet(results: Results) -> Sheet:
