@@ -48,6 +48,7 @@ for _command in (
     runs.watch,
     runs.keep,
     runs.redraw,
+    runs.why,
 ):
     app.command()(_command)
 

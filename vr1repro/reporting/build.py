@@ -18,6 +18,7 @@ from vr1repro.reporting.results import Results
 from vr1repro.reporting.score_table import score_table, write_scores
 from vr1repro.reporting.settings import our_settings
 from vr1repro.reporting.sheets import all_sheets
+from vr1repro.reporting.sources import Sources, write_table_sources
 from vr1repro.reporting.tables import all_tables
 
 
@@ -52,7 +53,9 @@ def make_tables(results: Results, folder: Path, config: Config) -> list[Path]:
     Returns:
         The written paths.
     """
-    paths = write_tables(folder, all_tables(results), all_sheets(results))
+    tables = all_tables(results)
+    paths = write_tables(folder, tables, all_sheets(results))
+    paths.append(write_table_sources(folder, tables, Sources(results)))
     rows = as_table(compare(load(), results, our_settings(config)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return [*paths, folder / "comparison.csv"]

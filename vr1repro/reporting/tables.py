@@ -250,11 +250,21 @@ def _new_line(arm: str, spec: _Spec, results: Results) -> Line:
     cells = []
     for benchmark, subset, _ in spec.columns.values():
         if benchmark == "Avg.":
-            cells.append(Cell(ours=results.average(arm, (*THREE, "dynamath"))))
+            cells.append(_average(results, arm, (*THREE, "dynamath")))
         else:
             name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
-            cells.append(Cell(ours=results.accuracy(arm, _PRINTED[benchmark], name)))
+            cells.append(_score(results, arm, _PRINTED[benchmark], name))
     return Line(results.label(arm), arm, tuple("-" for _ in spec.marks), tuple(cells))
+
+
+def _score(results: Results, arm: str, benchmark: str, subset: str = "overall") -> Cell:
+    target = Target(arm=arm, benchmark=benchmark, subset=subset, quantity="accuracy")
+    return Cell(ours=results.accuracy(arm, benchmark, subset), target=target)
+
+
+def _average(results: Results, arm: str, benchmarks: tuple[str, ...]) -> Cell:
+    target = Target(arm=arm, benchmark="average", quantity="accuracy", of=benchmarks)
+    return Cell(ours=results.average(arm, benchmarks), target=target)
 
 
 def arms_table(results: Results) -> Table:
@@ -262,10 +272,11 @@ def arms_table(results: Results) -> Table:
     benchmarks = results.benchmarks
     lines = []
     for arm in dict.fromkeys([*results.evaluated, *(name for name, info in results.arms.items() if info.selected)]):
-        cells = [Cell(ours=results.accuracy(arm, benchmark)) for benchmark in benchmarks]
+        cells = [_score(results, arm, benchmark) for benchmark in benchmarks]
         if len(benchmarks) > 1:
-            cells.append(Cell(ours=results.average(arm, tuple(benchmarks))))
-        cells.append(Cell(ours=results.length(arm)))
+            cells.append(_average(results, arm, tuple(benchmarks)))
+        length = Target(arm=arm, benchmark="responses", quantity="tokens")
+        cells.append(Cell(ours=results.length(arm), target=length))
         lines.append(Line(results.label(arm), arm, (), tuple(cells), _line_note(arm, results)))
     average = ["Mean"] if len(benchmarks) > 1 else []
     columns = (*benchmarks, *average, "Tokens")
