@@ -23,9 +23,10 @@ from scipy.special import expit
 
 from vr1repro.provenance import made
 from vr1repro.records import write_atomically
+from vr1repro.reporting.draws import item_spread
 from vr1repro.reporting.paired import paired_difference
 from vr1repro.reporting.statistics import clustered_mean, seed_mean
-from vr1repro.reporting.verdicts import Label, judge
+from vr1repro.reporting.verdicts import Label, judge, predict
 
 SEEDS = (2, 3, 8)
 LEVEL, MARGIN, SHIFT, ROUNDING = 0.95, 3.0, 3.0, 0.05
@@ -66,7 +67,7 @@ def verdict_cell(
     counts = dict.fromkeys(
         ("seed_mean", "prediction", "widened", "not_reproduced", "underpowered", "seen", "seen_underpowered"), 0
     )
-    powers, spread = [], []
+    powers, spread, equal = [], [], np.full(clusters * size, 1 / (clusters * size))
     for start in range(0, studies, CHUNK):
         some = min(CHUNK, studies - start)
         item = logits(generator, some, clusters, size)
@@ -86,16 +87,19 @@ def verdict_cell(
             by_seed = {j: [score] for j, score in enumerate(ours)} if training_sd else {0: ours}
             shift = float((theirs[s, :k] - scores[s, :k]).mean())
             band = (min(0.0, shift), max(0.0, shift))
-            options = {"rounding": ROUNDING, "band": band, "confidence": LEVEL}
-            # A margin so wide that the interval alone decides: inside plainly, inside with its bands, or outside.
-            plain = judge(scores[s, k], by_seed, margin=1e6, confidence=LEVEL).label
-            counts["prediction"] += plain is Label.REPRODUCED
+            # Judged as the report does: with one training its sampling spread comes from the questions' own answers.
+            sampling = None if training_sd else item_spread(right[s, :k].T.astype(np.float64), equal)
+            plain: dict[str, Any] = {"rounding": ROUNDING, "sampling": sampling}
+            options: dict[str, Any] = {"rounding": ROUNDING, "band": band, "confidence": LEVEL, "sampling": sampling}
+            expected = predict(by_seed, LEVEL, sampling)
+            counts["prediction"] += abs(scores[s, k] - expected.mean) <= expected.half_width
             printed = round(float(theirs[s, k]), 1)
-            counts["widened"] += judge(printed, by_seed, margin=1e6, **options).label is not Label.NOT_REPRODUCED
+            reach = expected.half_width + ROUNDING
+            counts["widened"] += band[0] - reach <= printed - expected.mean <= band[1] + reach
             said = judge(printed, by_seed, margin=MARGIN, **options)
             counts["not_reproduced"] += said.label is Label.NOT_REPRODUCED
             counts["underpowered"] += said.label is Label.UNDERPOWERED
-            seen = judge(round(float(scores[s, k] + SHIFT), 1), by_seed, margin=MARGIN, rounding=ROUNDING).label
+            seen = judge(round(float(scores[s, k] + SHIFT), 1), by_seed, margin=MARGIN, **plain).label
             counts["seen"] += seen is Label.NOT_REPRODUCED
             counts["seen_underpowered"] += seen is Label.UNDERPOWERED
             powers.append(said.power)
@@ -107,11 +111,16 @@ def verdict_cell(
         "coverage_prediction": shares["prediction"],
         "coverage_widened": shares["widened"],
         "false_not_reproduced": shares["not_reproduced"],
+        "false_not_reproduced_where_judged": _ratio(shares["not_reproduced"], 1 - shares["underpowered"]),
         "underpowered": shares["underpowered"],
         "power_3_points": shares["seen"],
-        "power_3_points_where_judged": shares["seen"] / max(1.0 - shares["seen_underpowered"], 1 / studies),
+        "power_3_points_where_judged": _ratio(shares["seen"], 1 - shares["seen_underpowered"]),
         "stated_power": float(np.mean(powers)),
     }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 1e-9 else math.nan
 
 
 def question_cell(generator: np.random.Generator, studies: int, k: int, clusters: int, size: int) -> dict[str, Any]:

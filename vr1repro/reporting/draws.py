@@ -1,13 +1,77 @@
-"""Repeated draws of a score: one a seed, under each grader and protocol."""
+"""Repeated draws of a score: one a seed, under each grader and protocol, and how far sampling again moves it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.questions import EXCLUDED
 from vr1repro.reporting.scores import accuracy, pick
+from vr1repro.reporting.statistics import Array, row_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Variance of one score when the same model answers the same questions again.
+
+    Attributes:
+        variance: In squared points.
+        df: Degrees of freedom of its estimate.
+    """
+
+    variance: float
+    df: float
+
+
+def item_spread(right: Array, shares: Array) -> Spread:
+    """The variance of a score from the disagreement of each question's own answers.
+
+    Answers are sampled independently of each other, so the variance of a weighted mean is the sum of the questions'.
+    That is known far better than the spread of two or three scores: its degrees of freedom (Satterthwaite) are about
+    twice the number of questions that were not always answered alike.
+
+    Args:
+        right: 0 or 1, shape (questions, evaluation seeds); at least two seeds.
+        shares: What each question weighs in the score; shape (questions,).
+    """
+    parts = shares**2 * right.var(axis=1, ddof=1)
+    total, squares = float(parts.sum()), float(parts @ parts)
+    return Spread(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
+
+
+def sampling_spread(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> Spread | None:
+    """`item_spread` of an arm with one training, under one protocol and profile.
+
+    Args:
+        frame: As for `draws`.
+        settings: Unused by the value.
+        benchmarks: As for `draws`.
+
+    Returns:
+        None with several trainings (their spread holds this one), with one evaluation seed, or where the seeds did not
+        answer the same questions.
+    """
+    wanted = {name.partition(":")[0] for name in benchmarks}
+    rows = frame[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED)]
+    if rows["train_seed"].nunique() != 1 or rows["eval_seed"].nunique() < 2:
+        return None
+    keys = ["benchmark", "id"]
+    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
+    table = right.pivot_table(index=keys, columns="eval_seed", values="right")
+    if table.isna().to_numpy().any():
+        return None
+    known = rows.drop_duplicates(keys).set_index(keys).loc[table.index].reset_index()
+    shares = np.zeros(len(known))
+    for name in benchmarks:
+        benchmark, _, subset = name.partition(":")
+        part = pick(known[known["benchmark"] == benchmark], subset or "overall")
+        if part.empty:
+            return None
+        shares[part.index] += row_weights(list(part["stratum"]), len(part))[0] / len(benchmarks)
+    return item_spread(table.to_numpy(), shares)
 
 
 def draws(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> dict[int, list[float]]:

@@ -11,7 +11,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Target
 from vr1repro.reporting import words
 from vr1repro.reporting.arms import ArmInfo, rl_length, training_log
-from vr1repro.reporting.draws import draws, grader_band
+from vr1repro.reporting.draws import Spread, draws, grader_band, sampling_spread
 from vr1repro.reporting.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.statistics import Estimate
 
@@ -25,12 +25,14 @@ class Measurement:
         scores: By training seed, one for each evaluation seed: what a verdict is made of.
         band: Shift of the mean under other graders and protocols, lowest and highest.
         alternatives: Graders and protocols behind the band.
+        sampling: Spread of the scores of one training; None with several.
     """
 
     estimate: Estimate
     scores: Mapping[int, list[float]] = field(default_factory=dict)
     band: tuple[float, float] = (0.0, 0.0)
     alternatives: int = 0
+    sampling: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,8 @@ class Results:
             return self._not_run(arm, f"not evaluated on {wanted}")
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
-        return Measurement(estimate, scores, band, alternatives)
+        sampling = sampling_spread(self.final(arm), self.settings, names)
+        return Measurement(estimate, scores, band, alternatives, sampling)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:
         label = target.subset.removeprefix("length-")

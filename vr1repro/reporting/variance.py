@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.draws import mean_scores
+from vr1repro.reporting.draws import item_spread, mean_scores
 from vr1repro.reporting.questions import EXCLUDED
 from vr1repro.reporting.scores import average_weights, headline
 from vr1repro.reporting.statistics import clustered_mean, row_weights
@@ -92,8 +92,8 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
 
 
 def _sampling(by_train: Sequence[np.ndarray], shares: np.ndarray) -> float:
-    """Variance of one score when the same model is asked again: questions are sampled independently of each other."""
-    return float(np.mean([shares**2 @ part.var(axis=1, ddof=1) for part in by_train]))
+    """Variance of one score when the same model is asked again, mean over trainings."""
+    return float(np.mean([item_spread(part, shares).variance for part in by_train])) / 1e4
 
 
 def _training(by_train: Sequence[np.ndarray], shares: np.ndarray, sampling: float | None) -> float | None:
