@@ -64,10 +64,14 @@ class ArmPair:
         return checkpoints, words[self.training_holm < alpha]
 
 
-def arm_pairs(results: Results) -> list[ArmPair]:
+def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) -> list[ArmPair]:
     """Compare all evaluated arms with each other, benchmark by benchmark and on their mean.
 
     A family of Holm's adjustment is all pairs on one benchmark, or on the mean.
+
+    Args:
+        results: The run.
+        sides: Compare the arms of the first set with those of the second only.
     """
 
     @cache
@@ -81,13 +85,16 @@ def arm_pairs(results: Results) -> list[ArmPair]:
 
     answered = {arm: set(means(arm)["benchmark"]) for arm in results.evaluated}
     found = []
-    for second, first in combinations(results.evaluated, 2):
+    pairs = [(first, second) for second, first in combinations(results.evaluated, 2)]
+    if sides is not None:
+        pairs = [(a, b) if a in sides[0] else (b, a) for a, b in pairs if len({a, b} & sides[0]) == 1]
+    for first, second in pairs:
         shared = [name for name in results.benchmarks if name in answered[first] & answered[second]]
         groups = {name: [name] for name in shared} | ({MEAN: shared} if len(shared) > 1 else {})
         for name, benchmarks in groups.items():
-            sides = [means(arm)[means(arm)["benchmark"].isin(benchmarks)] for arm in (first, second)]
-            if len(sides[0].index.intersection(sides[1].index)):
-                difference = gain_of_means(sides[0], sides[1], results.settings)
+            ours, theirs = (means(arm)[means(arm)["benchmark"].isin(benchmarks)] for arm in (first, second))
+            if len(ours.index.intersection(theirs.index)):
+                difference = gain_of_means(ours, theirs, results.settings)
                 seeds = (by_seed(first, tuple(benchmarks)), by_seed(second, tuple(benchmarks)))
                 found.append(_pair(results, first, second, name, difference, seeds))
     return [

@@ -46,6 +46,8 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
         "Permutation p": _p(pair.questions.p_value),
         "Power at margin": f"{pair.power:.0%} at {pair.margin:g}",
         "Seen with 80 %": number(pair.detectable),
+        "Questions": str(questions.n),
+        "Left out": str(pair.questions.unpaired),
         "Seeds": str(training.seeds),
         "Range of seeds": _interval(training.smallest, training.largest) if training.seeds else DASH,
         "Interval over seeds": DASH if training.p_value is None else _interval(training.low, training.high),
