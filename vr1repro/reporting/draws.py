@@ -9,7 +9,7 @@ import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.questions import EXCLUDED
-from vr1repro.reporting.scores import accuracy, pick
+from vr1repro.reporting.scores import pick
 from vr1repro.reporting.statistics import Array, row_weights
 
 
@@ -83,19 +83,20 @@ def draws(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[st
         benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
             one of them gives no draw.
     """
-    scores: dict[int, list[float]] = {}
     wanted = {name.partition(":")[0] for name in benchmarks}
+    chosen = frame[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED)]
+    chosen = chosen.assign(right=(chosen["correct"] == True).astype("float64"))  # noqa: E712 - elementwise, None is False
+    seeds = ["train_seed", "eval_seed"]
+    parts = []
+    for name in benchmarks:
+        benchmark, _, subset = name.partition(":")
+        part = pick(chosen[chosen["benchmark"] == benchmark], subset or "overall")
+        # A score is the mean of its strata's means.
+        parts.append(part.groupby([*seeds, "stratum"])["right"].mean().groupby(level=[0, 1]).mean())
+    scores: dict[int, list[float]] = {}
     key: Any  # pandas types a group's key as any hashable
-    for key, rows in frame[frame["benchmark"].isin(wanted)].groupby(["train_seed", "eval_seed"], sort=True):
-        parts = []
-        for name in benchmarks:
-            benchmark, _, subset = name.partition(":")
-            part = pick(rows[rows["benchmark"] == benchmark], subset or "overall")
-            if part[part["stratum"] != EXCLUDED].empty:
-                break
-            parts.append(accuracy(part, settings).value)
-        if len(parts) == len(benchmarks):
-            scores.setdefault(int(key[0]), []).append(sum(parts) / len(parts))
+    for key, row in pd.concat(parts, axis=1).dropna().sort_index().iterrows():
+        scores.setdefault(int(key[0]), []).append(100 * float(row.mean()))
     return scores
 
 
