@@ -102,8 +102,7 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
         edge = axes.get_yaxis_transform()
         axes.plot(0.97, height, "x", transform=edge, color="#B22222", markersize=6, markeredgewidth=1.4, clip_on=False)
         share = f"{100 * cut.mean():.1f} % cut at {tokens[cut].max():,.0f}"
-        place = (0.93, height)
-        axes.annotate(share, place, xycoords=edge, xytext=(0, 5), textcoords="offset points", ha="right", fontsize=5.5)
+        axes.text(0.98, 0.98, share, transform=axes.transAxes, ha="right", va="top", fontsize=6, color="#B22222")
     axes.set_xlabel("Completion tokens")
     axes.set_ylabel("Accuracy (%)")
     axes.set_ylim(0, 100)

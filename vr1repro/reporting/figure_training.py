@@ -21,7 +21,7 @@ _QUANTITIES = (
     ("kl", "KL to the reference"),
     ("mean_length", "Completion tokens"),
     ("clipped_share", "Share cut at the limit"),
-    ("zero_variance_share", "Share of groups without variance"),
+    ("zero_variance_share", "Groups without variance"),
 )
 _CLASS_ORDER = ("easy", "medium", "hard")
 
