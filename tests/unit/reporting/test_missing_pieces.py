@@ -43,10 +43,26 @@ def no_coldset(run: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "table", "method", "column", "said", "figure"),
     [
-        (no_long, "T5", "Vision-R1-Long", "MathVista", "not evaluated in this run", "figure1"),
+        pytest.param(
+            no_long,
+            "T5",
+            "Vision-R1-Long",
+            "MathVista",
+            "not evaluated in this run",
+            "figure1",
+            marks=pytest.mark.verify,
+        ),
         (half, "T6", "Vision-R1-Zero", "MM-Math", "not evaluated on mmmath", "graders"),
         (one_seed, "T1", "Vision-R1-7B", "MathVista", "one evaluation seed has no spread", "graders"),
-        (no_coldset, "T4", "Vision-R1-cold", "Wait", "no cold-start set was built", "coldset"),
+        pytest.param(
+            no_coldset,
+            "T4",
+            "Vision-R1-cold",
+            "Wait",
+            "no cold-start set was built",
+            "coldset",
+            marks=pytest.mark.verify,
+        ),
     ],
 )
 def test_the_report_is_made_and_says_so(
