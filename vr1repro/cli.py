@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vr1repro
-from vr1repro.commands import cluster, data, evaluating, grading, runs
+from vr1repro.commands import cluster, comparing, data, evaluating, grading, runs
 from vr1repro.errors import UserError
 
 app = typer.Typer(
@@ -41,12 +41,14 @@ for _command in (
     grading.equivalent,
     grading.agreement,
     evaluating.tasks,
+    comparing.compare,
     data.overlap,
     data.fetch,
     runs.check,
     runs.watch,
     runs.keep,
     runs.redraw,
+    runs.why,
     cluster.plan,
     cluster.doctor,
     cluster.recover,

@@ -46,6 +46,7 @@ class ArmInfo:
         stages: Its stages in order.
         selected: Whether the run was asked to make it.
         command: What makes it.
+        trained: Whether a training seed of ours is behind it; weights taken as they are have none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ArmInfo:
     stages: tuple[StageInfo, ...] = ()
     selected: bool = True
     command: str | None = None
+    trained: bool = True
 
     @property
     def last_step(self) -> int:
@@ -82,6 +84,7 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
             ),
             selected=name in config.run_arms,
             command=f"snakemake --cores all{option} {name}",
+            trained=bool(arm.stages) or config.starts[arm.start].sft is not None,
         )
         for name, arm in config.arms.items()
     }
@@ -155,7 +158,13 @@ class Point:
     estimate: Estimate
 
 
-def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benchmarks: Sequence[str]) -> list[Point]:
+def trajectory(
+    frame: pd.DataFrame,
+    arm: ArmInfo,
+    settings: ReportSettings,
+    benchmarks: Sequence[str],
+    arms: Mapping[str, ArmInfo] | None = None,
+) -> list[Point]:
     """Accuracy of an arm's checkpoints in the order of their steps, from its start (step 0) to its end.
 
     Args:
@@ -163,6 +172,7 @@ def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benc
         arm: The arm.
         settings: Confidence.
         benchmarks: Whose mean is drawn; a checkpoint that lacks one gives no point.
+        arms: All arms: where an earlier stage is the end of the arm that owns it, that end's rows stand for it.
     """
     inside = frame[frame["benchmark"].isin(benchmarks)]
     points = []
@@ -174,6 +184,9 @@ def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benc
         on_the_way = owned[owned["stage"] == stage.number]
         for step in sorted(on_the_way["step"].unique()):
             points.append((int(step), stage.number, on_the_way[on_the_way["step"] == step]))
+        owner = (arms or {}).get(stage.owner)
+        if owner is not None and owner.name != arm.name and len(owner.stages) == stage.number:
+            points.append((stage.last_step, stage.number, owned[owned["final"]]))
     points.append((arm.last_step, len(arm.stages), inside[(inside["arm"] == arm.name) & inside["final"]]))
     found: dict[int, Point] = {}
     for step, number, rows in points:

@@ -13,12 +13,14 @@ from synthetic_run import arm_infos
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.published import ValueClass, load
+from vr1repro.published import table as printed
 from vr1repro.reporting import render
 from vr1repro.reporting.build import make_tables
 from vr1repro.reporting.comparison import MICRO_NOTE, as_table, compare, contradictions, tally
 from vr1repro.reporting.results import Missing, Results
 from vr1repro.reporting.scores import COLUMNS
 from vr1repro.reporting.statistics import Estimate
+from vr1repro.reporting.table_specs import SPECS
 from vr1repro.reporting.tables import all_tables, arms_table, paper_tables
 from vr1repro.reporting.verdicts import Label
 
@@ -140,12 +142,10 @@ def test_contradictions_between_versions() -> None:
 
 def test_every_number_of_a_table_is_in_it(results: Results) -> None:
     tables = {table.key: table for table in paper_tables(results)}
-    assert set(tables) == {"T1", "T1v1", "T2", "T3", "T4", "T5", "T6", "README"}
-    for key, name, version in [("T1", "Table 1", "v4"), ("T1v1", "Table 1", "v1"), ("T2", "Table 2", "v4")] + [
-        (f"T{k}", f"Table {k}", "v4") for k in (3, 4, 5, 6)
-    ]:
-        shown = {cell.paper.id for line in tables[key].lines for cell in line.cells if cell.paper}
-        assert shown == {value.id for value in load() if (value.table, value.version) == (name, version)}
+    assert set(tables) == {"T1", "T1v1", "T2", "T2v1", "T3", "T3v1", "T4", "T4v1", "T5", "T6", "README", "F1C"}
+    for spec in SPECS:
+        shown = {cell.paper.id for line in tables[spec.key].lines for cell in line.cells if cell.paper}
+        assert shown == {value.id for value in printed(spec.table, spec.version)}, spec.key
 
 
 def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
@@ -156,7 +156,7 @@ def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
     assert lines["ptst-4kx16-4kx16"].name == "40x16, 40x16"
     overview = {line.arm: line for line in arms_table(results).lines}
     assert overview["vision-r1-stage3"].note == "not run"
-    assert "not run" in render.markdown(main)
+    assert "not run" in render.markdown(render.sheet(main))
 
 
 def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results: Results) -> None:
@@ -165,13 +165,13 @@ def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results:
         return {row[2] for row in render.grid(main)[1]}
 
     assert kinds(results) == {"paper", "ours", "difference (micro: not comparable)"}
-    assert kinds(steady_results(0.0)) == {"paper", "ours", "difference", "verdict"}
+    assert kinds(steady_results(0.0)) == {"paper", "ours", "difference", "verdict", "seen with 80 %"}
 
 
 def test_micro_note_is_in_every_table(results: Results) -> None:
     for table in all_tables(results):
-        assert MICRO_NOTE in render.markdown(table)
-        assert MICRO_NOTE in render.latex(table)
+        assert MICRO_NOTE in render.markdown(render.sheet(table))
+        assert MICRO_NOTE in render.latex(render.sheet(table))
 
 
 def test_csv_has_a_row_for_each_cell_in_full_precision(results: Results) -> None:
@@ -219,8 +219,8 @@ def test_latex_escapes(text: str, escaped: str) -> None:
 
 def test_latex_columns_agree(results: Results) -> None:
     for table in all_tables(results):
-        body = [line for line in render.latex(table).splitlines() if line.endswith(r"\\")]
-        spec = next(line for line in render.latex(table).splitlines() if "begin{tabular}" in line)
+        body = [line for line in render.latex(render.sheet(table)).splitlines() if line.endswith(r"\\")]
+        spec = next(line for line in render.latex(render.sheet(table)).splitlines() if "begin{tabular}" in line)
         columns = len(spec.split("{")[2].rstrip("}"))
         assert {line.replace(r"\&", "").count("&") + 1 for line in body} == {columns}
 
@@ -249,3 +249,16 @@ def test_comparison_carries_error_and_source() -> None:
     assert row["prediction_half_width"] < row["margin"] == 3.0
     assert row["power_at_margin"] > 0.9
     assert "Table 1" in row["source"]
+
+
+def test_html_is_inert_and_names_its_columns(results: Results) -> None:
+    hostile = render.Sheet("t", "<b>title", ["<i>", "n"], [["<script>alert(1)</script>", "1"]], "a & b", 1)
+    text = render.html(hostile)
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert "&lt;script&gt;" in text
+    assert "<td class=num>1</td>" in text
+    for sheet in map(render.sheet, all_tables(results)):
+        body = render.html(sheet)
+        assert body.count('<th scope="col">') == len(sheet.header)
+        assert body.count("<tr>") == len(sheet.rows) + 2
