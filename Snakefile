@@ -24,4 +24,4 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        f"{ROOT}/report/index.html",
+        rules.make_report.output.pages,

@@ -1,4 +1,4 @@
-"""The four things that rules ask for: scores, tables, figures and the page, each from explicit paths."""
+"""The four things that rules ask for: scores, tables, figures and the report, each from explicit paths."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from vr1repro.records import write_atomically
 from vr1repro.reporting.arms import from_plan
 from vr1repro.reporting.comparison import as_table, compare
 from vr1repro.reporting.figures import write_figures
-from vr1repro.reporting.page import write_page
+from vr1repro.reporting.page import write_report
 from vr1repro.reporting.render import write_tables
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.scores import score_table, write_scores
@@ -64,24 +64,24 @@ def make_figures(results: Results, folder: Path, names: Sequence[str] | None = N
 
 def make_report(
     results: Results,
-    path: Path,
+    folder: Path,
     figures: Path,
     config_text: str,
     config: Config,
     links: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the page.
+    """Write the report: a folder of pages that opens from a disk.
 
     Args:
         results: The run.
-        path: `results/<run>/report/index.html`.
+        folder: `results/<run>/report`; replaced as a whole. Its first page is `index.html`.
         figures: Folder that `make_figures` wrote.
         config_text: The resolved config as text.
         config: The same, checked.
         links: Relative links to other artefacts, by name.
     """
     comparisons = compare(load(), results, our_settings(config))
-    write_page(path, results, comparisons, all_tables(results), figures, config_text, links)
+    write_report(folder, results, comparisons, all_tables(results), figures, config_text, config.run, links)
 
 
 def summary(results: Results) -> str:

@@ -68,8 +68,9 @@ rule make_report:
         tables=rules.make_tables.output.manifest,
         figures=rules.draw_figures.output.manifest,
     output:
-        page=report(
-            f"{ROOT}/report/index.html",
+        pages=report(
+            directory(f"{ROOT}/report"),
+            htmlindex="index.html",
             caption="../report/page.rst",
             category="Report",
             labels={"page": "report"},
@@ -88,4 +89,4 @@ rule make_report:
         code=code_hash("vr1repro.reporting.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
-        "vr1repro stage report --config {params.config} --out {output.page} > {log} 2>&1"
+        "vr1repro stage report --config {params.config} --out {output.pages} > {log} 2>&1"
