@@ -28,7 +28,9 @@ def choose(results: Results) -> dict[str, list[Sample]]:
     pools: dict[str, list[Sample]] = {}
     for sample in _samples(results):
         pools.setdefault(sample.arm, []).append(sample)
-    return {arm: sorted(pool, key=_order)[: results.settings.samples] for arm, pool in pools.items()}
+    return {
+        arm: sorted(pools[arm], key=_order)[: results.settings.samples] for arm in results.evaluated if arm in pools
+    }
 
 
 def _order(sample: Sample) -> str:

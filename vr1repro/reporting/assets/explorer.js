@@ -41,6 +41,8 @@
     select.closest("label").hidden = options.length < 2;
   }
 
+  find("more").open = !window.matchMedia("(max-width: 46rem)").matches;
+
   let filters = {};
   let rows = [];
   let opened = -1; // the response that the address names

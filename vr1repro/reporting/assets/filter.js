@@ -31,7 +31,7 @@ for (const form of document.querySelectorAll("[data-filter]")) {
     for (const button of buttons) {
       const found = counts.get(button.dataset.value) ?? 0;
       button.querySelector(".count").textContent = found;
-      button.disabled = !found && !pressed(button);
+      button.hidden = !found && !pressed(button);
     }
     shown.textContent = `${visible} of ${rows.length} shown`;
   }

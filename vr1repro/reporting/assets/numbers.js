@@ -22,11 +22,14 @@
       const inputs = found && !again ? Object.entries(found.inputs) : [];
       const commit = found?.commit ? `, commit ${found.commit.slice(0, 12)}${found.commit.endsWith("-dirty") ? "-dirty" : ""}` : "";
       return make("li", {}, name ? `${name}: ` : "", found ? `${found.path} ` : "", hash(sha.slice(0, 16)),
-        again ? " (above)" : found ? `${commit}, ${found.at ?? ""}` : " (no manifest in this run's files)",
+        again ? " (above)" : found ? `${commit}, ${(found.at ?? "").slice(0, 16).replace("T", " ")}` : " (no manifest in this run's files)",
         inputs.length ? chain(inputs, manifests, seen) : null);
     });
     return make("ul", { class: "chain" }, items);
   }
+
+  const sorted = (shas, manifests) => shas.map((sha) => ["", sha])
+    .sort(([, a], [, b]) => (manifests[a]?.path ?? a).localeCompare(manifests[b]?.path ?? b));
 
   function responses(number) {
     if (!number.arm) return null;
@@ -53,7 +56,7 @@
       ]),
       responses(number) ?? "",
       make("h3", {}, "Weights, and what they came from"),
-      number.weights.length ? chain(number.weights.map((sha) => ["", sha]), manifests)
+      number.weights.length ? chain(sorted(number.weights, manifests), manifests)
         : make("p", { class: "dim" }, "No weights are named by these files."),
       make("h3", {}, `${vr1.count(paths.length, "file")}, with SHA-256`),
       paths.length ? make("ul", { class: "chain" }, paths.map(([path, sha]) => make("li", {}, `${path} `, hash(sha))))
