@@ -137,16 +137,19 @@
 
   let waiting;
   find("filters").addEventListener("submit", (event) => event.preventDefault());
-  find("filters").addEventListener("input", (event) => {
+  const changed = (event) => {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
+      const before = JSON.stringify(filters);
       for (const key of KEYS) filters[key] = find(`f-${key}`).value;
+      if (JSON.stringify(filters) === before) return;
       opened = -1;
       find("list").scrollTop = 0;
       apply();
       write();
     }, event.target.id === "f-q" ? 150 : 0);
-  });
+  };
+  for (const name of ["input", "change"]) find("filters").addEventListener(name, changed);
   find("filters").addEventListener("reset", (event) => {
     event.preventDefault();
     state.write(new URLSearchParams());

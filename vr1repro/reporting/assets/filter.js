@@ -57,7 +57,7 @@ for (const form of document.querySelectorAll("[data-filter]")) {
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => { apply(); save(); });
+  for (const name of ["input", "change"]) form.addEventListener(name, () => { apply(); save(); });
   for (const button of buttons) {
     button.addEventListener("click", () => { press(button, !pressed(button)); apply(); save(); });
   }
