@@ -68,13 +68,7 @@ rule make_report:
         tables=rules.make_tables.output.manifest,
         figures=rules.draw_figures.output.manifest,
     output:
-        pages=report(
-            directory(f"{ROOT}/report"),
-            htmlindex="index.html",
-            caption="../report/page.rst",
-            category="Report",
-            labels={"page": "report"},
-        ),
+        pages=directory(f"{ROOT}/report"),  # no report(): Snakemake's own report as one file takes no folders
     log:
         f"{ROOT}/logs/report.log",
     benchmark:
