@@ -51,7 +51,7 @@ new MutationObserver((_, observer) => {
 }).observe(document, { childList: true, subtree: true });
 """
 PAINT = "const [p] = performance.getEntriesByName('first-contentful-paint'); return p ? p.startTime : null"
-DONE = "const t = document.getElementById('count').textContent; return /response/.test(t) && !/so far/.test(t) ? t : null"
+DONE = "return /response(?!.*so far)/.test(document.getElementById('count').textContent)"
 
 
 def questions(n: int) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from vr1repro.provenance import MANIFEST
 from vr1repro.published import PublishedValue, Target
 from vr1repro.records import read_lines
 from vr1repro.reporting.comparison import Comparison
+from vr1repro.reporting.overview import Outcome
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.scores import EvalFolder, eval_folders
 from vr1repro.reporting.statistics import Estimate
@@ -46,12 +47,16 @@ class NumberSources:
                     number = self._add(key, title, target, cell.ours, cell.paper)
                     number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
 
-    def add_arm(self, name: str, accuracy: Estimate, tokens: Estimate | None) -> None:
-        """Add how an arm came out, as `<arm>:accuracy` and `<arm>:tokens`."""
-        target = Target(arm=name, benchmark="average", quantity="accuracy", of=tuple(self._results.benchmarks))
-        self._add(f"{name}:accuracy", f"{self._results.label(name)}, mean accuracy", target, accuracy, None)
-        if tokens is not None:
-            self._add(f"{name}:tokens", f"{self._results.label(name)}, completion tokens", target, tokens, None)
+    def add_arm(self, arm: Outcome) -> None:
+        """Add how an arm came out, as `<arm>:accuracy`, `<arm>:tokens` and `<arm>:gain`."""
+        target = Target(arm=arm.arm, benchmark="average", quantity="accuracy", of=tuple(self._results.benchmarks))
+        self._add(f"{arm.arm}:accuracy", f"{arm.label}, mean accuracy", target, arm.accuracy, None)
+        if arm.tokens is not None:
+            self._add(f"{arm.arm}:tokens", f"{arm.label}, completion tokens", target, arm.tokens, None)
+        if arm.gain is not None:
+            start = self._evaluated(target.model_copy(update={"arm": arm.start}))
+            title = f"{arm.label} minus {arm.gain.start}, points"
+            self._add(f"{arm.arm}:gain", title, target, arm.gain.estimate, None, beside=start)
 
     def add_comparison(self, row: Comparison) -> None:
         """Add a published number, under its id."""
@@ -72,9 +77,15 @@ class NumberSources:
         }
 
     def _add(
-        self, key: str, title: str, target: Target | None, ours: Estimate, paper: PublishedValue | None
+        self,
+        key: str,
+        title: str,
+        target: Target | None,
+        ours: Estimate,
+        paper: PublishedValue | None,
+        beside: Iterable[EvalFolder] = (),
     ) -> dict[str, Any]:
-        folders = self._evaluated(target)
+        folders = [*self._evaluated(target), *beside]
         files = self._files_of(target, folders)
         number: dict[str, Any] = {
             "title": title,

@@ -33,13 +33,19 @@ class Gain:
     unpaired: int
 
 
+def start_of(results: Results, name: str) -> str | None:
+    """The arm that another is compared with: where its stages start, the base model for CI; None for a start."""
+    info = results.arms.get(name)
+    start = info.parent if info is not None and info.stages else "base" if name == "ci" else None
+    return None if start == name else start
+
+
 def gains(results: Results) -> list[Gain]:
     """Every evaluated arm with stages against its start, and CI against the base model."""
     found = []
     for name in results.evaluated:
-        info = results.arms.get(name)
-        start = info.parent if info is not None and info.stages else "base" if name == "ci" else None
-        if start is None or start == name:
+        start = start_of(results, name)
+        if start is None:
             continue
         after, before = results.final(name), results.final(start)
         shared = set(after["benchmark"]) & set(before["benchmark"])
@@ -82,6 +88,7 @@ class Outcome:
         seeds: The same of each training seed alone.
         tokens: Mean completion tokens.
         gain: Against the arm that it starts from, None for a start.
+        start: That arm's key.
     """
 
     arm: str
@@ -90,6 +97,7 @@ class Outcome:
     seeds: tuple[float, ...]
     tokens: Estimate | None
     gain: Gain | None
+    start: str | None
 
 
 def outcomes(results: Results) -> list[Outcome]:
@@ -103,7 +111,8 @@ def outcomes(results: Results) -> list[Outcome]:
             accuracy(part, results.settings, average_weights(part)).value for _, part in rows.groupby("train_seed")
         )
         mean = accuracy(rows, results.settings, weights)
-        found.append(Outcome(name, label, mean, seeds, results.length(name), against.get(label)))
+        start = start_of(results, name)
+        found.append(Outcome(name, label, mean, seeds, results.length(name), against.get(label), start))
     return found
 
 

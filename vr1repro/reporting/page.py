@@ -103,7 +103,7 @@ def write_report(
         numbers.add_comparison(row)
     found = outcomes(results)
     for item in found:
-        numbers.add_arm(item.arm, item.accuracy, item.tokens)
+        numbers.add_arm(item)
     write_script(aside / "data", "numbers", numbers.as_data())
     responses = write_traces(results, aside)
     for file in files("vr1repro.reporting").joinpath("assets").iterdir():
