@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vr1repro import __version__, jobs
-from vr1repro.commands import data, evaluating, grading, runs
+from vr1repro.commands import comparing, data, evaluating, grading, runs
 from vr1repro.errors import UserError
 
 app = typer.Typer(
@@ -42,12 +42,14 @@ for _command in (
     grading.equivalent,
     grading.agreement,
     evaluating.tasks,
+    comparing.compare,
     data.overlap,
     data.fetch,
     runs.check,
     runs.watch,
     runs.keep,
     runs.redraw,
+    runs.why,
 ):
     app.command()(_command)
 

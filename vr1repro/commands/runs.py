@@ -1,4 +1,4 @@
-"""Commands on runs: `vr1repro check`, `watch`, `keep`, `redraw`."""
+"""Commands on runs: `vr1repro check`, `watch`, `keep`, `redraw`, `why`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -58,3 +58,15 @@ def redraw(
         text = config.read_text(encoding="utf-8")
         build.make_report(results, out / "report", out / "figures", text, plan.config)
         typer.echo(build.summary(results))
+
+
+def why(
+    cell: Annotated[str, typer.Argument(help="<table>:<row>:<column>, for example T1:Vision-R1-7B:MathVista.")],
+    run: Annotated[Path, typer.Option(help="A run's folder, or a kept run.")] = Path("results/micro"),
+) -> None:
+    """Print what a table's cell was made from: files, hashes, commits, checkpoints, config."""
+    from vr1repro.reporting import build, chain, reference
+
+    with reference.folder_of(run) as folder:
+        results, _ = build.open_run(run / reference.CONFIG, folder)
+        typer.echo(chain.explain(results, run / reference.CONFIG, cell))

@@ -4,6 +4,17 @@
 read in the sources that each row names, and none of those facts is dropped.
 """
 
+from vr1repro.published.disagreements import Disagreement, disagreements
 from vr1repro.published.values import Arithmetic, PublishedValue, Status, Target, ValueClass, load, table
 
-__all__ = ["Arithmetic", "PublishedValue", "Status", "Target", "ValueClass", "load", "table"]
+__all__ = [
+    "Arithmetic",
+    "Disagreement",
+    "PublishedValue",
+    "Status",
+    "Target",
+    "ValueClass",
+    "disagreements",
+    "load",
+    "table",
+]

@@ -46,6 +46,7 @@ class ArmInfo:
         stages: Its stages in order.
         selected: Whether the run was asked to make it.
         command: What makes it.
+        trained: Whether a training seed of ours is behind it; weights taken as they are have none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ArmInfo:
     stages: tuple[StageInfo, ...] = ()
     selected: bool = True
     command: str | None = None
+    trained: bool = True
 
     @property
     def last_step(self) -> int:
@@ -82,6 +84,7 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
             ),
             selected=name in config.run_arms,
             command=f"snakemake --cores all{option} {name}",
+            trained=bool(arm.stages) or config.starts[arm.start].sft is not None,
         )
         for name, arm in config.arms.items()
     }

@@ -15,8 +15,10 @@ from vr1repro.reporting.figures import write_figures
 from vr1repro.reporting.page import write_report
 from vr1repro.reporting.render import write_tables
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.scores import score_table, write_scores
+from vr1repro.reporting.score_table import score_table, write_scores
 from vr1repro.reporting.settings import our_settings
+from vr1repro.reporting.sheets import all_sheets
+from vr1repro.reporting.sources import Sources, write_table_sources
 from vr1repro.reporting.tables import all_tables
 
 
@@ -41,7 +43,7 @@ def make_scores(results: Results, path: Path) -> None:
 
 
 def make_tables(results: Results, folder: Path, config: Config) -> list[Path]:
-    """Write every table as CSV, Markdown and LaTeX, and `comparison.csv` with a row for each published number.
+    """Write every table as CSV, Markdown, LaTeX and HTML, and `comparison.csv` with a row for each published number.
 
     Args:
         results: The run.
@@ -51,7 +53,9 @@ def make_tables(results: Results, folder: Path, config: Config) -> list[Path]:
     Returns:
         The written paths.
     """
-    paths = write_tables(folder, all_tables(results))
+    tables = all_tables(results)
+    paths = write_tables(folder, tables, all_sheets(results))
+    paths.append(write_table_sources(folder, tables, Sources(results)))
     rows = as_table(compare(load(), results, our_settings(config)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return [*paths, folder / "comparison.csv"]

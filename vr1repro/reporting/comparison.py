@@ -76,6 +76,7 @@ def _judge(value: PublishedValue, found: Measurement, margin: float, settings: R
         margin=margin,
         rounding=value.rounding or 0.0,
         band=found.band,
+        sampling=found.sampling,
         confidence=settings.confidence,
     )
 
@@ -179,6 +180,7 @@ def as_table(rows: Iterable[Comparison]) -> pd.DataFrame:
                 "prediction_half_width": prediction.half_width if prediction else None,
                 "draws": prediction.draws if prediction else None,
                 "unit": prediction.unit if prediction else None,
+                "df": prediction.df if prediction else None,
                 "power_at_margin": judged.power,
                 "detectable": judged.detectable,
                 "command": judged.command,

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from vr1repro.reporting.arms import ArmInfo, coldset_yield, smoothed
+from vr1repro.reporting.bootstrap import bootstrap_band
 from vr1repro.reporting.comparison import MICRO_NOTE
 from vr1repro.reporting.questions import EXCLUDED
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.scores import accuracy, average_weights
-from vr1repro.reporting.statistics import Estimate, bootstrap_band
+from vr1repro.reporting.statistics import Estimate
 from vr1repro.reporting.style import DARK_BLUE, EDGE, LIGHT_BLUE, SKY_BLUE, arm_style, new_figure, say
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ _KEPT = (
     "eval/**/*.json",
     "eval/**/*.jsonl",
     "benchmarks/**/*.jsonl",
+    "problems/*/manifest.json",
 )
 
 
@@ -88,3 +89,22 @@ def opened(reference: Path) -> Iterator[Path]:
         except (OSError, tarfile.TarError) as error:
             raise UserError(f"{archive}: no kept run can be read here: {error}") from None
         yield Path(folder)
+
+
+@contextmanager
+def folder_of(run: Path) -> Iterator[Path]:
+    """A run's folder, kept or not.
+
+    Args:
+        run: `results/<run>`, or a folder that `keep` wrote.
+
+    Raises:
+        UserError: It is neither.
+    """
+    if not (run / CONFIG).exists():
+        raise UserError(f"{run}: no {CONFIG} here; name a run's folder (results/<run>) or a kept run")
+    if (run / EVIDENCE).exists():
+        with opened(run) as folder:
+            yield folder
+    else:
+        yield run

@@ -1,10 +1,12 @@
-"""Tables as CSV, Markdown and LaTeX (booktabs)."""
+"""Tables as CSV, Markdown, LaTeX (booktabs) and HTML."""
 
 import csv
 import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from vr1repro.records import write_atomically
@@ -57,6 +59,7 @@ def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
         yield kind, [number(cell.difference, signed=True) for cell in line.cells]
     if comparable and any(label != DASH for label in labels):
         yield "verdict", labels
+        yield "seen with 80 %", [number(cell.detectable) for cell in line.cells]
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -70,15 +73,64 @@ def grid(table: Table) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def markdown(table: Table) -> str:
-    """A GitHub-flavoured Markdown table with its title and note."""
+@dataclass(frozen=True)
+class Sheet:
+    """Text cells under a header, ready for any format.
+
+    Attributes:
+        key: File name without suffix.
+        title: What it shows.
+        header: Column names.
+        rows: Cells.
+        note: What a reader must know.
+        text_columns: How many columns from the left hold text; the others are set flush right.
+    """
+
+    key: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+    text_columns: int = 1
+
+
+def sheet(table: Table) -> Sheet:
+    """A wide table as text cells."""
     header, rows = grid(table)
+    return Sheet(table.key.lower(), table.title, header, rows, table.note, 2 + len(table.marks))
+
+
+def markdown(page: Sheet) -> str:
+    """A GitHub-flavoured Markdown table with its title and note."""
 
     def row(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    lines = [row(header), "|" + "|".join("---" for _ in header) + "|", *(row(cells) for cells in rows)]
-    return f"### {table.title}\n\n" + "\n".join(lines) + f"\n\n{table.note}\n"
+    lines = [row(page.header), "|" + "|".join("---" for _ in page.header) + "|", *(row(cells) for cells in page.rows)]
+    return f"### {page.title}\n\n" + "\n".join(lines) + f"\n\n{page.note}\n"
+
+
+def html(page: Sheet) -> str:
+    """A `table` element with its title as caption, all text escaped, no style: for any page to include."""
+
+    def row(cells: Sequence[str]) -> str:
+        places = (f"<td{' class=num' * (k >= page.text_columns)}>{escape(cell)}</td>" for k, cell in enumerate(cells))
+        return f"<tr>{''.join(places)}</tr>"
+
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in page.header)
+    return "\n".join(
+        [
+            f'<table id="{escape(page.key)}">',
+            f"<caption>{escape(page.title)}</caption>",
+            f"<thead><tr>{head}</tr></thead>",
+            "<tbody>",
+            *(row(cells) for cells in page.rows),
+            "</tbody>",
+            f'<tfoot><tr><td colspan="{len(page.header)}">{escape(page.note)}</td></tr></tfoot>',
+            "</table>",
+            "",
+        ]
+    )
 
 
 _TEX = {
@@ -105,13 +157,11 @@ def tex(text: str) -> str:
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
-def latex(table: Table) -> str:
+def latex(page: Sheet) -> str:
     r"""A `table` float; needs `\usepackage{booktabs}`."""
-    header, rows = grid(table)
-    text_columns = 2 + len(table.marks)
-    spec = "l" * text_columns + "r" * (len(header) - text_columns)
+    spec = "l" * page.text_columns + "r" * (len(page.header) - page.text_columns)
     body = []
-    for k, cells in enumerate(rows):
+    for k, cells in enumerate(page.rows):
         if k and cells[0]:
             body.append(r"\addlinespace")
         body.append(" & ".join(tex(cell) for cell in cells) + r" \\")
@@ -119,12 +169,12 @@ def latex(table: Table) -> str:
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{tex(table.title)}. {tex(table.note)}}}",
-            rf"\label{{tab:{table.key.lower()}}}",
+            rf"\caption{{{tex(page.title)}. {tex(page.note)}}}",
+            rf"\label{{tab:{page.key}}}",
             r"\footnotesize",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
-            " & ".join(tex(cell) for cell in header) + r" \\",
+            " & ".join(tex(cell) for cell in page.header) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -135,9 +185,16 @@ def latex(table: Table) -> str:
     )
 
 
+def plain_csv(page: Sheet) -> str:
+    """A sheet's cells as CSV."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([page.header, *page.rows])
+    return stream.getvalue()
+
+
 CSV_COLUMNS = (
     *("table", "method", "arm", "column", "paper", "published_id", "ours", "low", "high", "stderr", "n", "clusters"),
-    *("method_of_error", "difference", "verdict", "reason"),
+    *("method_of_error", "difference", "verdict", "power_at_margin", "detectable", "reason"),
 )
 
 
@@ -158,6 +215,7 @@ def tidy_csv(table: Table) -> str:
             paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
             difference = "" if cell.difference is None else cell.difference
             row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
+            row += ["" if value is None else value for value in (cell.power, cell.detectable)]
             reason = cell.reason or line.note
             writer.writerow([_plain(value) for value in (*row, reason, *line.marks)])
     return stream.getvalue()
@@ -167,11 +225,13 @@ def _plain(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def write_tables(folder: Path, tables: Iterable[Table]) -> list[Path]:
-    """Write each table as `<key>.csv`, `.md` and `.tex`. Returns the paths."""
+def write_tables(folder: Path, tables: Iterable[Table], sheets: Iterable[Sheet] = ()) -> list[Path]:
+    """Write each table and sheet as `<key>.csv`, `.md`, `.tex` and `.html`. Returns the paths."""
+    pages = [(sheet(table), tidy_csv(table)) for table in tables] + [(page, plain_csv(page)) for page in sheets]
     paths = []
-    for table in tables:
-        for suffix, text in ((".csv", tidy_csv(table)), (".md", markdown(table)), (".tex", latex(table))):
-            paths.append(folder / f"{table.key.lower()}{suffix}")
+    for page, rows in pages:
+        texts = {".csv": rows, ".md": markdown(page), ".tex": latex(page), ".html": html(page)}
+        for suffix, text in texts.items():
+            paths.append(folder / f"{page.key}{suffix}")
             write_atomically(paths[-1], text)
     return paths

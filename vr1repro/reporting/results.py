@@ -11,16 +11,8 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Target
 from vr1repro.reporting import words
 from vr1repro.reporting.arms import ArmInfo, rl_length, training_log
-from vr1repro.reporting.scores import (
-    accuracy,
-    average_weights,
-    collect,
-    draws,
-    grader_band,
-    headline,
-    pick,
-    tokens,
-)
+from vr1repro.reporting.draws import Spread, draws, grader_band, sampling_spread
+from vr1repro.reporting.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.statistics import Estimate
 
 
@@ -33,12 +25,14 @@ class Measurement:
         scores: By training seed, one for each evaluation seed: what a verdict is made of.
         band: Shift of the mean under other graders and protocols, lowest and highest.
         alternatives: Graders and protocols behind the band.
+        sampling: Spread of the scores of one training; None with several.
     """
 
     estimate: Estimate
     scores: Mapping[int, list[float]] = field(default_factory=dict)
     band: tuple[float, float] = (0.0, 0.0)
     alternatives: int = 0
+    sampling: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +104,10 @@ class Results:
         """An arm's name in tables."""
         return self.arms[arm].label if arm in self.arms else arm
 
+    def trained(self, arm: str) -> bool:
+        """Whether an arm's scores vary with a training seed of ours."""
+        return arm not in self.arms or self.arms[arm].trained
+
     def accuracy(self, arm: str, benchmark: str, subset: str = "overall") -> Estimate | None:
         """Accuracy of an arm's end in percent, or None where it was not evaluated."""
         rows = pick(self._inside(self.final(arm), (benchmark,)), subset)
@@ -177,7 +175,8 @@ class Results:
             return self._not_run(arm, f"not evaluated on {wanted}")
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
-        return Measurement(estimate, scores, band, alternatives)
+        sampling = sampling_spread(self.final(arm), self.settings, names)
+        return Measurement(estimate, scores, band, alternatives, sampling)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:
         label = target.subset.removeprefix("length-")

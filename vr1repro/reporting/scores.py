@@ -5,7 +5,7 @@ questions in `<run>/problems/<benchmark>/`. Nothing here knows which arms exist:
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
 from vr1repro.records import Response, Verdict, read
+from vr1repro.reporting.paired import PairedDifference, paired_difference
 from vr1repro.reporting.questions import EXCLUDED, read_questions
-from vr1repro.reporting.statistics import Estimate, PairedDifference, clustered_mean, paired_difference
+from vr1repro.reporting.statistics import Estimate, clustered_mean
 
 COLUMNS = [
     *("model", "arm", "train_seed", "stage", "step", "final", "benchmark", "protocol", "profile", "eval_seed"),
     *("id", "cluster", "stratum", "subsets", "klass", "verdict", "correct", "n_tokens", "finish_reason"),
 ]
-_GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]
-AVERAGE = "average"
 
 
 @dataclass(frozen=True)
@@ -194,101 +193,6 @@ def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     return frame if subset == "overall" else frame[[subset in names for names in frame["subsets"]]]
 
 
-def draws(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> dict[int, list[float]]:
-    """Scores in percent by training seed, one for each evaluation seed, for a verdict.
-
-    Args:
-        frame: Rows of one arm under one protocol and profile.
-        settings: Confidence (unused by the value).
-        benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
-            one of them gives no draw.
-    """
-    scores: dict[int, list[float]] = {}
-    wanted = {name.partition(":")[0] for name in benchmarks}
-    key: Any  # pandas types a group's key as any hashable
-    for key, rows in frame[frame["benchmark"].isin(wanted)].groupby(["train_seed", "eval_seed"], sort=True):
-        parts = []
-        for name in benchmarks:
-            benchmark, _, subset = name.partition(":")
-            part = pick(rows[rows["benchmark"] == benchmark], subset or "overall")
-            if part[part["stratum"] != EXCLUDED].empty:
-                break
-            parts.append(accuracy(part, settings).value)
-        if len(parts) == len(benchmarks):
-            scores.setdefault(int(key[0]), []).append(sum(parts) / len(parts))
-    return scores
-
-
-def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
-    """Every score of every arm and checkpoint, one row for each benchmark and subset and for each model's average.
-
-    Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%` or `tokens`), the
-    fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds' means),
-    ungraded (responses without a verdict), clipped_% (stopped by the token limit).
-    """
-    rows: list[dict[str, Any]] = []
-    for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
-        head = dict(zip(_GROUP, key, strict=True))
-        names = sorted({name for names in group["subsets"] for name in names})
-        for subset in ("overall", *names):
-            rows.extend(_score_rows(pick(group, subset), head | {"subset": subset}, settings))
-    keys = [name for name in _GROUP if name != "benchmark"]
-    for key, group in frame.groupby(keys, sort=True, dropna=False):
-        benchmarks = sorted(group["benchmark"].unique())
-        if len(benchmarks) > 1:
-            head = dict(zip(keys, key, strict=True)) | {"benchmark": AVERAGE, "subset": "+".join(benchmarks)}
-            rows.extend(_score_rows(group, head, settings, average_weights(group)))
-    return pd.DataFrame(rows)
-
-
-def _score_rows(
-    rows: pd.DataFrame, head: Mapping[str, Any], settings: ReportSettings, weights: Mapping[Any, float] | None = None
-) -> Iterator[dict[str, Any]]:
-    if (rows["stratum"] == EXCLUDED).all():  # an ablation of MathVerse: its own row, never part of the overall score
-        rows = rows.assign(stratum="all")
-    estimate = accuracy(rows, settings, weights)
-    by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
-    facts = {
-        "train_seeds": rows["train_seed"].nunique(),
-        "eval_seeds": rows["eval_seed"].nunique(),
-        "seed_low": min(by_seed),
-        "seed_high": max(by_seed),
-        "ungraded": int(rows["correct"].isna().sum()),
-        "clipped_%": 100 * float((rows["finish_reason"] == "length").mean()),
-    }
-    yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}
-    length = tokens(rows, settings)
-    if length is not None:
-        means = rows.groupby("train_seed")["n_tokens"].mean()
-        spread = {"seed_low": float(means.min()), "seed_high": float(means.max())}
-        yield {**head, "metric": "tokens", **length.as_dict(), **facts, **spread}
-
-
-def grader_band(
-    frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]
-) -> tuple[tuple[float, float], int]:
-    """How far other profiles and protocols move an arm's mean from the headline's.
-
-    Args:
-        frame: All rows of one arm's end.
-        settings: Names the headline.
-        benchmarks: As for `draws`.
-
-    Returns:
-        Lowest (at most 0) and highest (at least 0) shift in points, and the number of alternatives behind it.
-    """
-    means = {}
-    for key, rows in frame.groupby(["protocol", "profile"]):
-        scores = draws(rows, settings, benchmarks)
-        if scores:
-            means[key] = sum(sum(seeds) / len(seeds) for seeds in scores.values()) / len(scores)
-    own = means.pop((settings.protocol, settings.profile), None)
-    if own is None or not means:
-        return (0.0, 0.0), 0
-    shifts = [mean - own for mean in means.values()]
-    return (min(0.0, *shifts), max(0.0, *shifts)), len(shifts)
-
-
 def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
     """Mean accuracy over benchmarks of one model minus another's, in points, paired by question.
 
@@ -300,7 +204,12 @@ def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) ->
     Raises:
         UserError: They share no question.
     """
-    sides = [_mean_correct(frame) for frame in (after, before)]
+    return gain_of_means(question_means(after), question_means(before), settings)
+
+
+def gain_of_means(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
+    """The same from tables of `question_means`."""
+    sides = (after, before)
     shared = pd.concat(sides).groupby(level=0).first().loc[sorted(set(sides[0].index) & set(sides[1].index))]
     difference = paired_difference(
         dict(sides[0]["right"]),
@@ -315,8 +224,8 @@ def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) ->
     return replace(difference, estimate=difference.estimate.scaled(100))
 
 
-def _mean_correct(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean correctness over seeds by question, with the question's cluster and stratum."""
+def question_means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean correctness over seeds by question: right, group (its cluster), benchmark and stratum."""
     rows = frame[frame["stratum"] != EXCLUDED]
     keyed = rows.assign(
         key=rows["benchmark"] + "/" + rows["id"],
@@ -330,9 +239,3 @@ def _mean_correct(frame: pd.DataFrame) -> pd.DataFrame:
         benchmark=("benchmark", "first"),
         stratum=("stratum", "first"),
     )
-
-
-def write_scores(path: Path, table: pd.DataFrame) -> None:
-    """Write `scores.csv`, six significant digits, so that equal inputs give equal files."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.6g")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vr1repro.published import PublishedValue, table
+from vr1repro.published import PublishedValue, Target, table
 from vr1repro.published.targets import ARMS, THREE
 from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, compare
 from vr1repro.reporting.results import Results
@@ -16,13 +16,27 @@ ACCURACY, TOKENS, COUNT, SCORE = "accuracy_%", "avg_output_tokens", "count", "sc
 
 @dataclass(frozen=True)
 class Cell:
-    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing."""
+    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing.
+
+    Attributes:
+        paper: The printed number.
+        ours: Our estimate.
+        difference: Ours minus the paper's.
+        label: The verdict.
+        reason: Why.
+        power: Chance that a shift of the margin's size would have been called.
+        detectable: Smallest shift that would have been called with 80 percent.
+        target: What ours was measured for; provenance asks the results again with it.
+    """
 
     paper: PublishedValue | None = None
     ours: Estimate | None = None
     difference: float | None = None
     label: Label | None = None
     reason: str = ""
+    power: float | None = None
+    detectable: float | None = None
+    target: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +238,11 @@ def _line_note(arm: str | None, results: Results) -> str:
 def _cell(row: Comparison | None) -> Cell:
     if row is None:
         return Cell()
-    return Cell(row.published, row.ours, row.difference, row.judgement.label, row.judgement.reason)
+    judged = row.judgement
+    return Cell(
+        row.published, row.ours, row.difference, judged.label, judged.reason, judged.power, judged.detectable,
+        row.published.target,
+    )  # fmt: skip
 
 
 def _new_line(arm: str, spec: _Spec, results: Results) -> Line:
@@ -232,11 +250,21 @@ def _new_line(arm: str, spec: _Spec, results: Results) -> Line:
     cells = []
     for benchmark, subset, _ in spec.columns.values():
         if benchmark == "Avg.":
-            cells.append(Cell(ours=results.average(arm, (*THREE, "dynamath"))))
+            cells.append(_average(results, arm, (*THREE, "dynamath")))
         else:
             name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
-            cells.append(Cell(ours=results.accuracy(arm, _PRINTED[benchmark], name)))
+            cells.append(_score(results, arm, _PRINTED[benchmark], name))
     return Line(results.label(arm), arm, tuple("-" for _ in spec.marks), tuple(cells))
+
+
+def _score(results: Results, arm: str, benchmark: str, subset: str = "overall") -> Cell:
+    target = Target(arm=arm, benchmark=benchmark, subset=subset, quantity="accuracy")
+    return Cell(ours=results.accuracy(arm, benchmark, subset), target=target)
+
+
+def _average(results: Results, arm: str, benchmarks: tuple[str, ...]) -> Cell:
+    target = Target(arm=arm, benchmark="average", quantity="accuracy", of=benchmarks)
+    return Cell(ours=results.average(arm, benchmarks), target=target)
 
 
 def arms_table(results: Results) -> Table:
@@ -244,10 +272,11 @@ def arms_table(results: Results) -> Table:
     benchmarks = results.benchmarks
     lines = []
     for arm in dict.fromkeys([*results.evaluated, *(name for name, info in results.arms.items() if info.selected)]):
-        cells = [Cell(ours=results.accuracy(arm, benchmark)) for benchmark in benchmarks]
+        cells = [_score(results, arm, benchmark) for benchmark in benchmarks]
         if len(benchmarks) > 1:
-            cells.append(Cell(ours=results.average(arm, tuple(benchmarks))))
-        cells.append(Cell(ours=results.length(arm)))
+            cells.append(_average(results, arm, tuple(benchmarks)))
+        length = Target(arm=arm, benchmark="responses", quantity="tokens")
+        cells.append(Cell(ours=results.length(arm), target=length))
         lines.append(Line(results.label(arm), arm, (), tuple(cells), _line_note(arm, results)))
     average = ["Mean"] if len(benchmarks) > 1 else []
     columns = (*benchmarks, *average, "Tokens")

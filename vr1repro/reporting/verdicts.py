@@ -2,15 +2,22 @@
 
 The rule. The published number is one more draw of the same experiment on the same questions, so that item sampling
 cancels and the noise is that of training and decoding. It is compared with a prediction interval for one new draw
-(Hahn and Meeker 1991): m +- t(K-1) * s * sqrt(1 + 1/K) for K draws of mean m and standard deviation s. An interval
-wider than the declared margin carries no verdict, whatever the value.
+(Hahn and Meeker 1991): m +- t(df) * s * sqrt(1 + 1/K) for K draws of mean m and standard deviation s. With one
+training, s is that of sampling and comes from the questions' own disagreement (`draws.item_spread`), with hundreds of
+degrees of freedom; with several trainings it is theirs, with K - 1. An interval wider than the declared margin carries
+no verdict, whatever the value, nor do one draw or two trainings.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+
+from vr1repro.reporting import power as study
+from vr1repro.reporting.draws import Spread
+from vr1repro.reporting.paired import FEWEST_SEEDS
+
+TRAINING = "training seed"
 
 
 class Label(StrEnum):
@@ -38,6 +45,9 @@ class Prediction:
         draws: Independent draws behind it: training seeds, or evaluation seeds of one training.
         unit: What one draw is.
         scale: Standard error of prediction, sqrt of the new draw's variance plus that of the mean.
+        df: Degrees of freedom of the standard error.
+        smallest: Smallest of the draws.
+        largest: Largest.
     """
 
     mean: float
@@ -45,6 +55,9 @@ class Prediction:
     draws: int
     unit: str
     scale: float
+    df: float
+    smallest: float
+    largest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +81,27 @@ class Judgement:
     command: str | None = None
 
 
-def predict(scores: Mapping[int, Sequence[float]], confidence: float = 0.95) -> Prediction:
+def predict(
+    scores: Mapping[int, Sequence[float]], confidence: float = 0.95, sampling: Spread | None = None
+) -> Prediction:
     """Prediction interval for one new score.
 
     With several training seeds the draw is a training seed with one evaluation seed: the variance of a new draw is
     that between trainings plus that within (balanced one-way random effects), on (trainings - 1) degrees of freedom.
+    That is exact for one evaluation seed a training and cautious for more: Satterthwaite's degrees of freedom would be
+    narrower, and cover too rarely with two or three trainings (`bench/calibration.py`).
     With one training it is an evaluation seed, and the interval says nothing about training again.
 
     Args:
         scores: Scores by training seed, one for each evaluation seed.
         confidence: Level.
+        sampling: With one training, its spread from the questions' own disagreement. It is not used where the scores
+            differ by more than it allows (chance 1 in 1000): then something else than sampling changed between them.
 
     Raises:
         ValueError: There is no score.
     """
-    from scipy.stats import t
+    from scipy.special import chdtri, stdtrit
 
     groups = [list(draws) for draws in scores.values() if len(draws)]
     if not groups:
@@ -90,16 +109,19 @@ def predict(scores: Mapping[int, Sequence[float]], confidence: float = 0.95) -> 
     if len(groups) == 1:
         means, within, unit = groups[0], 0.0, "evaluation seed"
     else:
-        means, unit = [sum(draws) / len(draws) for draws in groups], "training seed"
+        means, unit = [sum(draws) / len(draws) for draws in groups], TRAINING
         # A group's mean has only 1/E of the decoding variance; a single published draw has all of it.
         spare = [_variance(draws) * (1 - 1 / len(draws)) for draws in groups if len(draws) > 1]
         within = sum(spare) / len(spare) if spare else 0.0
     k, mean = len(means), sum(means) / len(means)
+    ends = min(means), max(means)
     if k < 2:
-        return Prediction(mean, math.inf, k, unit, math.inf)
-    between = _variance(means)
+        return Prediction(mean, math.inf, k, unit, math.inf, 0, *ends)
+    between, df = _variance(means), float(k - 1)
+    if sampling is not None and len(groups) == 1 and between * df <= sampling.variance * float(chdtri(df, 0.001)):
+        between, df = sampling.variance, sampling.df
     scale = math.sqrt(between * (1 + 1 / k) + within)
-    return Prediction(mean, float(t.ppf(0.5 + confidence / 2, k - 1)) * scale, k, unit, scale)
+    return Prediction(mean, float(stdtrit(df, 0.5 + confidence / 2)) * scale, k, unit, scale, df, *ends)
 
 
 def judge(
@@ -110,6 +132,7 @@ def judge(
     rounding: float = 0.0,
     band: tuple[float, float] = (0.0, 0.0),
     confidence: float = 0.95,
+    sampling: Spread | None = None,
 ) -> Judgement:
     """The verdict on one claim.
 
@@ -120,17 +143,25 @@ def judge(
         rounding: Half a unit of the last printed digit.
         band: How far other graders and protocols move our mean: lowest (<= 0) and highest (>= 0) shift.
         confidence: Level of the prediction interval.
+        sampling: As for `predict`.
 
     Raises:
         ValueError: There is no score, or margin or band is impossible.
     """
     if margin <= 0 or band[0] > 0 or band[1] < 0:
         raise ValueError(f"margin must be positive and the band hold 0: margin {margin}, band {band}")
-    prediction = predict(scores, confidence)
-    power, detectable = _power(prediction, margin, confidence), _detectable(prediction, confidence)
+    prediction = predict(scores, confidence, sampling)
+    power = study.power(margin, prediction.scale, prediction.df, confidence)
+    detectable = study.detectable(prediction.scale, prediction.df, confidence)
     if math.isinf(prediction.half_width):
         reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
         return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
+    if prediction.unit == TRAINING and prediction.draws < FEWEST_SEEDS:
+        reason = (
+            f"{prediction.draws} training seeds give a range, {prediction.smallest:.2f} to {prediction.largest:.2f}; a"
+            f" verdict on training needs {FEWEST_SEEDS}"
+        )
+        return Judgement(Label.UNDERPOWERED, reason, prediction, 0.0, math.inf)
     width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
     plain = f"{width} for one new draw, {prediction.draws} {prediction.unit}s"
     if prediction.half_width > margin:
@@ -155,40 +186,3 @@ def not_run(reason: str, command: str | None = None) -> Judgement:
 def _variance(draws: Sequence[float]) -> float:
     mean = sum(draws) / len(draws)
     return sum((draw - mean) ** 2 for draw in draws) / (len(draws) - 1)
-
-
-def _power(prediction: Prediction, shift: float, confidence: float) -> float:
-    """Chance that a draw shifted by `shift` falls outside: (x0 - m) / scale is noncentral t."""
-    if math.isinf(prediction.half_width):
-        return 0.0
-    if prediction.scale == 0:
-        return 1.0
-    return _chance(shift / prediction.scale, prediction.draws - 1, confidence)
-
-
-def _detectable(prediction: Prediction, confidence: float) -> float:
-    if math.isinf(prediction.half_width):
-        return math.inf
-    return prediction.scale * _noncentrality(prediction.draws - 1, confidence)
-
-
-def _chance(noncentrality: float, df: int, confidence: float) -> float:
-    """Chance that a noncentral t variable exceeds the central t's two-sided quantile."""
-    from scipy.stats import nct, t
-
-    edge = float(t.ppf(0.5 + confidence / 2, df))
-    outside = 1.0 - float(nct.cdf(edge, df, noncentrality)) + float(nct.cdf(-edge, df, noncentrality))
-    # The distribution function loses its digits far out in the tail, where the answer is 1.
-    return 1.0 if math.isnan(outside) else min(max(outside, 0.0), 1.0)
-
-
-@cache
-def _noncentrality(df: int, confidence: float, chance: float = 0.8) -> float:
-    """The noncentrality that is seen with a given chance, by bisection."""
-    low, high = 0.0, 1.0
-    while _chance(high, df, confidence) < chance:
-        low, high = high, high * 2
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _chance(middle, df, confidence) < chance else (low, middle)
-    return high

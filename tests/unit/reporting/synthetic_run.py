@@ -46,7 +46,9 @@ def arm_infos() -> dict[str, ArmInfo]:
     labels |= {"vision-r1": "Vision-R1", "ptst-4kx16-4kx16": "40x16, 40x16", "vision-r1-stage3": "Third stage"}
     parents = {"base": "base", "zero": "base"}
     return {
-        name: ArmInfo(name, label, parents.get(name, "ci"), stages.get(name, ()), True, f"snakemake {name}")
+        name: ArmInfo(
+            name, label, parents.get(name, "ci"), stages.get(name, ()), True, f"snakemake {name}", name != "base"
+        )
         for name, label in labels.items()
     }
 

@@ -11,18 +11,11 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
 from vr1repro.records import Response, Verdict, read, write_rows
 from vr1repro.reporting.arms import rl_length, smoothed, training_log, trajectory
+from vr1repro.reporting.draws import draws, grader_band
 from vr1repro.reporting.questions import EXCLUDED, read_questions
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.scores import (
-    accuracy,
-    average_weights,
-    collect,
-    draws,
-    gain,
-    grader_band,
-    score_table,
-    write_scores,
-)
+from vr1repro.reporting.score_table import score_table, write_scores
+from vr1repro.reporting.scores import accuracy, average_weights, collect, gain
 
 
 def test_tidy_table_holds_every_verdict(run: Path, results: Results) -> None:

@@ -7,12 +7,9 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 
 from vr1repro.errors import UserError
-from vr1repro.reporting.statistics import (
-    bootstrap_band,
-    clustered_mean,
-    paired_difference,
-    seed_mean,
-)
+from vr1repro.reporting.bootstrap import bootstrap_band
+from vr1repro.reporting.paired import paired_difference
+from vr1repro.reporting.statistics import clustered_mean, seed_mean
 
 
 def _data(seed: int, clusters: int = 30, size: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -156,7 +156,7 @@ def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
     assert lines["ptst-4kx16-4kx16"].name == "40x16, 40x16"
     overview = {line.arm: line for line in arms_table(results).lines}
     assert overview["vision-r1-stage3"].note == "not run"
-    assert "not run" in render.markdown(main)
+    assert "not run" in render.markdown(render.sheet(main))
 
 
 def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results: Results) -> None:
@@ -165,13 +165,13 @@ def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results:
         return {row[2] for row in render.grid(main)[1]}
 
     assert kinds(results) == {"paper", "ours", "difference (micro: not comparable)"}
-    assert kinds(steady_results(0.0)) == {"paper", "ours", "difference", "verdict"}
+    assert kinds(steady_results(0.0)) == {"paper", "ours", "difference", "verdict", "seen with 80 %"}
 
 
 def test_micro_note_is_in_every_table(results: Results) -> None:
     for table in all_tables(results):
-        assert MICRO_NOTE in render.markdown(table)
-        assert MICRO_NOTE in render.latex(table)
+        assert MICRO_NOTE in render.markdown(render.sheet(table))
+        assert MICRO_NOTE in render.latex(render.sheet(table))
 
 
 def test_csv_has_a_row_for_each_cell_in_full_precision(results: Results) -> None:
@@ -219,8 +219,8 @@ def test_latex_escapes(text: str, escaped: str) -> None:
 
 def test_latex_columns_agree(results: Results) -> None:
     for table in all_tables(results):
-        body = [line for line in render.latex(table).splitlines() if line.endswith(r"\\")]
-        spec = next(line for line in render.latex(table).splitlines() if "begin{tabular}" in line)
+        body = [line for line in render.latex(render.sheet(table)).splitlines() if line.endswith(r"\\")]
+        spec = next(line for line in render.latex(render.sheet(table)).splitlines() if "begin{tabular}" in line)
         columns = len(spec.split("{")[2].rstrip("}"))
         assert {line.replace(r"\&", "").count("&") + 1 for line in body} == {columns}
 

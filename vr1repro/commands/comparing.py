@@ -1,0 +1,38 @@
+"""`vr1repro compare`: anyone's responses against published numbers and against other models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vr1repro.errors import UserError
+
+_AGAINST = "published:MODEL (a printed name), scores:PATH (official score file, or a folder of them), or [NAME=]PATH."
+
+
+def compare(
+    responses: Annotated[
+        list[str],
+        typer.Option(
+            help="[NAME=]PATH: folder of `evaluate --out`, a run, a JSONL file, or a folder of them. Repeatable."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for run/, tables/, figures/ and report/.")],
+    against: Annotated[list[str] | None, typer.Option(help=f"{_AGAINST} Repeatable.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Of bare files: mathvista, mathverse, ...")] = None,
+    questions: Annotated[Path | None, typer.Option(help="Its questions, JSONL or Parquet, file or folder.")] = None,
+    profile: Annotated[str, typer.Option(help="Scoring profile.")] = "rule",
+    protocol: Annotated[str, typer.Option(help="Sampling protocol: single or paper.")] = "single",
+    legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
+    margin: Annotated[float | None, typer.Option(min=0.01, help="Declared margin in points; default 3.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
+) -> None:
+    """Compare a model's responses with published numbers and with other models, with errors and verdicts."""
+    from vr1repro.reporting import foreign
+    from vr1repro.reporting.versus_report import Question, report
+
+    targets = against or []
+    if unknown := [one for one in targets if one in ("published:", "scores:")]:
+        raise UserError(f"--against {unknown[0]}: names nothing; {_AGAINST}")
+    grading = foreign.Grading(benchmark, questions, profile, protocol, legacy_int, workers)
+    typer.echo(report(Question(responses, targets, margin), grading, out))
