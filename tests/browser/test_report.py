@@ -12,6 +12,7 @@ from synthetic_run import HOSTILE
 from vr1repro.records import Response, read
 from vr1repro.reporting.page import PAGES, input_hashes
 from vr1repro.reporting.results import Results
+from vr1repro.reporting.sources import Sources
 from vr1repro.reporting.words import count_words
 
 pytestmark = pytest.mark.slow
@@ -223,7 +224,7 @@ def test_a_number_shows_what_it_came_from(page: Page, results: Results) -> None:
     button = page.one("[data-number='T1:Vision-R1-7B:MathVista']")
     button.send_keys(Keys.ENTER)
     text = page.wait("const b = document.querySelector('dialog[open] #number-body'); return b && b.textContent")
-    hashes = input_hashes(results.run)
+    hashes = input_hashes(Sources(results))
     for seed in (1, 2):
         name = f"eval/vision-r1_s1/mathvista/single/e{seed}/responses.jsonl"
         assert f"{name} {hashes[name]}" in text

@@ -1,8 +1,8 @@
-"""Where each number of the page came from: files with hashes, the weights that answered, and what those came from."""
+"""What the page says of each of its numbers: value, files with hashes, the weights that answered, and their chain."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,51 +12,46 @@ from vr1repro.published import PublishedValue, Target
 from vr1repro.records import read_lines
 from vr1repro.reporting.comparison import Comparison
 from vr1repro.reporting.overview import Outcome
-from vr1repro.reporting.results import Results
-from vr1repro.reporting.scores import EvalFolder, eval_folders
+from vr1repro.reporting.sources import Sources, key
 from vr1repro.reporting.statistics import Estimate
-from vr1repro.reporting.tables import Cell, Line, Table
+from vr1repro.reporting.tables import Table
 
 _MANIFESTS = ("models/*", "problems/*", "coldset", "train/**")
+_RESPONSES = "responses.jsonl"
 
 
 class NumberSources:
     """Collects what the page says about each of its numbers, by the number's key."""
 
-    def __init__(self, results: Results, hashes: Mapping[str, str]) -> None:
-        """Look at a run.
-
-        Args:
-            results: The run.
-            hashes: SHA-256 of the run's files by path below it; only these are named as sources.
-        """
-        self._results, self._hashes = results, hashes
-        self._files = {path: number for number, path in enumerate(hashes)}
-        self._folders = list(eval_folders(results.run))
-        self._weights: dict[Path, str | None] = {}
+    def __init__(self, sources: Sources) -> None:
+        """Look at a run through its sources."""
+        self._sources = sources
+        self._files: dict[str, int] = {}
         self._sets: dict[tuple[int, ...], int] = {}
+        self._weights: dict[str, str | None] = {}
         self._numbers: dict[str, dict[str, Any]] = {}
 
     def add_table(self, table: Table) -> None:
         """Add the cells of a table that hold a number of ours, as `<table>:<row>:<column>`."""
         for line in table.lines:
-            for k, (column, cell) in enumerate(zip(table.columns, line.cells, strict=True)):
+            for column, cell in zip(table.columns, line.cells, strict=True):
                 if cell.ours is not None:
-                    target = self._target(table, line, column, k)
-                    key, title = cell_key(table, line, column), f"{line.name}, {column}"
-                    number = self._add(key, title, target, cell.ours, cell.paper)
+                    number = self._add(key(table, line, column), f"{line.name}, {column}", cell.target, cell.ours)
+                    number |= _paper(cell.paper)
                     number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
 
     def add_arm(self, arm: Outcome) -> None:
         """Add how an arm came out, as `<arm>:accuracy`, `<arm>:tokens` and `<arm>:gain`."""
-        target = Target(arm=arm.arm, benchmark="average", quantity="accuracy", of=tuple(self._results.benchmarks))
-        self._add(f"{arm.arm}:accuracy", f"{arm.label}, mean accuracy", target, arm.accuracy, None)
+        benchmarks = tuple(self._sources.results.benchmarks)
+        target = Target(arm=arm.arm, benchmark="average", quantity="accuracy", of=benchmarks)
+        self._add(f"{arm.arm}:accuracy", f"{arm.label}, mean accuracy", target, arm.accuracy)
         if arm.tokens is not None:
-            self._add(f"{arm.arm}:tokens", f"{arm.label}, completion tokens", target, arm.tokens, None)
+            length = Target(arm=arm.arm, benchmark="responses", quantity="tokens")
+            self._add(f"{arm.arm}:tokens", f"{arm.label}, completion tokens", length, arm.tokens)
         if arm.gain is not None:
-            start = self._evaluated(target.model_copy(update={"arm": arm.start}))
+            start = self._sources.of(target.model_copy(update={"arm": arm.start}))
             title = f"{arm.label} minus {arm.gain.start}, points"
-            self._add(f"{arm.arm}:gain", title, target, arm.gain.estimate, None, beside=start)
+            self._add(f"{arm.arm}:gain", title, target, arm.gain.estimate, beside=start)
 
     def add_comparison(self, row: Comparison) -> None:
         """Add a published number, under its id."""
@@ -64,110 +59,49 @@ class NumberSources:
             return
         value, judged = row.published, row.judgement
         title = f"{value.model}, {value.benchmark} {value.subset}".rstrip()
-        number = self._add(value.id, title, value.target, row.ours, value)
-        number |= {"verdict": judged.label.value, "reason": judged.reason}
+        number = self._add(value.id, title, value.target, row.ours)
+        number |= _paper(value) | {"verdict": judged.label.value, "reason": judged.reason}
 
     def as_data(self) -> dict[str, Any]:
         """What the page's script shows: files, manifests by content hash, sets of files, and the numbers."""
         return {
-            "files": list(self._hashes.items()),
-            "manifests": manifests(self._results.run),
+            "files": [[path, self._sources.sha(path)] for path in self._files],
+            "manifests": manifests(self._sources.results.run),
             "sets": [list(numbers) for numbers in self._sets],
             "numbers": self._numbers,
         }
 
     def _add(
-        self,
-        key: str,
-        title: str,
-        target: Target | None,
-        ours: Estimate,
-        paper: PublishedValue | None,
-        beside: Iterable[EvalFolder] = (),
+        self, name: str, title: str, target: Target | None, ours: Estimate, beside: Sequence[str] = ()
     ) -> dict[str, Any]:
-        folders = [*self._evaluated(target), *beside]
-        files = self._files_of(target, folders)
+        own = self._sources.of(target)
+        paths = list(dict.fromkeys([*own, *beside]))
+        files = tuple(self._files.setdefault(path, len(self._files)) for path in paths)
         number: dict[str, Any] = {
             "title": title,
-            "ours": {name: _finite(value) for name, value in asdict(ours).items()},
+            "ours": {field: _finite(value) for field, value in asdict(ours).items()},
             "files": self._sets.setdefault(files, len(self._sets)),
-            "weights": sorted({sha for folder in folders if (sha := self._weights_of(folder))}),
+            "weights": sorted({sha for path in paths if (sha := self._weights_of(path))}),
         }
-        if folders and target is not None and target.quantity != "word_count":
-            number["arm"] = target.arm
-            number["benchmarks"] = sorted({folder.benchmark for folder in folders})
-        if paper is not None:
-            number["paper"] = {
-                name: getattr(paper, name) for name in ("id", "value", "version", "table", "metric", "source", "note")
-            }
-        self._numbers[key] = number
+        answered = [Path(path).parts for path in own if path.endswith(_RESPONSES)]
+        if answered and target is not None and target.quantity != "word_count":
+            number |= {"arm": target.arm, "benchmarks": sorted({parts[2] for parts in answered})}
+        self._numbers[name] = number
         return number
 
-    def _target(self, table: Table, line: Line, column: str, k: int) -> Target | None:
-        """What a cell of ours stands for; an arm that the paper's table lacks takes its column's meaning."""
-        benchmarks = tuple(self._results.benchmarks)
-        if column in benchmarks:
-            return Target(arm=line.arm, benchmark=column, quantity="accuracy")
-        cells: Iterable[Cell] = (line.cells[k], *(other.cells[k] for other in table.lines))
-        stated = next((cell.paper.target for cell in cells if cell.paper and cell.paper.target), None)
-        if stated is not None:
-            return stated if stated.arm is None else stated.model_copy(update={"arm": line.arm})
-        return Target(arm=line.arm, benchmark="average", quantity="accuracy", of=benchmarks)
-
-    def _evaluated(self, target: Target | None) -> list[EvalFolder]:
-        """The folders whose responses a number rests on: the arm's end under the headline protocol."""
-        if target is None or target.arm is None or target.benchmark == "rl-train":
-            return []
-        names = {name.partition(":")[0] for name in target.of} or {target.benchmark}
-        return [
-            folder
-            for folder in self._folders
-            if folder.arm == target.arm
-            and folder.step is None
-            and folder.protocol == self._results.settings.protocol
-            and folder.benchmark in names
-        ]
-
-    def _files_of(self, target: Target | None, folders: list[EvalFolder]) -> tuple[int, ...]:
-        run, paths = self._results.run, []
-        for folder in folders:
-            verdicts = folder.path / "verdicts" / f"{self._results.settings.profile}.jsonl"
-            paths += [folder.path / "responses.jsonl", verdicts]
-            paths += sorted((run / "problems" / folder.benchmark).glob("**/*.parquet"))
-        if target is not None and target.benchmark == "rl-train":
-            paths += self._logs(target.arm)
-        if target is not None and target.arm is None:
-            paths += [run / "coldset" / "traces.jsonl"]
-        names = dict.fromkeys(path.relative_to(run).as_posix() for path in paths)
-        return tuple(self._files[name] for name in names if name in self._files)
-
-    def _logs(self, name: str | None) -> list[Path]:
-        """Step logs of an arm, or of the arms that start where an arm without stages stands."""
-        arms = self._results.arms
-        asked = [info for info in arms.values() if info.name == name and info.stages]
-        asked = asked or [info for info in arms.values() if info.parent == name and info.stages]
-        stages = {(stage.owner, stage.number) for info in asked for stage in info.stages}
-        return [
-            path
-            for owner, number in sorted(stages)
-            for path in sorted((self._results.run / "train" / owner).glob(f"s*/stage{number}/steps.jsonl"))
-        ]
-
-    def _weights_of(self, folder: EvalFolder) -> str | None:
-        if folder.path not in self._weights:
-            first = next(read_lines(folder.path / "responses.jsonl"), None)
+    def _weights_of(self, path: str) -> str | None:
+        """Hash of the weights that wrote a file of responses, from its first row."""
+        if not path.endswith(_RESPONSES):
+            return None
+        if path not in self._weights:
+            first = next(read_lines(self._sources.results.run / path), None)
             sha = first[1].get("model_sha") if first else None
-            self._weights[folder.path] = sha if isinstance(sha, str) else None
-        return self._weights[folder.path]
-
-
-def cell_key(table: Table, line: Line, column: str) -> str:
-    """A cell's address: `<table>:<row>:<column>`."""
-    return f"{table.key}:{line.name}:{column}"
+            self._weights[path] = sha if isinstance(sha, str) else None
+        return self._weights[path]
 
 
 def manifests(run: Path) -> dict[str, dict[str, Any]]:
-    """What each finished folder of a run says it was made of, by its content hash; folders cut short are left out."""
+    """What each finished folder of a run says it was made of, by its content hash."""
     found = {}
     for path in sorted({file for pattern in _MANIFESTS for file in run.glob(f"{pattern}/{MANIFEST}")}):
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -180,6 +114,13 @@ def manifests(run: Path) -> dict[str, dict[str, Any]]:
             "at": made.get("at"),
         }
     return found
+
+
+def _paper(value: PublishedValue | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    names = ("id", "value", "version", "table", "metric", "source", "note")
+    return {"paper": {name: getattr(value, name) for name in names}}
 
 
 def _finite(value: object) -> object:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from vr1repro.provenance import file_sha, made
+from vr1repro.provenance import made
 from vr1repro.published import ValueClass
 from vr1repro.records import write_atomically
 from vr1repro.reporting import render
@@ -15,10 +15,11 @@ from vr1repro.reporting.arms import coldset_yield
 from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, contradictions, tally
 from vr1repro.reporting.embedding import write_script
 from vr1repro.reporting.figures import FIGURES
-from vr1repro.reporting.number_sources import NumberSources, cell_key, manifests
+from vr1repro.reporting.number_sources import NumberSources, manifests
 from vr1repro.reporting.overview import coverage, outcomes, reading
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.samples import choose
+from vr1repro.reporting.sources import Sources, key
 from vr1repro.reporting.strips import strips
 from vr1repro.reporting.tables import Table
 from vr1repro.reporting.traces import write_traces
@@ -65,10 +66,9 @@ _INPUTS = (
 )
 
 
-def input_hashes(run: Path) -> dict[str, str]:
+def input_hashes(sources: Sources) -> dict[str, str]:
     """SHA-256 of every file that the report was made from, by its path below the run."""
-    paths = sorted({path for pattern in _INPUTS for path in run.glob(pattern)})
-    return {path.relative_to(run).as_posix(): file_sha(path) for path in paths}
+    return {path: sources.sha(path) for path in sources.matching(_INPUTS)}
 
 
 def write_report(
@@ -95,8 +95,8 @@ def write_report(
     """
     aside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
-    hashes, tables = input_hashes(results.run), list(tables)
-    numbers = NumberSources(results, hashes)
+    sources, tables = Sources(results), list(tables)
+    numbers = NumberSources(sources)
     for table in tables:
         numbers.add_table(table)
     for row in comparisons:
@@ -127,7 +127,7 @@ def write_report(
         "reading": reading(results.run),
         "coldset": coldset_yield(results.run),
         "samples": choose(results),
-        "inputs": hashes,
+        "inputs": input_hashes(sources),
         "manifests": manifests(results.run),
         "config_text": config_text,
         "links": dict(links or {}),
@@ -145,7 +145,7 @@ def _render(folder: Path, facts: Mapping[str, Any]) -> None:
         loader=PackageLoader("vr1repro.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
-    environment.globals |= {"cell_key": cell_key, "signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    environment.globals |= {"cell_key": key, "signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)

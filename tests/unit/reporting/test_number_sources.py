@@ -9,14 +9,14 @@ from vr1repro.provenance import write_manifest
 from vr1repro.published import load
 from vr1repro.reporting.comparison import compare
 from vr1repro.reporting.number_sources import NumberSources, manifests
-from vr1repro.reporting.page import input_hashes
 from vr1repro.reporting.results import Results
+from vr1repro.reporting.sources import Sources
 from vr1repro.reporting.tables import all_tables
 
 
 @pytest.fixture(scope="module")
-def data(results: Results, run: Path) -> dict[str, dict[str, object]]:
-    sources = NumberSources(results, input_hashes(run))
+def data(results: Results) -> dict[str, dict[str, object]]:
+    sources = NumberSources(Sources(results))
     for table in all_tables(results):
         sources.add_table(table)
     for row in compare(load(), results):

@@ -17,6 +17,7 @@ from vr1repro.reporting.overview import coverage, gains
 from vr1repro.reporting.page import PAGES, input_hashes
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.samples import choose
+from vr1repro.reporting.sources import Sources
 from vr1repro.reporting.statistics import Estimate
 from vr1repro.reporting.strips import strips
 
@@ -155,8 +156,8 @@ def test_gains_say_over_what(results: Results) -> None:
     assert best.seeds == 1
 
 
-def test_hashes_of_all_inputs(run: Path) -> None:
-    hashes = input_hashes(run)
+def test_hashes_of_all_inputs(results: Results) -> None:
+    hashes = input_hashes(Sources(results))
     assert "eval/ci_s1/mathvista/single/e1/responses.jsonl" in hashes
     assert "train/zero/s1/stage1/steps.jsonl" in hashes
     assert all(len(value) == 64 for value in hashes.values())
