@@ -12,11 +12,12 @@ from vr1repro.published import ValueClass
 from vr1repro.records import write_atomically
 from vr1repro.reporting import render
 from vr1repro.reporting.arms import coldset_yield
-from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, contradictions, tally
+from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, tally
 from vr1repro.reporting.embedding import write_script
 from vr1repro.reporting.figures import FIGURES
 from vr1repro.reporting.number_sources import NumberSources, manifests
 from vr1repro.reporting.overview import coverage, outcomes, reading
+from vr1repro.reporting.render import Sheet
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.samples import choose
 from vr1repro.reporting.sources import Sources, key
@@ -79,6 +80,7 @@ def write_report(
     figures: Path,
     config_text: str,
     name: str,
+    sheets: Sequence[Sheet] = (),
     links: Mapping[str, str] | None = None,
 ) -> None:
     """Write the report; the folder is replaced as a whole.
@@ -91,6 +93,7 @@ def write_report(
         figures: Folder of `write_figures`; a missing figure is said to be missing.
         config_text: The resolved config, shown as text.
         name: The run's name.
+        sheets: Further tables, from `all_sheets`.
         links: Relative links to other artefacts, by what they are called.
     """
     aside = folder.with_name(f".{folder.name}.partial")
@@ -118,11 +121,11 @@ def write_report(
         "rows": comparisons,
         "classes": list(ValueClass),
         "labels": [label for label in Label if any(row.judgement.label is label for row in comparisons)],
-        "contradictions": contradictions(row.published for row in comparisons),
         "outcomes": found,
         "strips": strips([(item.accuracy, item.seeds) for item in found]),
         "coverage": coverage(results),
         "tables": tables,
+        "sheets": sheets,
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
         "reading": reading(results.run),
         "coldset": coldset_yield(results.run),

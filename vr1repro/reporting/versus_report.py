@@ -89,7 +89,7 @@ def _write(
     write_figures(out / "figures", results, _FIGURES)
     comparisons = [row for _, row in rows]
     config = results.settings.model_dump_json(indent=2)
-    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare")
+    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", sheets)
     said = [f"{label.value}: {count}" for label, count in tally(comparisons).items()]
     texts = [_short(markdown(sheet)) for sheet, there in zip(sheets, (rows, pairs), strict=False) if there]
     return "\n".join([*texts, f"claims: {', '.join(said) or 'none'}", f"page: {out / 'report' / 'index.html'}"])
