@@ -44,7 +44,9 @@ def open_browser() -> Any:
     for argument in ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", *sandbox]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(driver))
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    opened.set_script_timeout(240)  # axe on a busy machine
+    return opened
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +117,7 @@ class Page:
         """What a script returns once that is true."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.driver, 30).until(
+        return WebDriverWait(self.driver, 120).until(
             lambda driver: driver.execute_script(script, *arguments), f"never true: {script}"
         )
 

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from vr1repro.errors import UserError
 from vr1repro.provenance import made
 from vr1repro.published import ValueClass
 from vr1repro.records import write_atomically
@@ -56,6 +57,7 @@ SIGNS: Mapping[str, str] = {
 }
 _PIXELS_A_POINT = 1.9  # figures are drawn for paper, at 7 points; a screen needs them larger
 _DEFAULT_WIDTH = 900
+_OURS = frozenset({"assets", "data", "figures", "pictures", ".snakemake_timestamp"})  # beside the pages themselves
 _INPUTS = (
     "problems/*/**/*.parquet",
     "eval/*/*/*/e*/responses.jsonl",
@@ -95,7 +97,12 @@ def write_report(
         name: The run's name.
         sheets: Further tables, from `all_sheets`.
         links: Relative links to other artefacts, by what they are called.
+
+    Raises:
+        UserError: The folder holds what is not of a report, and so is not replaced; or a file of the run is bad.
     """
+    if foreign := sorted(_entries(folder) - _OURS - {f"{page}.html" for page in PAGES}):
+        raise UserError(f"{folder}: holds {foreign[0]}, which is not of a report; give an empty or new folder")
     aside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     sources, tables = Sources(results), list(tables)
@@ -138,6 +145,10 @@ def write_report(
     _render(aside, facts)
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)
+
+
+def _entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from synthetic_run import HOSTILE, arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
+from vr1repro.errors import UserError
 from vr1repro.reporting.build import make_figures, make_report, summary
 from vr1repro.reporting.comparison import MICRO_NOTE
 from vr1repro.reporting.overview import coverage, gains
@@ -126,6 +127,13 @@ def test_made_again_it_leaves_nothing_behind(results: Results, config: Config, t
     assert (tmp_path / "report" / "index.html").exists()
     assert not (tmp_path / "report" / "data" / "responses-99.js").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_folder_of_other_things_is_not_replaced(results: Results, config: Config, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"holds thesis\.tex"):
+        make_report(results, tmp_path, tmp_path, "", config)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_samples_are_the_same_questions_for_every_arm(results: Results) -> None:

@@ -92,7 +92,7 @@ vr1.store = (() => {
         (!protocol || set.protocol === protocol) && (step === "all" || (set.step === null) === (step !== "way")));
       const names = Object.keys(this.profiles);
       const fitsVerdict = !verdict ? () => true
-        : verdict === "disagree" ? (row) => new Set(names.map((name) => this.profiles[name][row])).size > 1
+        : verdict === "disagree" ? (row) => new Set(names.map((name) => this.profiles[name][row]).filter((code) => code !== "-")).size > 1
           : (row) => this.verdict(row, profile) === verdict;
       const fitsLength = this.lengthTest(length);
       const rows = [];
