@@ -158,7 +158,13 @@ class Point:
     estimate: Estimate
 
 
-def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benchmarks: Sequence[str]) -> list[Point]:
+def trajectory(
+    frame: pd.DataFrame,
+    arm: ArmInfo,
+    settings: ReportSettings,
+    benchmarks: Sequence[str],
+    arms: Mapping[str, ArmInfo] | None = None,
+) -> list[Point]:
     """Accuracy of an arm's checkpoints in the order of their steps, from its start (step 0) to its end.
 
     Args:
@@ -166,6 +172,7 @@ def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benc
         arm: The arm.
         settings: Confidence.
         benchmarks: Whose mean is drawn; a checkpoint that lacks one gives no point.
+        arms: All arms: where an earlier stage is the end of the arm that owns it, that end's rows stand for it.
     """
     inside = frame[frame["benchmark"].isin(benchmarks)]
     points = []
@@ -177,6 +184,9 @@ def trajectory(frame: pd.DataFrame, arm: ArmInfo, settings: ReportSettings, benc
         on_the_way = owned[owned["stage"] == stage.number]
         for step in sorted(on_the_way["step"].unique()):
             points.append((int(step), stage.number, on_the_way[on_the_way["step"] == step]))
+        owner = (arms or {}).get(stage.owner)
+        if owner is not None and owner.name != arm.name and len(owner.stages) == stage.number:
+            points.append((stage.last_step, stage.number, owned[owned["final"]]))
     points.append((arm.last_step, len(arm.stages), inside[(inside["arm"] == arm.name) & inside["final"]]))
     found: dict[int, Point] = {}
     for step, number, rows in points:

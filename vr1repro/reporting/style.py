@@ -1,7 +1,7 @@
 """How figures look and how they are written: the paper's colours, readable in grey, the same bytes every time."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,17 +111,23 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def save(figure: "Figure", folder: Path, name: str) -> list[Path]:
-    """Write `<name>.pdf`, `.svg` and `.png`. Returns the paths."""
+def panels(count: int, width: float, least: float) -> tuple[int, int]:
+    """Rows and columns of a grid of panels, none narrower than `least` inches, at most three in a row."""
+    columns = min(count, 3, max(1, int(width // least)))
+    return -(-count // columns), columns
+
+
+def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = tuple(_METADATA)) -> list[Path]:
+    """Write `<name>.pdf`, `.svg` and `.png`, or some of them. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     # The layout is solved once, not again for every format: that is most of the time, and panels stay where they are.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     paths = []
-    for suffix, metadata in _METADATA.items():
+    for suffix in formats:
         path = folder / f"{name}.{suffix}"
         aside = folder / f".{name}.{suffix}.partial"
-        figure.savefig(aside, format=suffix, metadata=metadata)
+        figure.savefig(aside, format=suffix, metadata=_METADATA[suffix])
         aside.replace(path)
         paths.append(path)
     return paths

@@ -1,6 +1,6 @@
 """The paper's tables with ours beside every number, as data; `render` writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vr1repro.published import PublishedValue, Target, table
@@ -8,10 +8,8 @@ from vr1repro.published.targets import ARMS, THREE
 from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, compare
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.statistics import Estimate
+from vr1repro.reporting.table_specs import SPECS, Spec
 from vr1repro.reporting.verdicts import Label
-
-Column = tuple[str, str, str]  # printed benchmark, subset, metric
-ACCURACY, TOKENS, COUNT, SCORE = "accuracy_%", "avg_output_tokens", "count", "score"
 
 
 @dataclass(frozen=True)
@@ -63,143 +61,15 @@ class Table:
     comparable: bool
 
 
-@dataclass(frozen=True)
-class _Spec:
-    key: str
-    title: str
-    table: str
-    version: str
-    columns: Mapping[str, Column]
-    marks: Mapping[str, Mapping[str, str]]
-    new_arms: bool = False
-
-
-_MATHVISTA = {
-    "GEO": ("MathVista", "GEO", ACCURACY),
-    "ALG": ("MathVista", "ALG", ACCURACY),
-    "GPS": ("MathVista", "GPS", ACCURACY),
-    "MWP": ("MathVista", "MWP", ACCURACY),
-    "MathVista": ("MathVista", "ALL", ACCURACY),
-}
-_MATHS = {name: (name, "", ACCURACY) for name in ("MathVista", "MathVerse", "MM-Math")}
-_ABLATION_MARKS = {
-    "Vision-R1-Zero": ("no", "yes", "no"),
-    "Vision-R1-CI": ("yes", "no", "no"),
-    "Vision-R1-Long": ("yes", "yes", "no"),
-    "Vision-R1 (Ours)": ("yes", "yes", "yes"),
-}
-_STAGES = {
-    "4Kx16 > 4Kx16": "4Kx16, 4Kx16",
-    "4Kx16 > 8Kx16": "4Kx16, 8Kx16",
-    "4Kx16 > 6Kx12 > 8Kx8": "4Kx16, 6Kx12, 8Kx8",
-    "Vision-R1-Long": "16Kx4, 16Kx4",
-    "16Kx16 > 16Kx16": "16Kx16, 16Kx16",
-    "Vision-R1 (Ours)": "4Kx16, 8Kx8",
-}
-_WORDS = ("Wait", "Hmm", "Mistake", "Alternatively", "Check")
-
-SPECS = (
-    _Spec(
-        "T1",
-        "Main results (v4 Table 1)",
-        "Table 1",
-        "v4",
-        {
-            **_MATHVISTA,
-            "MathVerse": ("MathVerse", "ALL", ACCURACY),
-            "MM-Math": ("MM-Math", "Average", ACCURACY),
-            "DynaMath": ("DynaMath", "Overall", ACCURACY),
-            "Avg": ("Avg.", "4-benchmark mean", ACCURACY),
-        },
-        {},
-        new_arms=True,
-    ),
-    _Spec(
-        "T1v1",
-        "Main results (v1 Table 1)",
-        "Table 1",
-        "v1",
-        {
-            "GEO": _MATHVISTA["GEO"],
-            "ARI": ("MathVista", "ARI", ACCURACY),
-            "GPS": _MATHVISTA["GPS"],
-            "MWP": _MATHVISTA["MWP"],
-            "MathVista": _MATHVISTA["MathVista"],
-            "MathVerse": ("MathVerse", "ALL", ACCURACY),
-            "MM-Math": ("MM-Math", "Average", ACCURACY),
-            "Avg": ("Avg.", "3-benchmark mean", ACCURACY),
-        },
-        {},
-    ),
-    _Spec(
-        "T2",
-        "Llama-3.2-11B-Vision on the cold-start set (v4 Table 2)",
-        "Table 2",
-        "v4",
-        {
-            **{name: (name, "", ACCURACY) for name in ("MMStar", "ChartQA")},
-            "MME": ("MME", "sum", SCORE),
-            "HallBench": ("HallBench", "", ACCURACY),
-            **_MATHS,
-        },
-        {},
-    ),
-    _Spec(
-        "T3",
-        "Ablation (v4 Table 3)",
-        "Table 3",
-        "v4",
-        {
-            "Avg. Len.": ("10K RL training set", "", TOKENS),
-            "Avg. Acc.": ("Avg. of MathVista/MathVerse/MM-Math", "", ACCURACY),
-        },
-        {
-            name: {model: marks[k] for model, marks in _ABLATION_MARKS.items()}
-            for k, name in enumerate(("Cold start", "GRPO", "PTST"))
-        },
-    ),
-    _Spec(
-        "T4",
-        "Self-reflection words in the cold-start set (v4 Table 4)",
-        "Table 4",
-        "v4",
-        {word: ("self-reflection words", word, COUNT) for word in _WORDS},
-        {},
-    ),
-    _Spec(
-        "T5",
-        "Progressive Thinking Suppression Training (v4 Table 5)",
-        "Table 5",
-        "v4",
-        {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
-        {"Stages": _STAGES},
-    ),
-    _Spec("T6", "Cold start (v4 Table 6)", "Table 6", "v4", {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)}, {}),
-    _Spec(
-        "README",
-        "README, Performance",
-        "README Performance",
-        "README",
-        {
-            "MathVista": ("MathVista", "ALL", ACCURACY),
-            "MathVerse": ("MathVerse", "ALL", ACCURACY),
-            "Vision Only": ("MathVerse", "mini Vision_Only", ACCURACY),
-            "MM-Math": ("MM-Math", "Average", ACCURACY),
-            "DynaMath": ("DynaMath", "Overall; Avg", ACCURACY),
-            "Avg": ("Avg.", "5-column mean", ACCURACY),
-        },
-        {},
-    ),
-)
 _PRINTED = {"MathVista": "mathvista", "MathVerse": "mathverse", "MM-Math": "mmmath", "DynaMath": "dynamath"}
 
 
 def paper_tables(results: Results) -> list[Table]:
-    """Tables 1 to 6 in v4's numbering, v1's main table and the README's."""
+    """Tables 1 to 6 in v4's numbering, those of v1 under their own, the README's, and the counts of Figure 1 C."""
     return [_table(spec, results) for spec in SPECS]
 
 
-def _table(spec: _Spec, results: Results) -> Table:
+def _table(spec: Spec, results: Results) -> Table:
     values = table(spec.table, spec.version)
     compared = {row.published.id: row for row in compare(values, results)}
     lines = []
@@ -245,7 +115,7 @@ def _cell(row: Comparison | None) -> Cell:
     )  # fmt: skip
 
 
-def _new_line(arm: str, spec: _Spec, results: Results) -> Line:
+def _new_line(arm: str, spec: Spec, results: Results) -> Line:
     """An arm that this table of the paper does not have: the paper's columns, our values only."""
     cells = []
     for benchmark, subset, _ in spec.columns.values():

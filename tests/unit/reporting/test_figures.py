@@ -1,7 +1,9 @@
 """Figures: drawn from what is there, the same bytes twice, honest about scale, and without torch."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
-from vr1repro.reporting.arms import ArmInfo
+from vr1repro.provenance import file_sha
+from vr1repro.reporting.arms import ArmInfo, trajectory
 from vr1repro.reporting.comparison import MICRO_NOTE
 from vr1repro.reporting.figure_one import figure_one
 from vr1repro.reporting.figure_published import published_figure_one
@@ -26,11 +29,20 @@ def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize("width", [None, 3.3], ids=["two columns", "one column"])
 @pytest.mark.parametrize("name", list(FIGURES))
-def test_every_figure_shows_the_run(results: Results, name: str) -> None:
+def test_every_figure_shows_the_run(results: Results, name: str, width: float | None) -> None:
     with drawing():
-        figure = FIGURES[name].draw(results)
+        figure = FIGURES[name].draw(results, width)
         figure.draw_without_rendering()
+        assert figure.get_figwidth() <= (width or results.settings.page_width)
+        # Nothing of a panel hangs over the page's sides, where a paper would cut it off.
+        right = figure.get_figwidth() * figure.dpi
+        for axes in (each for each in figure.axes if each.get_visible()):
+            box = axes.get_tightbbox()
+            assert box is not None
+            assert box.x0 > -3, axes.get_title(loc="left")
+            assert box.x1 < right + 3, axes.get_title(loc="left")
     assert sum(len(axes.lines) + len(axes.patches) for axes in figure.axes) > 1
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert not [text for text in said if text.startswith(("no ", "not "))]
@@ -39,7 +51,9 @@ def test_every_figure_shows_the_run(results: Results, name: str) -> None:
 
 def test_every_format(folder: Path) -> None:
     names = ("figure1", "coldset")
-    assert {path.name for path in folder.iterdir()} == {f"{n}.{s}" for n in names for s in ("pdf", "svg", "png")}
+    wide = {f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg", "png")}
+    narrow = {f"{name}-column.{suffix}" for name in names for suffix in ("pdf", "png")}
+    assert {path.name for path in folder.iterdir()} == wide | narrow | {"provenance.json"}
     assert (folder / "figure1.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "figure1.pdf").read_bytes().startswith(b"%PDF")
 
@@ -97,6 +111,39 @@ def test_an_empty_run_still_gives_figures(tmp_path: Path, arms: dict[str, ArmInf
             figure = kind.draw(empty)
             figure.draw_without_rendering()
             assert figure.axes
+
+
+def test_a_figure_names_what_it_was_made_from_and_nothing_else_matters(
+    fresh_run: Callable[..., Path], settings: ReportSettings, tmp_path: Path
+) -> None:
+    """Files that `coldset` does not name may change without a change of its bytes; the one that it names may not."""
+
+    def drawn(folder: str) -> tuple[bytes, dict[str, str]]:
+        results = Results.load(run, arm_infos(), settings, comparable=False)
+        write_figures(tmp_path / folder, results, ["coldset"])
+        known = json.loads((tmp_path / folder / "provenance.json").read_text())
+        files = [known["files"][k] for k in known["figures"]["coldset"]["files"]]
+        return (tmp_path / folder / "coldset.png").read_bytes(), {file["path"]: file["sha256"] for file in files}
+
+    run = fresh_run()
+    picture, files = drawn("a")
+    assert files == {"coldset/yield.json": file_sha(run / "coldset" / "yield.json")}
+    for path in [*run.glob("eval/*/*/*/*/verdicts/rule.jsonl"), *run.glob("train/**/steps.jsonl")]:
+        path.write_text(path.read_text().splitlines(keepends=True)[0])
+    assert drawn("b") == (picture, files)
+    (run / "coldset" / "yield.json").write_text('{"problems": 30, "kept": 5, "rejected": {"answer": 25}}')
+    again, changed = drawn("c")
+    assert again != picture
+    assert changed != files
+
+
+def test_an_earlier_stage_that_is_another_arms_end_is_on_the_curve(results: Results) -> None:
+    arm = replace(results.arms["vision-r1-stage3"], parent="ci")
+    points = trajectory(results.headline, arm, results.settings, ["mathvista"], results.arms)
+    end = next(point for point in points if point.step == 40)
+    own = results.accuracy("vision-r1", "mathvista")
+    assert own is not None
+    assert end.estimate.value == pytest.approx(own.value)
 
 
 def test_unknown_figures_are_refused(results: Results, tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from synthetic_run import arm_infos
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.published import ValueClass, load
+from vr1repro.published import table as printed
 from vr1repro.reporting import render
 from vr1repro.reporting.build import make_tables
 from vr1repro.reporting.comparison import MICRO_NOTE, as_table, compare, contradictions, tally
 from vr1repro.reporting.results import Missing, Results
 from vr1repro.reporting.scores import COLUMNS
 from vr1repro.reporting.statistics import Estimate
+from vr1repro.reporting.table_specs import SPECS
 from vr1repro.reporting.tables import all_tables, arms_table, paper_tables
 from vr1repro.reporting.verdicts import Label
 
@@ -140,12 +142,10 @@ def test_contradictions_between_versions() -> None:
 
 def test_every_number_of_a_table_is_in_it(results: Results) -> None:
     tables = {table.key: table for table in paper_tables(results)}
-    assert set(tables) == {"T1", "T1v1", "T2", "T3", "T4", "T5", "T6", "README"}
-    for key, name, version in [("T1", "Table 1", "v4"), ("T1v1", "Table 1", "v1"), ("T2", "Table 2", "v4")] + [
-        (f"T{k}", f"Table {k}", "v4") for k in (3, 4, 5, 6)
-    ]:
-        shown = {cell.paper.id for line in tables[key].lines for cell in line.cells if cell.paper}
-        assert shown == {value.id for value in load() if (value.table, value.version) == (name, version)}
+    assert set(tables) == {"T1", "T1v1", "T2", "T2v1", "T3", "T3v1", "T4", "T4v1", "T5", "T6", "README", "F1C"}
+    for spec in SPECS:
+        shown = {cell.paper.id for line in tables[spec.key].lines for cell in line.cells if cell.paper}
+        assert shown == {value.id for value in printed(spec.table, spec.version)}, spec.key
 
 
 def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
@@ -249,3 +249,16 @@ def test_comparison_carries_error_and_source() -> None:
     assert row["prediction_half_width"] < row["margin"] == 3.0
     assert row["power_at_margin"] > 0.9
     assert "Table 1" in row["source"]
+
+
+def test_html_is_inert_and_names_its_columns(results: Results) -> None:
+    hostile = render.Sheet("t", "<b>title", ["<i>", "n"], [["<script>alert(1)</script>", "1"]], "a & b", 1)
+    text = render.html(hostile)
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert "&lt;script&gt;" in text
+    assert "<td class=num>1</td>" in text
+    for sheet in map(render.sheet, all_tables(results)):
+        body = render.html(sheet)
+        assert body.count('<th scope="col">') == len(sheet.header)
+        assert body.count("<tr>") == len(sheet.rows) + 2
