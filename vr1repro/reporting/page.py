@@ -1,5 +1,6 @@
 """The report: a folder of pages that opens from a disk. All in it is escaped, and it loads nothing from any network."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from vr1repro.reporting.overview import coverage, outcomes, reading
 from vr1repro.reporting.render import Sheet
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.samples import choose
-from vr1repro.reporting.sources import Sources, key
+from vr1repro.reporting.sources import FILE, Sources, key
 from vr1repro.reporting.strips import strips
 from vr1repro.reporting.tables import Table
 from vr1repro.reporting.traces import write_traces
@@ -134,6 +135,7 @@ def write_report(
         "tables": tables,
         "sheets": sheets,
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
+        "figures_made_from": _made_from(figures, aside),
         "reading": reading(results.run),
         "coldset": coldset_yield(results.run),
         "samples": choose(results),
@@ -167,6 +169,16 @@ def _render(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """What `write_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
+    path = source / FILE
+    if not path.exists():
+        return {}
+    write_atomically(out / "figures" / FILE, path.read_bytes())
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    return found
 
 
 def _figure(source: Path, name: str, out: Path) -> tuple[int, list[str]] | None:

@@ -190,7 +190,8 @@ def tokens(frame: pd.DataFrame, settings: ReportSettings) -> Estimate | None:
 
 def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     """Rows of a sub-score; `overall` is all of them."""
-    return frame if subset == "overall" else frame[[subset in names for names in frame["subsets"]]]
+    # Without `loc` the empty list of an empty frame would pick no columns.
+    return frame if subset == "overall" else frame.loc[[subset in names for names in frame["subsets"]]]
 
 
 def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:

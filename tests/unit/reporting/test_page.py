@@ -75,6 +75,7 @@ def test_they_are_well_formed_and_say_what_they_must(pages: dict[str, Reader]) -
     assert "20 of 30 problems kept" in text
     assert "Third stage: not evaluated; snakemake vision-r1-stage3" in text
     assert "classes was not drawn" in " ".join(pages["figures"].text)
+    assert re.search(r"made from \d+ files, together SHA-256", " ".join(pages["figures"].text))
     images = [attributes for tag, attributes in pages["figures"].tags if tag == "img"]
     assert [image["src"] for image in images] == ["figures/figure1.svg"]
     assert all(image["alt"] for image in images)
