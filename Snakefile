@@ -29,7 +29,7 @@ container: "envs/vr1repro.sif"
 rule all:
     default_target: True
     input:
-        f"{ROOT}/report/index.html",
+        rules.make_report.output.pages,
 
 
 onstart:

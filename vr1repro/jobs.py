@@ -330,8 +330,8 @@ def draw_figures(config: ConfigFile, out: Out) -> None:
 
 
 @app.command("report")
-def make_report(config: ConfigFile, out: Annotated[Path, typer.Option("--out", help="The page to write.")]) -> None:
-    """Write the page, and print how each arm came out."""
+def make_report(config: ConfigFile, out: Out) -> None:
+    """Write the report's pages, and print how each arm came out."""
     from vr1repro.reporting import build
 
     results, plan = build.open_run(config)

@@ -43,18 +43,22 @@ def redraw(
     reference: Annotated[Path, typer.Option(help="A kept run.")],
     out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
 ) -> None:
-    """Make the tables, figures and page of a kept run again, from its archive alone."""
-    from vr1repro.reporting import build
+    """Make the tables, figures and report of a kept run again, from its archive alone."""
+    from vr1repro.config.loader import load
+    from vr1repro.reporting import build, pictures
     from vr1repro.reporting import reference as kept
+    from vr1repro.reporting.sheets import all_sheets
 
     config = reference / kept.CONFIG
     with kept.opened(reference) as run:
+        pictures.draw_again(run, load(config))
         results, plan = build.open_run(config, run)
-        build.make_tables(results, out / "tables", plan.config)
+        sheets = all_sheets(results)
+        build.make_tables(results, out / "tables", plan.config, sheets)
         build.make_scores(results, out / "tables" / "scores.csv")
         build.make_figures(results, out / "figures")
         text = config.read_text(encoding="utf-8")
-        build.make_report(results, out / "report" / "index.html", out / "figures", text, plan.config)
+        build.make_report(results, out / "report", out / "figures", text, plan.config, sheets=sheets)
         typer.echo(build.summary(results))
 
 

@@ -60,7 +60,15 @@ class ReportSettings(Section):
     )
     column_width: float = Field(default=3.3, gt=1, description="Width of a one-column figure, inches.")
     page_width: float = Field(default=7.0, gt=2, description="Width of a two-column figure, inches.")
-    samples: int = Field(default=12, ge=0, description="Sample responses an arm on the page.")
+    samples: int = Field(
+        default=12, ge=0, description="Responses an arm that the page's overview links to, those of smallest id hash."
+    )
+    picture_side: int = Field(
+        default=900,
+        ge=0,
+        description="Longest side of a question's picture in the report, pixels; larger ones are made smaller. 0 is"
+        " no pictures.",
+    )
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:

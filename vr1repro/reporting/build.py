@@ -1,4 +1,4 @@
-"""The four things that rules ask for: scores, tables, figures and the page, each from explicit paths."""
+"""The four things that rules ask for: scores, tables, figures and the report, each from explicit paths."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from vr1repro.records import write_atomically
 from vr1repro.reporting.arms import from_plan
 from vr1repro.reporting.comparison import as_table, compare
 from vr1repro.reporting.figures import write_figures
-from vr1repro.reporting.page import write_page
-from vr1repro.reporting.render import write_tables
+from vr1repro.reporting.page import write_report
+from vr1repro.reporting.render import Sheet, write_tables
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.score_table import score_table, write_scores
 from vr1repro.reporting.settings import our_settings
@@ -42,19 +42,20 @@ def make_scores(results: Results, path: Path) -> None:
     write_scores(path, score_table(results.frame, results.settings))
 
 
-def make_tables(results: Results, folder: Path, config: Config) -> list[Path]:
+def make_tables(results: Results, folder: Path, config: Config, sheets: Sequence[Sheet] | None = None) -> list[Path]:
     """Write every table as CSV, Markdown, LaTeX and HTML, and `comparison.csv` with a row for each published number.
 
     Args:
         results: The run.
         folder: Where to.
         config: What the run was asked for; its settings are compared with the published ones.
+        sheets: From `all_sheets`, where they are there already.
 
     Returns:
         The written paths.
     """
     tables = all_tables(results)
-    paths = write_tables(folder, tables, all_sheets(results))
+    paths = write_tables(folder, tables, all_sheets(results) if sheets is None else sheets)
     paths.append(write_table_sources(folder, tables, Sources(results)))
     rows = as_table(compare(load(), results, our_settings(config)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
@@ -68,24 +69,27 @@ def make_figures(results: Results, folder: Path, names: Sequence[str] | None = N
 
 def make_report(
     results: Results,
-    path: Path,
+    folder: Path,
     figures: Path,
     config_text: str,
     config: Config,
     links: Mapping[str, str] | None = None,
+    sheets: Sequence[Sheet] | None = None,
 ) -> None:
-    """Write the page.
+    """Write the report: a folder of pages that opens from a disk.
 
     Args:
         results: The run.
-        path: `results/<run>/report/index.html`.
+        folder: `results/<run>/report`; replaced as a whole. Its first page is `index.html`.
         figures: Folder that `make_figures` wrote.
         config_text: The resolved config as text.
         config: The same, checked.
         links: Relative links to other artefacts, by name.
+        sheets: From `all_sheets`, where they are there already.
     """
+    sheets = all_sheets(results) if sheets is None else sheets
     comparisons = compare(load(), results, our_settings(config))
-    write_page(path, results, comparisons, all_tables(results), figures, config_text, links)
+    write_report(folder, results, comparisons, all_tables(results), figures, config_text, config.run, sheets, links)
 
 
 def summary(results: Results) -> str:

@@ -1,29 +1,64 @@
-"""The report: one self-contained HTML page. Everything in it is escaped, and it can load nothing from anywhere."""
+"""The report: a folder of pages that opens from a disk. All in it is escaped, and it loads nothing from any network."""
 
-import base64
-import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from vr1repro.provenance import file_sha, made
+from vr1repro.errors import UserError
+from vr1repro.provenance import made
 from vr1repro.published import ValueClass
 from vr1repro.records import write_atomically
 from vr1repro.reporting import render
 from vr1repro.reporting.arms import coldset_yield
-from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, contradictions, tally
+from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, tally
+from vr1repro.reporting.embedding import write_script
 from vr1repro.reporting.figures import FIGURES
+from vr1repro.reporting.number_sources import NumberSources, manifests
+from vr1repro.reporting.overview import coverage, outcomes, reading
+from vr1repro.reporting.render import Sheet
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.samples import choose
-from vr1repro.reporting.scores import accuracy, average_weights, eval_folders, gain
-from vr1repro.reporting.statistics import Estimate
+from vr1repro.reporting.sources import FILE, Sources, key
+from vr1repro.reporting.strips import strips
 from vr1repro.reporting.tables import Table
+from vr1repro.reporting.traces import write_traces
+from vr1repro.reporting.verdicts import Label
 
+PAGES: Mapping[str, str] = {
+    "index": "Overview",
+    "tables": "Tables",
+    "figures": "Figures",
+    "traces": "Responses",
+    "provenance": "Provenance",
+}
+# Only files beside the page: 'self' over http; on a disk browsers disagree about what that is, hence file:.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        *(f"{kind}-src 'self' file:" for kind in ("script", "style", "img")),
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types vr1",
+    ]
+)
+# A sign beside each verdict, so that none is told by its colour alone.
+SIGNS: Mapping[str, str] = {
+    Label.REPRODUCED.value: "✓",
+    Label.CONSISTENT.value: "≈",
+    Label.NOT_REPRODUCED.value: "✗",
+    Label.UNDERPOWERED.value: "◐",
+    Label.NOT_RUN.value: "○",
+    Label.EQUAL.value: "=",
+    Label.DIFFERS.value: "≠",
+}
 _PIXELS_A_POINT = 1.9  # figures are drawn for paper, at 7 points; a screen needs them larger
 _DEFAULT_WIDTH = 900
+_OURS = frozenset({"assets", "data", "figures", "pictures", ".snakemake_timestamp"})  # beside the pages themselves
 _INPUTS = (
     "problems/*/**/*.parquet",
     "eval/*/*/*/e*/responses.jsonl",
@@ -35,173 +70,126 @@ _INPUTS = (
 )
 
 
-@dataclass(frozen=True)
-class Gain:
-    """An arm against the arm that it starts from.
-
-    Attributes:
-        arm: The trained arm's label.
-        start: The label of its start.
-        estimate: Difference of mean accuracy in points, paired by question, with its interval over questions.
-        low_seed: Smallest difference of a training seed.
-        high_seed: Largest.
-        seeds: Training seeds.
-        unpaired: Questions that only one of the two answered.
-    """
-
-    arm: str
-    start: str
-    estimate: Estimate
-    low_seed: float
-    high_seed: float
-    seeds: int
-    unpaired: int
-
-
-def gains(results: Results) -> list[Gain]:
-    """Every evaluated arm with stages against its start, and CI against the base model."""
-    found = []
-    for name in results.evaluated:
-        info = results.arms.get(name)
-        start = info.parent if info is not None and info.stages else "base" if name == "ci" else None
-        if start is None or start == name:
-            continue
-        after, before = results.final(name), results.final(start)
-        shared = set(after["benchmark"]) & set(before["benchmark"])
-        after, before = (rows[rows["benchmark"].isin(shared)] for rows in (after, before))
-        if after.empty or before.empty:
-            continue
-        difference = gain(after, before, results.settings)
-        by_seed = [_against(part, before, results) for _, part in after.groupby("train_seed")]
-        found.append(
-            Gain(
-                results.label(name),
-                results.label(start),
-                difference.estimate,
-                min(by_seed),
-                max(by_seed),
-                len(by_seed),
-                difference.unpaired,
-            )
-        )
-    return found
-
-
-def _against(after: Any, before: Any, results: Results) -> float:
-    """Difference of one training seed; the start of the same seed where there is one."""
-    seed = after["train_seed"].iloc[0]
-    same = before[before["train_seed"] == seed]
-    start = same if len(same) else before
-    scores = [accuracy(rows, results.settings, average_weights(rows)).value for rows in (after, start)]
-    return scores[0] - scores[1]
-
-
-def reading(run: Path) -> dict[str, dict[str, Any]]:
-    """How well each pretrained model reads its pictures, by model, from `models/<model>/reading.json`."""
-    files = sorted((run / "models").glob("*/reading.json"))
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
-
-
-def input_hashes(run: Path) -> dict[str, str]:
+def input_hashes(sources: Sources) -> dict[str, str]:
     """SHA-256 of every file that the report was made from, by its path below the run."""
-    paths = sorted({path for pattern in _INPUTS for path in run.glob(pattern)})
-    return {path.relative_to(run).as_posix(): file_sha(path) for path in paths}
+    return {path: sources.sha(path) for path in sources.matching(_INPUTS)}
 
 
-def coverage(results: Results) -> list[str]:
-    """What is missing: selected arms that were not evaluated, and models that answered less than others did."""
-    notes = [
-        f"{info.label}: not evaluated" + (f"; {info.command}" if info.command else "")
-        for name, info in results.arms.items()
-        if info.selected and name not in results.evaluated
-    ]
-    sizes: dict[str, dict[str, int]] = {}
-    for name in results.evaluated:
-        for benchmark, rows in results.final(name).groupby("benchmark"):
-            per_seed = rows.groupby(["train_seed", "eval_seed"])["id"].nunique()
-            sizes.setdefault(str(benchmark), {})[name] = int(per_seed.min())
-    for benchmark, found in sizes.items():
-        full = max(found.values())
-        notes += [
-            f"{results.label(name)}: {n} of {full} questions of {benchmark}" for name, n in found.items() if n < full
-        ]
-        notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in found]
-    if results.headline.empty and any(True for _ in eval_folders(results.run)):
-        notes.append(
-            f"no verdicts of protocol {results.settings.protocol} and profile {results.settings.profile}; others exist"
-        )
-    return notes
-
-
-def write_page(
-    path: Path,
+def write_report(
+    folder: Path,
     results: Results,
     comparisons: Sequence[Comparison],
     tables: Iterable[Table],
     figures: Path,
     config_text: str,
+    name: str,
+    sheets: Sequence[Sheet] = (),
     links: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the page.
+    """Write the report; the folder is replaced as a whole.
 
     Args:
-        path: `results/<run>/report/index.html`.
+        folder: `results/<run>/report`.
         results: The run.
         comparisons: From `compare`, all published values.
         tables: From `all_tables`.
-        figures: Folder with the SVGs of `write_figures`; a missing one is said to be missing.
+        figures: Folder of `write_figures`; a missing figure is said to be missing.
         config_text: The resolved config, shown as text.
+        name: The run's name.
+        sheets: Further tables, from `all_sheets`.
         links: Relative links to other artefacts, by what they are called.
+
+    Raises:
+        UserError: The folder holds what is not of a report, and so is not replaced; or a file of the run is bad.
     """
+    if foreign := sorted(_entries(folder) - _OURS - {f"{page}.html" for page in PAGES}):
+        raise UserError(f"{folder}: holds {foreign[0]}, which is not of a report; give an empty or new folder")
+    aside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    sources, tables = Sources(results), list(tables)
+    numbers = NumberSources(sources)
+    for table in tables:
+        numbers.add_table(table)
+    for row in comparisons:
+        numbers.add_comparison(row)
+    found = outcomes(results)
+    for item in found:
+        numbers.add_arm(item)
+    write_script(aside / "data", "numbers", numbers.as_data())
+    responses = write_traces(results, aside)
+    for file in files("vr1repro.reporting").joinpath("assets").iterdir():
+        write_atomically(aside / "assets" / file.name, file.read_bytes())
+    facts = {
+        "results": results,
+        "run": name,
+        "micro_note": None if results.comparable else MICRO_NOTE,
+        "responses": responses,
+        "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
+        "tally": tally(comparisons),
+        "rows": comparisons,
+        "classes": list(ValueClass),
+        "labels": [label for label in Label if any(row.judgement.label is label for row in comparisons)],
+        "outcomes": found,
+        "strips": strips([(item.accuracy, item.seeds) for item in found]),
+        "coverage": coverage(results),
+        "tables": tables,
+        "sheets": sheets,
+        "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
+        "figures_made_from": _made_from(figures, aside),
+        "reading": reading(results.run),
+        "coldset": coldset_yield(results.run),
+        "samples": choose(results),
+        "inputs": input_hashes(sources),
+        "manifests": manifests(results.run),
+        "config_text": config_text,
+        "links": dict(links or {}),
+    }
+    _render(aside, facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.replace(folder)
+
+
+def _entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Autoescape is on for everything, and no value is ever marked as safe.
     environment = Environment(
         loader=PackageLoader("vr1repro.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["num"] = render.number
-    environment.filters["est"] = render.estimate
-    # Hashes of exactly what `include` will write, for the page's own security policy.
-    script, style = (environment.get_template(name).render() for name in ("page.js", "page.css"))
-    claims = [row for row in comparisons if row.published.value_class is ValueClass.CLAIM]
-    html = environment.get_template("page.html.j2").render(
-        script_hash=_csp_hash(script),
-        style_hash=_csp_hash(style),
-        results=results,
-        micro_note=None if results.comparable else MICRO_NOTE,
-        tally=tally(comparisons),
-        claims=len(claims),
-        rows=comparisons,
-        classes=list(ValueClass),
-        labels=sorted({row.judgement.label.value for row in comparisons}),
-        contradictions=contradictions(row.published for row in comparisons),
-        gains=gains(results),
-        coverage=coverage(results),
-        tables=[(table, *render.grid(table)) for table in tables],
-        figures=[(name, kind, _image(figures / f"{name}.svg")) for name, kind in FIGURES.items()],
-        reading=reading(results.run),
-        coldset=coldset_yield(results.run),
-        samples=choose(results),
-        made=made(),
-        inputs=input_hashes(results.run),
-        config_text=config_text,
-        links=dict(links or {}),
-    )
-    write_atomically(path, html)
+    environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
+    environment.globals |= {"cell_key": key, "signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    for name in PAGES:
+        html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
+        write_atomically(folder / f"{name}.html", html)
 
 
-def _csp_hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def _image(path: Path) -> tuple[str, int] | None:
-    """An SVG as a data address and its width in CSS pixels; None where it was not drawn.
-
-    As an image its scripts cannot run, and its ids cannot clash with another's.
-    """
+def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """What `write_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
+    path = source / FILE
     if not path.exists():
+        return {}
+    write_atomically(out / "figures" / FILE, path.read_bytes())
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    return found
+
+
+def _figure(source: Path, name: str, out: Path) -> tuple[int, list[str]] | None:
+    """Take a figure into the report: its width in CSS pixels and the formats there are; None where it was not drawn.
+
+    As an image an SVG's scripts cannot run, and its ids cannot clash with another's.
+    """
+    if not (source / f"{name}.svg").exists():
         return None
-    svg = path.read_bytes()
-    points = re.search(rb'width="([\d.]+)pt"', svg)
-    width = round(float(points[1]) * _PIXELS_A_POINT) if points else _DEFAULT_WIDTH
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode(), width
+    formats = [suffix for suffix in ("svg", "pdf", "png") if (source / f"{name}.{suffix}").exists()]
+    for suffix in formats:
+        write_atomically(out / "figures" / f"{name}.{suffix}", (source / f"{name}.{suffix}").read_bytes())
+    points = re.search(rb'width="([\d.]+)pt"', (source / f"{name}.svg").read_bytes())
+    return round(float(points[1]) * _PIXELS_A_POINT) if points else _DEFAULT_WIDTH, formats

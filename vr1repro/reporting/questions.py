@@ -5,7 +5,7 @@ and never the pictures.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,33 @@ def read_questions(folder: Path, benchmark: str, class_of: str | None = None) ->
     Raises:
         UserError: There is no Parquet file, or the same id stands twice.
     """
-    files = in_order(folder.glob("**/*.parquet"))
-    if not files:
-        raise UserError(f"{folder}: no Parquet file of questions; make the benchmark's problems first")
-    rows = [row for file in files for row in _read(file).to_pylist()]
-    if benchmark in BENCHMARKS and BENCHMARKS[benchmark].worst_case:
-        variants = Variants()
-        rows = [variants.numbered(row) for row in rows]
-    frame = pd.DataFrame([_describe(row, number, benchmark, class_of) for number, row in enumerate(rows)])
+    frame = pd.DataFrame([_describe(key, row, benchmark, class_of) for key, row in rows(folder, benchmark)])
     if (twice := frame["id"][frame["id"].duplicated()]).size:
         raise UserError(f"{folder}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a benchmark")
     return frame
+
+
+def rows(folder: Path, benchmark: str, *, pictures: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A benchmark's rows in their order, each with its question's id.
+
+    Args:
+        folder: Parquet files in the benchmark's hub schema.
+        benchmark: Its slug.
+        pictures: Read the pictures too, a few rows at a time.
+
+    Raises:
+        UserError: There is no Parquet file.
+    """
+    files = in_order(folder.glob("**/*.parquet"))
+    if not files:
+        raise UserError(f"{folder}: no Parquet file of questions; make the benchmark's problems first")
+    rules = BENCHMARKS.get(benchmark)
+    keys = rules.id_keys if rules else _IDS
+    variants = Variants() if rules and rules.worst_case else None
+    found = (row for file in files for row in _rows(file, pictures))
+    for number, row in enumerate(found):
+        row = variants.numbered(row) if variants else row
+        yield str(next((row[name] for name in keys if row.get(name) is not None), number)), row
 
 
 def without_pictures(file: Path) -> bytes:
@@ -60,17 +76,23 @@ def without_pictures(file: Path) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = BytesIO()
-    pq.write_table(_read(file), buffer, compression="none")  # the archive around it compresses better
+    source = pq.ParquetFile(file)
+    table = source.read(columns=_columns(source, pictures=False), use_threads=False)
+    pq.write_table(table, buffer, compression="none")  # the archive around it compresses better
     return buffer.getvalue()
 
 
-def _read(file: Path) -> Any:
+def _rows(file: Path, pictures: bool) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     source = pq.ParquetFile(file)
+    for batch in source.iter_batches(64 if pictures else 4096, columns=_columns(source, pictures), use_threads=False):
+        yield from batch.to_pylist()
+
+
+def _columns(source: Any, pictures: bool) -> list[str]:
     schema = source.schema_arrow
-    wanted = [name for name in schema.names if not _is_picture(schema.field(name).type)]
-    return source.read(columns=wanted, use_threads=False)
+    return [name for name in schema.names if pictures or not _is_picture(schema.field(name).type)]
 
 
 def subset_name(benchmark: str, group: str, name: str) -> str:
@@ -88,10 +110,8 @@ def _is_picture(kind: Any) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _describe(row: Mapping[str, Any], number: int, benchmark: str, class_of: str | None) -> dict[str, Any]:
+def _describe(key: str, row: Mapping[str, Any], benchmark: str, class_of: str | None) -> dict[str, Any]:
     rules = BENCHMARKS.get(benchmark)
-    keys = rules.id_keys if rules else _IDS
-    key = str(next((row[name] for name in keys if row.get(name) is not None), number))
     groups = list(rules.groups(dict(row))) if rules else []
     stratum = "all"
     if rules and rules.overall:
@@ -104,6 +124,13 @@ def _describe(row: Mapping[str, Any], number: int, benchmark: str, class_of: str
         "stratum": stratum,
         "subsets": tuple(dict.fromkeys(subset_name(benchmark, group, name) for group, name in groups)),
         "klass": None if klass is None else str(klass),
+        **stated(row),
+    }
+
+
+def stated(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a question asks and its gold answer, in the words of its row."""
+    return {
         "question": str(row.get("question") or row.get("query_wo") or ""),
         "answer": str(row.get("answer") or row.get("ground_truth") or row.get("solution") or ""),
     }

@@ -23,6 +23,7 @@ EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"
 _KEPT = (
     "models/*/*.json",
     "models/*/*.jsonl",
+    "problems/*/manifest.json",
     "coldset/*.json",
     "coldset/*.jsonl",
     "train/**/manifest.json",

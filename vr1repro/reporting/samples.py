@@ -1,41 +1,23 @@
-"""Sample responses for the page, chosen by hash so that no one picks the pretty ones."""
+"""Responses that the overview links to, chosen by hash so that no one picks the pretty ones."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vr1repro.records import Verdict, read, sha256
-from vr1repro.reporting.questions import read_questions
+from vr1repro.records import sha256
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.scores import eval_folders, last_attempts
-
-_LONGEST = 6000  # characters of a response on the page
+from vr1repro.reporting.scores import eval_folders, last_attempts, last_verdicts
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A response beside its question and verdict; `parts` is the response cut at its reflection words."""
+    """One graded response and its address in the trace explorer."""
 
     arm: str
     benchmark: str
     id: str
-    question: str
-    answer: str
-    parts: tuple[tuple[str, bool], ...]
-    extraction: str | None
     verdict: str
     n_tokens: int | None
-    finish_reason: str | None
-    cut: int
-
-
-def mark_words(text: str, words: Sequence[str]) -> tuple[tuple[str, bool], ...]:
-    """Cut a text into pieces, each with whether it is one of the words (whole, in any case)."""
-    if not words:
-        return ((text, False),)
-    pattern = "|".join(re.escape(word) for word in words)
-    pieces = re.split(rf"((?<!\w)(?:{pattern})(?!\w))", text, flags=re.IGNORECASE)
-    return tuple((piece, k % 2 == 1) for k, piece in enumerate(pieces) if piece)
+    address: str
 
 
 def choose(results: Results) -> dict[str, list[Sample]]:
@@ -43,44 +25,32 @@ def choose(results: Results) -> dict[str, list[Sample]]:
 
     The questions are the same for all arms where all answered them. One training and one evaluation seed, the first.
     """
+    pools: dict[str, list[Sample]] = {}
+    for sample in _samples(results):
+        pools.setdefault(sample.arm, []).append(sample)
+    return {
+        arm: sorted(pools[arm], key=_order)[: results.settings.samples] for arm in results.evaluated if arm in pools
+    }
+
+
+def _order(sample: Sample) -> str:
+    return sha256(f"{sample.benchmark}/{sample.id}")
+
+
+def _samples(results: Results) -> Iterator[Sample]:
     settings = results.settings
     seen: set[tuple[str, str]] = set()
-    pools: dict[str, list[tuple[str, Sample]]] = {}
-    questions = {}
     for folder in eval_folders(results.run):
-        key = (folder.arm, folder.benchmark)
-        if folder.step is not None or folder.protocol != settings.protocol or key in seen:
-            continue
         verdicts = folder.path / "verdicts" / f"{settings.profile}.jsonl"
-        if not verdicts.exists():
+        key = (folder.arm, folder.benchmark)
+        if folder.step is not None or folder.protocol != settings.protocol or key in seen or not verdicts.exists():
             continue
         seen.add(key)
-        if folder.benchmark not in questions:
-            source = results.run / "problems" / folder.benchmark
-            questions[folder.benchmark] = read_questions(source, folder.benchmark).set_index("id")
-        responses = last_attempts(folder.path / "responses.jsonl")
-        order = sorted(responses, key=lambda name: sha256(f"{folder.benchmark}/{name}"))[: settings.samples]
-        wanted, asked = set(order), questions[folder.benchmark]
-        for verdict in read(verdicts, Verdict):
-            if verdict.id not in wanted or verdict.id not in asked.index:
-                continue
-            response = responses[verdict.id]
-            text = response.response[:_LONGEST]
-            sample = Sample(
-                folder.arm,
-                folder.benchmark,
-                verdict.id,
-                str(asked.at[verdict.id, "question"]),
-                str(asked.at[verdict.id, "answer"]),
-                mark_words(text, settings.words),
-                verdict.extraction,
-                verdict.verdict.value,
-                response.n_tokens,
-                response.finish_reason,
-                len(response.response) - len(text),
-            )
-            pools.setdefault(folder.arm, []).append((sha256(f"{folder.benchmark}/{verdict.id}"), sample))
-    return {
-        arm: [sample for _, sample in sorted(pool, key=lambda pair: pair[0])[: settings.samples]]
-        for arm, pool in pools.items()
-    }
+        graded, responses = last_verdicts(verdicts), last_attempts(folder.path / "responses.jsonl")
+        place = folder.path.relative_to(results.run / "eval").as_posix()
+        pool = [
+            Sample(folder.arm, folder.benchmark, name, row.verdict.value, responses[name].n_tokens, f"{place}/{name}")
+            for name, row in graded.items()
+            if name in responses
+        ]
+        yield from sorted(pool, key=_order)[: settings.samples]

@@ -67,6 +67,19 @@ def last_attempts(path: Path) -> dict[str, Response]:
     return rows
 
 
+def last_verdicts(path: Path) -> dict[str, Verdict]:
+    """The verdict that counts of each question: the one on its last attempt.
+
+    Raises:
+        UserError: The file is missing or a row is bad.
+    """
+    rows: dict[str, Verdict] = {}
+    for row in read(path, Verdict):
+        if row.id not in rows or _attempt(row) >= _attempt(rows[row.id]):
+            rows[row.id] = row
+    return rows
+
+
 def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
     """The tidy table: one row for each graded response, under every scoring profile that was run.
 
@@ -97,10 +110,7 @@ def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
 
 
 def _join(folder: EvalFolder, path: Path, responses: Mapping[str, Response], questions: pd.DataFrame) -> pd.DataFrame:
-    verdicts: dict[str, Verdict] = {}
-    for verdict in read(path, Verdict):
-        if verdict.id not in verdicts or _attempt(verdict) >= _attempt(verdicts[verdict.id]):
-            verdicts[verdict.id] = verdict
+    verdicts = last_verdicts(path)
     if missing := sorted(verdicts.keys() - responses.keys()):
         raise UserError(f"{path}: the verdict on {missing[0]!r} has no response beside it; grade again")
     if unknown := sorted(verdicts.keys() - set(questions.index)):
@@ -180,7 +190,8 @@ def tokens(frame: pd.DataFrame, settings: ReportSettings) -> Estimate | None:
 
 def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     """Rows of a sub-score; `overall` is all of them."""
-    return frame if subset == "overall" else frame[[subset in names for names in frame["subsets"]]]
+    # Without `loc` the empty list of an empty frame would pick no columns.
+    return frame if subset == "overall" else frame.loc[[subset in names for names in frame["subsets"]]]
 
 
 def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:

@@ -11,7 +11,7 @@ from vr1repro.records import write_atomically
 from vr1repro.reporting import foreign, versus
 from vr1repro.reporting.comparison import Comparison, tally
 from vr1repro.reporting.figures import write_figures
-from vr1repro.reporting.page import write_page
+from vr1repro.reporting.page import write_report
 from vr1repro.reporting.pairs import arm_pairs
 from vr1repro.reporting.render import markdown, write_tables
 from vr1repro.reporting.results import Results
@@ -89,7 +89,7 @@ def _write(
     write_figures(out / "figures", results, _FIGURES)
     comparisons = [row for _, row in rows]
     config = results.settings.model_dump_json(indent=2)
-    write_page(out / "report" / "index.html", results, comparisons, [table], out / "figures", config)
+    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", sheets)
     said = [f"{label.value}: {count}" for label, count in tally(comparisons).items()]
     texts = [_short(markdown(sheet)) for sheet, there in zip(sheets, (rows, pairs), strict=False) if there]
     return "\n".join([*texts, f"claims: {', '.join(said) or 'none'}", f"page: {out / 'report' / 'index.html'}"])

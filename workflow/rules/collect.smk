@@ -43,7 +43,7 @@ rule figures:
 
 rule report:
     input:
-        rules.make_report.output.page,
+        rules.make_report.output.pages,
 
 
 for name in CONFIG.arms:

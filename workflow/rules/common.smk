@@ -5,7 +5,7 @@ from vr1repro.config import loader
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.config.training import WITHOUT_EFFECT
 from vr1repro.errors import UserError
-from vr1repro.provenance import code_hash, json_sha
+from vr1repro.provenance import PACKAGE, code_hash, folder_shas, json_sha
 from vr1repro.records import write_atomically
 
 CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"

@@ -68,12 +68,7 @@ rule make_report:
         tables=rules.make_tables.output.manifest,
         figures=rules.draw_figures.output.manifest,
     output:
-        page=report(
-            f"{ROOT}/report/index.html",
-            caption="../report/page.rst",
-            category="Report",
-            labels={"page": "report"},
-        ),
+        pages=directory(f"{ROOT}/report"),  # no report(): Snakemake's own report as one file takes no folders
     log:
         f"{ROOT}/logs/report.log",
     benchmark:
@@ -86,6 +81,7 @@ rule make_report:
     params:
         config=RESOLVED,
         code=code_hash("vr1repro.reporting.build"),
+        looks=[folder_shas(PACKAGE / "reporting" / name) for name in ("templates", "assets")],
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
-        "vr1repro stage report --config {params.config} --out {output.page} > {log} 2>&1"
+        "vr1repro stage report --config {params.config} --out {output.pages} > {log} 2>&1"

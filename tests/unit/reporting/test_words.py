@@ -4,7 +4,6 @@ import pytest
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.samples import mark_words
 from vr1repro.reporting.words import bin_labels, by_length, count_words, summed
 
 
@@ -50,11 +49,3 @@ def test_counts_of_the_run(results: Results) -> None:
     counts = results.sampled_words
     assert counts["ci"]["Wait"].value == ReportSettings().sampled_responses
     assert {"base", "vision-r1"} <= set(counts)
-
-
-def test_marking_loses_no_character() -> None:
-    text = "Wait, <b>hmm</b> awaits"
-    parts = mark_words(text, ["Wait", "Hmm"])
-    assert "".join(part for part, _ in parts) == text
-    assert [part for part, marked in parts if marked] == ["Wait", "hmm"]
-    assert mark_words(text, []) == ((text, False),)
