@@ -1,5 +1,5 @@
 # Made by envs/export.py. Snakemake runs it in the new environment, from the work folder: the root of a clone.
 set -eu
-echo "23991e6af52697f2d64a97da7a5d85908bd9fb9b5291fbee2e9e339bf2fd3dd3  envs/report.txt" | sha256sum --check --quiet
+echo "ba03338557d180dab9746afded849be67a37917e59c101c6da343e9809d1e604  envs/report.txt" | sha256sum --check --quiet
 python -m pip install --no-deps --require-hashes --requirement envs/report.txt
 python -m pip install --no-deps --no-build-isolation --editable .
