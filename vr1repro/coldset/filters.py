@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate, groupby
 
 import numpy as np
@@ -84,6 +85,16 @@ class Candidate:
     finished: bool
     rest: str = ""
 
+    @cached_property
+    def words(self) -> list[str]:
+        """The chain's words."""
+        return self.chain.split()
+
+    @cached_property
+    def low(self) -> str:
+        """The chain in lower case."""
+        return self.chain.lower()
+
 
 def truncated(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The reply was cut at its token limit."""
@@ -137,7 +148,7 @@ def too_long(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def too_short(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The chain has fewer words than `coldset.min_chain_words`."""
-    return settings.min_chain_words > 0 and len(candidate.chain.split()) < settings.min_chain_words
+    return settings.min_chain_words > 0 and len(candidate.words) < settings.min_chain_words
 
 
 def language(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -152,7 +163,7 @@ def language(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """One n-gram of words covers more than `coldset.repetition_share` of a long chain: a loop."""
-    words = candidate.chain.split()
+    words = candidate.words
     n = settings.repetition_ngram
     if len(words) < 10 * n:
         return False
@@ -162,8 +173,10 @@ def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     grams = np.zeros(places, np.uint64)
     for start in range(n):
         grams = grams * _PRIME + codes[start : start + places]
-    most = int(np.unique(grams, return_counts=True)[1].max())
-    return most * n > settings.repetition_share * len(words)
+    grams.sort()
+    # The fewest equal ones, next to one another now, that cover more than the share.
+    fewest = int(settings.repetition_share * len(words) // n) + 1
+    return bool((grams[fewest - 1 :] == grams[: places - fewest + 1]).any())
 
 
 def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -175,14 +188,14 @@ def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def assistant_talk(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The reasoner speaks of itself as a model, or says that it cannot see."""
-    low = candidate.chain.lower()
-    return any(mark in low for mark in _ASSISTANT_MARKS) and _ASSISTANT.search(candidate.chain) is not None
+    return any(mark in candidate.low for mark in _ASSISTANT_MARKS) and _ASSISTANT.search(candidate.chain) is not None
 
 
 def leak(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The polished chain still speaks of a description."""
-    low = candidate.chain.lower()
-    return settings.polish and any(mark in low for mark in MARKS) and _LEAK.search(candidate.chain) is not None
+    return (
+        settings.polish and any(mark in candidate.low for mark in MARKS) and _LEAK.search(candidate.chain) is not None
+    )
 
 
 def contradiction(candidate: Candidate, settings: ColdsetSettings) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.answers.completion import answer_only, completion
-from vr1repro.answers.grade import Pair
+from vr1repro.answers.grade import Work
 from vr1repro.coldset import words
 from vr1repro.coldset.bridge import Draft
 from vr1repro.coldset.filters import Candidate, first_rule, pair, split_chain, split_reply
@@ -23,6 +23,7 @@ from vr1repro.records import Outcome, Problem, Trace, dump_line, problem_row, sh
 # Where a draft lies: number of the file, first byte, length.
 Place = tuple[int, int, int]
 _OPEN_END = '"rejected":null}'
+_NO_WORDS = [0] * (len(words.count("")) + 1)
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,20 @@ class Judged:
 
     Attributes:
         rows: Numbers of the rows in the row group.
-        decided: Name of the rejecting rule, `Outcome.RIGHT`, or what the grader must still compare.
+        decided: Name of the rejecting rule, the answer's outcome, or what the grader must still compare.
         lines: The trace as a JSON line, open as to its rejection.
         sources: Source of each.
-        words: Self-reflection words and number of words of each chain.
+        words: Of each chain, its self-reflection words (`words.count`) and its number of words; zeros for a rejected
+            one.
         table: The text columns of the set, as an Arrow stream.
         polished: Replacements by rule.
     """
 
     rows: list[int] = field(default_factory=list)
-    decided: list[str | Outcome | Pair] = field(default_factory=list)
+    decided: list[str | Outcome | Work[Outcome]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    words: list[tuple[Counter[tuple[str, str]], int]] = field(default_factory=list)
+    words: list[list[int]] = field(default_factory=list)
     table: bytes = b""
     polished: Counter[str] = field(default_factory=Counter)
 
@@ -108,12 +110,8 @@ def _judge_one(
     rest = split_chain(draft.reply)[1]
     choices = tuple(problem.choices) if problem.choices else None
     candidate = Candidate(chain, answer, problem.answer, choices, draft.finished, rest)
-    decided: str | Outcome | Pair | None = draft.rejected or ("overlap" if dropped else None)
-    decided = decided or first_rule(candidate, settings)
-    if decided is None:
-        compared = pair(candidate)
-        certain = compared.work()
-        decided = certain if isinstance(certain, Outcome) else compared
+    rejected = draft.rejected or ("overlap" if dropped else None) or first_rule(candidate, settings)
+    decided = rejected or pair(candidate).work()
     trace = Trace(
         id=problem.id, source=problem.source, image_sha=None if image is None else sha256(image),
         question=problem.question, answer=problem.answer, pseudo_cot=draft.pseudo_cot, description=draft.description,
@@ -123,8 +121,8 @@ def _judge_one(
     done.lines.append(dump_line(trace))
     done.sources.append(problem.source)
     # An outcome is a string too; only right ones and those still to be compared may stay.
-    may_stay = decided is Outcome.RIGHT or isinstance(decided, Pair)
-    done.words.append((words.count(chain), len(chain.split())) if may_stay else (Counter(), 0))
+    may_stay = decided is Outcome.RIGHT or isinstance(decided, Work)
+    done.words.append([*words.count(chain), len(candidate.words)] if may_stay else _NO_WORDS)
     # What is rejected for sure is not written, so its texts need not travel.
     return exported(problem, chain if may_stay else "")
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Pair, Work, fork_server
+from vr1repro.answers.grade import Grader, Work, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
@@ -145,8 +145,7 @@ def _items(
     """What the grader is to decide or hand through; the parts wait in `held` for its results."""
     for part, done in judged:
         held.append((part, done))
-        for item in done.decided:
-            yield item.work() if isinstance(item, Pair) else item
+        yield from done.decided
 
 
 def _settled(
