@@ -172,10 +172,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--reuse", action="store_true", help="Take what an earlier run prepared in --out.")
     parser.add_argument("--record", type=Path, help="Folder to write coldset-scale.json into.")
     asked = parser.parse_args()
     began = time.perf_counter()
-    drafts = prepare(asked.out, asked.traces, asked.seed)
+    drafts = sorted(asked.out.glob("drafts-*.jsonl")) if asked.reuse else prepare(asked.out, asked.traces, asked.seed)
     prepared = time.perf_counter() - began
     process = multiprocessing.get_context("spawn").Process(target=work, args=(asked.out, drafts, asked.workers))
     began = time.perf_counter()

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Work, fork_server
+from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
@@ -128,7 +128,7 @@ def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> I
         yield from ((part, judge(part, settings)) for part in parts)
         return
     waiting: deque[tuple[Part, Future[Judged]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=fork_server()) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fork_server(), initializer=end_with_parent) as pool:
         for part in parts:
             waiting.append((part, pool.submit(judge, part, settings)))
             if len(waiting) > 2 * workers:
