@@ -65,13 +65,15 @@ class _Model:
 
     @property
     def settings(self) -> dict[str, object]:
-        # How fast it answers and what it costs is left out: it decides no reply.
+        # Where it answers, how fast and what it costs is left out: it decides no reply.
         asked = self._asked.model_dump(
-            mode="json", exclude={"sampler", "prices", "budget_tokens", "budget_money", "server"}
+            mode="json", exclude={"sampler", "prices", "budget_tokens", "budget_money", "server", "identity"}
         )
         sampler = self._asked.sampler
         if isinstance(sampler, EndpointSampler):
-            asked |= {"served": sampler.model, "extra": sampler.extra}
+            asked["extra"] = sampler.extra
+            if self._asked.is_endpoint:
+                asked["model"] = self._asked.identity or sampler.model
         return {**asked, "model_sha": content_sha(self._folder) if self._folder else None}
 
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
