@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 PICTURES, STEPS = 60, 3
-SERVER = {"options": ["--max-model-len", "2048", "--enforce-eager", "--dtype", "float32",
+SERVER = {"options": ["--max-model-len", "2048", "--enforce-eager", "--dtype", "float32", "--no-enable-chunked-prefill",
                       "--limit-mm-per-prompt", '{"image":1,"video":0}'], "start_s": 1200}  # fmt: skip
 SAMPLER = {"kind": "openai", "concurrency": 16, "extra": {"skip_special_tokens": False, "top_k": -1}}
 

@@ -31,10 +31,10 @@ CONTEXT = 1024
 
 @pytest.fixture(scope="module")
 def server(tiny_checkpoint: Path) -> Iterator[str]:
-    options = ["--max-model-len", str(CONTEXT), "--enforce-eager", "--dtype", "float32"]
+    options = ["--max-model-len", str(CONTEXT), "--enforce-eager", "--dtype", "float32", "--no-enable-chunked-prefill"]
     settings = ServerSettings(options=[*options, "--limit-mm-per-prompt", '{"image":1,"video":0}'], start_s=900)
-    with patch.dict(os.environ, ENVIRONMENT), serve(str(tiny_checkpoint), "tiny", settings, threads=1) as url:
-        yield url
+    with patch.dict(os.environ, ENVIRONMENT), serve(str(tiny_checkpoint), "tiny", settings, threads=1) as made:
+        yield made.url
 
 
 def command(shared: Path, out: Path, model: str, options: dict[str, Any], *words: str) -> list[str]:

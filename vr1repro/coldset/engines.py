@@ -119,13 +119,14 @@ class _Model:
             )
         from vr1repro.engines.endpoint import EndpointEngine
 
-        url = self._asked.model
+        url, died = self._asked.model, None
         if self._asked.server is not None:
             from vr1repro.engines.server import serve
 
             folder = str(self._folder or self._asked.model)
             name = sampler.model or self._asked.model
-            url = self._stack.enter_context(serve(folder, name, self._asked.server, self._threads))
+            server = self._stack.enter_context(serve(folder, name, self._asked.server, self._threads))
+            url, died = server.url, server.died
         engine = EndpointEngine(
             url,
             sampler,
@@ -133,6 +134,7 @@ class _Model:
             meter=self._meter,
             watch=self._note,
             keep_going=True,
+            died=died,
         )
         if self._ledger is not None:
             engine.seen_ids |= self._ledger.reply_ids

@@ -1,6 +1,7 @@
 """Bridging over HTTP: what identifies a request, budgets, refusals, and what all of it cost."""
 
 import json
+import socket
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,9 @@ from vr1repro.coldset.engines import open_engine
 from vr1repro.coldset.merge import merge
 from vr1repro.coldset.spending import write_costs
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
+from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.engines.base import Request, Sampling
+from vr1repro.engines.endpoint import EndpointEngine
 from vr1repro.errors import UserError
 from vr1repro.records import Problem, read, write_problems
 
@@ -214,3 +218,12 @@ def test_costs_without_prices_are_not_known(servers, tmp_path):
     report = write_costs([tmp_path], kept=0, out=tmp_path / "cost.json")
     assert (report["cost"], report["cost_per_kept"], report["tokens_per_kept"]) == (None, None, None)
     assert report["tokens"] == REQUESTS * TOKENS
+
+
+def test_a_server_of_ours_that_died_ends_the_run_with_its_last_words():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sampler = EndpointSampler(kind="openai", model="m", retries=1000)
+    asked = EndpointEngine(f"http://127.0.0.1:{port}", sampler, keep_going=True, died=lambda: "it ran out of memory")
+    with pytest.raises(UserError, match="it ran out of memory; what was earned is kept"):
+        list(asked.generate([Request(1, "hi", (), 1)], Sampling(0.0, 1.0, 4)))
