@@ -39,6 +39,8 @@ _LEAK = re.compile(
     r"|\bthe user (?:says|said|states|mentions|provided|described|gave)\b",
     re.IGNORECASE,
 )
+# LLaMA-Factory's mark for a picture; it refuses rows with more marks than pictures.
+PICTURE = "<image>"
 # A conclusion stands at the end; what a chain says on its way it may take back.
 _TAIL = 600
 _CONCLUSION = re.compile(r"\banswer\s{1,3}(?:is|should be|must be)\s{0,3}:?\s{0,3}([^\n]{1,80})", re.IGNORECASE)
@@ -115,8 +117,9 @@ def not_text(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 
 def tags_inside(candidate: Candidate, settings: ColdsetSettings) -> bool:
-    """Chain or answer holds a tag of the completion format, which would make it ambiguous."""
-    return any(tag in part for part in (candidate.chain, candidate.final_answer or "", candidate.gold) for tag in TAGS)
+    """Chain or answer holds a tag of the completion format or a picture's mark, which would make it ambiguous."""
+    parts = (candidate.chain, candidate.final_answer or "", candidate.gold)
+    return any(tag in part for part in parts for tag in (*TAGS, PICTURE))
 
 
 def several_answers(candidate: Candidate, settings: ColdsetSettings) -> bool:

@@ -14,7 +14,7 @@ from vr1repro.answers.completion import answer_only, completion
 from vr1repro.answers.grade import Work
 from vr1repro.coldset import words
 from vr1repro.coldset.bridge import Draft
-from vr1repro.coldset.filters import Candidate, first_rule, pair, split_chain, split_reply
+from vr1repro.coldset.filters import PICTURE, Candidate, first_rule, pair, split_chain, split_reply
 from vr1repro.coldset.polish import polish
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.problems.prompt import user_turn
@@ -124,14 +124,14 @@ def _judge_one(
     may_stay = decided is Outcome.RIGHT or isinstance(decided, Work)
     done.words.append([*words.count(chain), len(candidate.words)] if may_stay else _NO_WORDS)
     # What is rejected for sure is not written, so its texts need not travel.
-    return exported(problem, chain if may_stay else "")
+    return exported(problem, chain if may_stay else "", pictured=image is not None)
 
 
-def exported(problem: Problem, chain: str) -> dict[str, Any]:
+def exported(problem: Problem, chain: str, pictured: bool) -> dict[str, Any]:
     """The text columns of a row of the set; the answer is the source's own, not the reasoner's wording of it.
 
     `messages` is TRL's conversational form (the picture stands in a column of its own); `instruction` and `output` are
-    LLaMA-Factory's, which wants the picture's place marked in the text.
+    LLaMA-Factory's, which wants as many marks in the text as there are pictures.
     """
     reply = completion(chain, problem.answer)
     asked = user_turn(problem)
@@ -139,7 +139,7 @@ def exported(problem: Problem, chain: str) -> dict[str, Any]:
     row = problem_row(problem.model_copy(update={"metadata": {**problem.metadata, **texts}}))
     del row["image"]
     turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
-    return {**row, "messages": turns, "instruction": f"<image>{asked}", "output": reply}
+    return {**row, "messages": turns, "instruction": f"{PICTURE if pictured else ''}{asked}", "output": reply}
 
 
 def with_reason(line: str, reason: str | None) -> bytes:
