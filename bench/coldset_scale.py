@@ -4,7 +4,7 @@
 
 Makes synthetic problems (PNG noise of about 20 KB) and drafts (median 600 words; 30 % LaTeX answers, 5 % wrong, 2 %
 hostile, each unlike the others), then runs the merge with every filter on in a process of its own. Its memory and that
-of its children is summed twice a second (proportional share, so that shared pages count once), and so is their CPU
+of its children is summed every other second (proportional share, so that shared pages count once), and so is their CPU
 time, which other work on the machine changes far less than wall time.
 """
 
@@ -157,7 +157,7 @@ class Watch(threading.Thread):
                 self._cpu[one.pid] = times.user + times.system
             self.peak_mb = max(self.peak_mb, total)
             looks += 1
-            self._stop_now.wait(0.05 if looks < 200 else 0.5)
+            self._stop_now.wait(0.05 if looks < 100 else 2.0)
 
     def stop(self) -> None:
         """Stop looking."""

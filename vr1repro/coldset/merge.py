@@ -67,10 +67,12 @@ def merge(
         )  # fmt: skip
         held: deque[tuple[Part, Judged]] = deque()
         reasons = grader.stream(_items(_judged(parts, settings, workers), held))
-        for part, done in _settled(held, reasons, counts, traces):
-            stays = [row for row, reason in zip(done.rows, counts.last, strict=True) if reason is None]
+        for part, done, now in _settled(held, reasons):
+            counts.add(done, now)
+            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
+            stays = [row for row, reason in zip(done.rows, now, strict=True) if reason is None]
             if stays:
-                mask = pa.array([reason is None for reason in counts.last])
+                mask = pa.array([reason is None for reason in now])
                 texts = pa.ipc.open_stream(done.table).read_all().filter(mask)
                 images = files[problems.index(part.problems)].read_row_group(part.group, ["image"]).take(stays)
                 table = texts.append_column("image", images["image"]).select(export.schema().names)
@@ -149,18 +151,16 @@ def _items(
 
 
 def _settled(
-    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]", counts: Yield, traces: Any
-) -> Iterator[tuple[Part, Judged]]:
-    """Parts whose every row is decided, in their order, with their traces written and counted."""
+    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]"
+) -> Iterator[tuple[Part, Judged, list[str | None]]]:
+    """Parts whose every row is decided, in their order, each row with the reason of its rejection or None."""
     found: list[str | None] = []
     for result in reasons:
         found.append(ANSWER_RULES.get(result) if isinstance(result, Outcome) else result)
         while held and len(found) >= len(held[0][1].rows):
             part, done = held.popleft()
             now, found = found[: len(done.rows)], found[len(done.rows) :]
-            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
-            counts.add(done, now)
-            yield part, done
+            yield part, done, now
 
 
 def read_dropped(path: Path) -> frozenset[Key]:

@@ -19,11 +19,12 @@ SETTINGS = ColdsetSettings(
     answer_in_reasoner_prompt=False, max_chain_chars=2000, repetition_ngram=8, repetition_share=0.5, polish=True,
     released=None,
 )  # fmt: skip
-# hiyouga/LLaMA-Factory@2ad9871, data/README.md: what a data set's description may hold, and its columns for SFT.
-DESCRIPTION = {"hf_hub_url", "ms_hub_url", "script_url", "cloud_file_name", "file_name", "formatting", "ranking",
-               "subset", "split", "folder", "num_samples", "columns", "tags"}  # fmt: skip
-COLUMNS = {"prompt", "query", "response", "history", "messages", "system", "tools", "images", "videos", "audios",
-           "chosen", "rejected", "kto_tag"}  # fmt: skip
+# hiyouga/LLaMA-Factory@015ff25, data/README.md: what a data set's description may hold, and its columns. Its converter
+# (02e2fb3, src/llamafactory/data/converter.py) takes one picture for a list of one.
+DESCRIPTION = {"hf_hub_url", "ms_hub_url", "script_url", "file_name", "formatting", "ranking", "subset", "folder",
+               "columns", "tags"}  # fmt: skip
+COLUMNS = {"prompt", "query", "response", "history", "messages", "system", "tools", "images", "chosen", "rejected",
+           "kto_tag"}  # fmt: skip
 
 
 def picture(shade: int) -> bytes:
