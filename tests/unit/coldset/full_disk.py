@@ -1,5 +1,6 @@
 """Bridges or merges under a limit on the size of files, as a process: to the writer a full disk looks the same."""
 
+import random
 import resource
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,9 @@ SETTINGS = ColdsetSettings(
     released=None,
 )  # fmt: skip
 PROBLEMS = [
-    Problem(id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=bytes([n]) * 4000)
+    Problem(
+        id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=random.Random(n).randbytes(4000)
+    )
     for n in range(40)
 ]
 
