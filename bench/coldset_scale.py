@@ -1,10 +1,11 @@
-"""Filter, polish and export at the paper's scale: wall time and peak memory of all processes together.
+"""Filter, polish and export at the paper's scale: wall time, CPU time and peak memory of all processes together.
 
     python bench/coldset_scale.py --traces 200000 --workers 2 --out /tmp/scale [--record results/reference/bench]
 
 Makes synthetic problems (PNG noise of about 20 KB) and drafts (median 600 words; 30 % LaTeX answers, 5 % wrong, 2 %
 hostile, each unlike the others), then runs the merge with every filter on in a process of its own. Its memory and that
-of its children is summed twice a second (proportional share, so that shared pages count once).
+of its children is summed every other second (proportional share, so that shared pages count once), and so is their CPU
+time, which other work on the machine changes far less than wall time.
 """
 
 import argparse
@@ -124,21 +125,44 @@ def work(folder: Path, drafts: list[Path], workers: int) -> None:
     (folder / "report.json").write_text(json.dumps(report))
 
 
-def peak_mb(process: psutil.Process, stop: threading.Event, found: list[float]) -> None:
-    """Sum the memory of a process and all below it until told to stop."""
-    while not stop.is_set():
-        total = 0.0
-        try:
-            family = [process, *process.children(recursive=True)]
-        except psutil.Error:
-            break
-        for one in family:
+class Watch(threading.Thread):
+    """Sums memory and CPU time of a process and all below it until told to stop."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self._process, self._stop_now = process, threading.Event()
+        self._cpu: dict[int, float] = {}
+        self.peak_mb = 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of all processes, as last seen of each."""
+        return sum(self._cpu.values())
+
+    def run(self) -> None:
+        """Look, often at first."""
+        looks = 0
+        while not self._stop_now.is_set():
+            total = 0.0
             try:
-                total += one.memory_full_info().pss / 2**20
+                family = [self._process, *self._process.children(recursive=True)]
             except psutil.Error:
-                continue
-        found.append(total)
-        stop.wait(0.05 if len(found) < 200 else 0.5)
+                break
+            for one in family:
+                try:
+                    total += one.memory_full_info().pss / 2**20
+                    times = one.cpu_times()
+                except psutil.Error:
+                    continue
+                self._cpu[one.pid] = times.user + times.system
+            self.peak_mb = max(self.peak_mb, total)
+            looks += 1
+            self._stop_now.wait(0.05 if looks < 100 else 2.0)
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stop_now.set()
+        self.join()
 
 
 def main() -> None:
@@ -148,27 +172,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--reuse", action="store_true", help="Take what an earlier run prepared in --out.")
     parser.add_argument("--record", type=Path, help="Folder to write coldset-scale.json into.")
     asked = parser.parse_args()
     began = time.perf_counter()
-    drafts = prepare(asked.out, asked.traces, asked.seed)
+    drafts = sorted(asked.out.glob("drafts-*.jsonl")) if asked.reuse else prepare(asked.out, asked.traces, asked.seed)
     prepared = time.perf_counter() - began
     process = multiprocessing.get_context("spawn").Process(target=work, args=(asked.out, drafts, asked.workers))
-    stop, memory = threading.Event(), [0.0]
     began = time.perf_counter()
     process.start()
-    watcher = threading.Thread(target=peak_mb, args=(psutil.Process(process.pid), stop, memory))
-    watcher.start()
+    watch = Watch(psutil.Process(process.pid))
+    watch.start()
     process.join()
     seconds = time.perf_counter() - began
-    stop.set()
-    watcher.join()
+    watch.stop()
     assert process.exitcode == 0, "the merge failed"
     report = json.loads((asked.out / "report.json").read_text())
     result = {
         "command": f"python bench/coldset_scale.py --traces {asked.traces} --workers {asked.workers}",
         "traces": asked.traces, "kept": report["kept"], "rejected": report["rejected"],
-        "mean_words": report["mean_words"], "seconds": round(seconds, 1), "peak_mb": round(max(memory)),
+        "mean_words": report["mean_words"], "seconds": round(seconds, 1),
+        "cpu_seconds": round(watch.cpu_seconds, 1), "peak_mb": round(watch.peak_mb),
         "traces_per_second": round(asked.traces / seconds), "prepare_seconds": round(prepared, 1),
         "cores": os.cpu_count(), "load_average_at_end": [round(x, 2) for x in os.getloadavg()], "made": made(),
     }  # fmt: skip

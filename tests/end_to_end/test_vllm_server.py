@@ -3,18 +3,20 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+
+from vr1repro.config.coldset import ServerSettings
+from vr1repro.engines.server import serve
 
 pytestmark = [
     pytest.mark.verify,
@@ -28,28 +30,11 @@ CONTEXT = 1024
 
 
 @pytest.fixture(scope="module")
-def server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny_checkpoint),
-         "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT),
-         "--enforce-eager", "--dtype", "float32", "--limit-mm-per-prompt", '{"image":1,"video":0}'],
-        stdout=log, stderr=log, env=ENVIRONMENT, start_new_session=True,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}/v1"
-    for _ in range(600):
-        assert process.poll() is None, Path(log.name).read_text()[-3000:]
-        try:
-            urllib.request.urlopen(f"{url}/models", timeout=2)  # noqa: S310 - our own server
-            break
-        except OSError:
-            time.sleep(1)
-    yield url
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def server(tiny_checkpoint: Path) -> Iterator[str]:
+    options = ["--max-model-len", str(CONTEXT), "--enforce-eager", "--dtype", "float32", "--no-enable-chunked-prefill"]
+    settings = ServerSettings(options=[*options, "--limit-mm-per-prompt", '{"image":1,"video":0}'], start_s=900)
+    with patch.dict(os.environ, ENVIRONMENT), serve(str(tiny_checkpoint), "tiny", settings, threads=1) as made:
+        yield made.url
 
 
 def command(shared: Path, out: Path, model: str, options: dict[str, Any], *words: str) -> list[str]:

@@ -77,9 +77,11 @@ def tagged_answer(text: str) -> str | None:
 
 def last_boxed(text: str) -> str | None:
     r"""The content of the closed `\boxed{...}` (or `\fbox{...}`) that opens last, braces matched."""
+    if "\\boxed" not in text and "\\fbox" not in text:
+        return None
     opened: list[int | None] = []
     best: tuple[int, int] | None = None
-    for match in _BRACES.finditer(text):
+    for match in _BRACES.finditer(text) if "}" in text else ():
         token = match.group()
         if token == "{":  # noqa: S105
             opened.append(None)

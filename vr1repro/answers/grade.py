@@ -5,8 +5,11 @@ memory, equal work is done once, and a worker that hangs or eats its memory yiel
 """
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import pickle
 import tempfile
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -201,6 +204,21 @@ def fork_server() -> Any:
     return context
 
 
+def end_with_parent() -> None:
+    """End this worker once the process that started its pool is gone, however that ended; every pool's initializer.
+
+    A worker that waits for work holds the fork server alive, and that the worker: nothing else would end either.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
 def _from_file(call: Callable[..., Any], path: str) -> Any:
     args = pickle.loads(Path(path).read_bytes())  # noqa: S301 - this process's parent wrote it, in a folder of its own
     return call(*args)
@@ -212,6 +230,7 @@ def _limit(memory_mb: int) -> None:
     import resource
     import signal
 
+    end_with_parent()
     # The fork server has it where it could; here it costs nothing then, and no deadline runs yet.
     importlib.import_module(_WORKER)
 

@@ -44,6 +44,8 @@ _DRESSING = (
     ("\u25e6", "\u00b0"),
     ("\u00ba", "\u00b0"),
 )
+# What any of them begins with; most answers have none.
+_DRESSED = re.compile(r"[\\$~\u0080-\U0010ffff]|\*\*")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|mbox|textbf|textit|operatorname|mathit|rm)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"(-?)\\frac\{?(-?\d{1,60})\}?\{(-?\d{1,60})\}")
 _PLAIN = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,300})?(?:\.\d{0,300})?(?:[eE][-+]?\d{1,3})?")
@@ -110,10 +112,11 @@ def plain(text: str) -> str:
     """A short answer without LaTeX dressing, full-width forms, outer blanks and the closing full stop."""
     if len(text) > MAX_ANSWER:
         return text
-    text = text.translate(_FULL_WIDTH)
-    for old, new in _DRESSING:
-        text = text.replace(old, new)
-    text = _WRAPPED.sub(r"\1", text)
+    if _DRESSED.search(text) is not None:
+        text = text.translate(_FULL_WIDTH)
+        for old, new in _DRESSING:
+            text = text.replace(old, new)
+        text = _WRAPPED.sub(r"\1", text)
     return " ".join(text.split()).rstrip(".,;:\u3002").strip()
 
 

@@ -65,13 +65,15 @@ class _Model:
 
     @property
     def settings(self) -> dict[str, object]:
-        # How fast it answers and what it costs is left out: it decides no reply.
+        # Where it answers, how fast and what it costs is left out: it decides no reply.
         asked = self._asked.model_dump(
-            mode="json", exclude={"sampler", "prices", "budget_tokens", "budget_money", "server"}
+            mode="json", exclude={"sampler", "prices", "budget_tokens", "budget_money", "server", "identity"}
         )
         sampler = self._asked.sampler
         if isinstance(sampler, EndpointSampler):
-            asked |= {"served": sampler.model, "extra": sampler.extra}
+            asked["extra"] = sampler.extra
+            if self._asked.is_endpoint:
+                asked["model"] = self._asked.identity or sampler.model
         return {**asked, "model_sha": content_sha(self._folder) if self._folder else None}
 
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
@@ -117,12 +119,14 @@ class _Model:
             )
         from vr1repro.engines.endpoint import EndpointEngine
 
-        url = self._asked.model
+        url, died = self._asked.model, None
         if self._asked.server is not None:
             from vr1repro.engines.server import serve
 
             folder = str(self._folder or self._asked.model)
-            url = self._stack.enter_context(serve(folder, self._asked.server, self._threads))
+            name = sampler.model or self._asked.model
+            server = self._stack.enter_context(serve(folder, name, self._asked.server, self._threads))
+            url, died = server.url, server.died
         engine = EndpointEngine(
             url,
             sampler,
@@ -130,6 +134,7 @@ class _Model:
             meter=self._meter,
             watch=self._note,
             keep_going=True,
+            died=died,
         )
         if self._ledger is not None:
             engine.seen_ids |= self._ledger.reply_ids

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate, groupby
 
 import numpy as np
@@ -38,6 +39,8 @@ _LEAK = re.compile(
     r"|\bthe user (?:says|said|states|mentions|provided|described|gave)\b",
     re.IGNORECASE,
 )
+# LLaMA-Factory's mark for a picture; it refuses rows with more marks than pictures.
+PICTURE = "<image>"
 # A conclusion stands at the end; what a chain says on its way it may take back.
 _TAIL = 600
 _CONCLUSION = re.compile(r"\banswer\s{1,3}(?:is|should be|must be)\s{0,3}:?\s{0,3}([^\n]{1,80})", re.IGNORECASE)
@@ -84,6 +87,16 @@ class Candidate:
     finished: bool
     rest: str = ""
 
+    @cached_property
+    def words(self) -> list[str]:
+        """The chain's words."""
+        return self.chain.split()
+
+    @cached_property
+    def low(self) -> str:
+        """The chain in lower case."""
+        return self.chain.lower()
+
 
 def truncated(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The reply was cut at its token limit."""
@@ -104,8 +117,9 @@ def not_text(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 
 def tags_inside(candidate: Candidate, settings: ColdsetSettings) -> bool:
-    """Chain or answer holds a tag of the completion format, which would make it ambiguous."""
-    return any(tag in part for part in (candidate.chain, candidate.final_answer or "", candidate.gold) for tag in TAGS)
+    """Chain or answer holds a tag of the completion format or a picture's mark, which would make it ambiguous."""
+    parts = (candidate.chain, candidate.final_answer or "", candidate.gold)
+    return any(tag in part for part in parts for tag in (*TAGS, PICTURE))
 
 
 def several_answers(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -137,7 +151,7 @@ def too_long(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def too_short(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The chain has fewer words than `coldset.min_chain_words`."""
-    return settings.min_chain_words > 0 and len(candidate.chain.split()) < settings.min_chain_words
+    return settings.min_chain_words > 0 and len(candidate.words) < settings.min_chain_words
 
 
 def language(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -152,7 +166,7 @@ def language(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """One n-gram of words covers more than `coldset.repetition_share` of a long chain: a loop."""
-    words = candidate.chain.split()
+    words = candidate.words
     n = settings.repetition_ngram
     if len(words) < 10 * n:
         return False
@@ -162,8 +176,10 @@ def repetition(candidate: Candidate, settings: ColdsetSettings) -> bool:
     grams = np.zeros(places, np.uint64)
     for start in range(n):
         grams = grams * _PRIME + codes[start : start + places]
-    most = int(np.unique(grams, return_counts=True)[1].max())
-    return most * n > settings.repetition_share * len(words)
+    grams.sort()
+    # The fewest equal ones, next to one another now, that cover more than the share.
+    fewest = int(settings.repetition_share * len(words) // n) + 1
+    return bool((grams[fewest - 1 :] == grams[: places - fewest + 1]).any())
 
 
 def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
@@ -175,14 +191,14 @@ def repeated_lines(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
 def assistant_talk(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The reasoner speaks of itself as a model, or says that it cannot see."""
-    low = candidate.chain.lower()
-    return any(mark in low for mark in _ASSISTANT_MARKS) and _ASSISTANT.search(candidate.chain) is not None
+    return any(mark in candidate.low for mark in _ASSISTANT_MARKS) and _ASSISTANT.search(candidate.chain) is not None
 
 
 def leak(candidate: Candidate, settings: ColdsetSettings) -> bool:
     """The polished chain still speaks of a description."""
-    low = candidate.chain.lower()
-    return settings.polish and any(mark in low for mark in MARKS) and _LEAK.search(candidate.chain) is not None
+    return (
+        settings.polish and any(mark in candidate.low for mark in MARKS) and _LEAK.search(candidate.chain) is not None
+    )
 
 
 def contradiction(candidate: Candidate, settings: ColdsetSettings) -> bool:

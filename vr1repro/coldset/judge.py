@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.answers.completion import answer_only, completion
-from vr1repro.answers.grade import Pair
+from vr1repro.answers.grade import Work
 from vr1repro.coldset import words
 from vr1repro.coldset.bridge import Draft
-from vr1repro.coldset.filters import Candidate, first_rule, pair, split_chain, split_reply
+from vr1repro.coldset.filters import PICTURE, Candidate, first_rule, pair, split_chain, split_reply
 from vr1repro.coldset.polish import polish
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.problems.prompt import user_turn
@@ -23,6 +23,7 @@ from vr1repro.records import Outcome, Problem, Trace, dump_line, problem_row, sh
 # Where a draft lies: number of the file, first byte, length.
 Place = tuple[int, int, int]
 _OPEN_END = '"rejected":null}'
+_NO_WORDS = [0] * (len(words.count("")) + 1)
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,20 @@ class Judged:
 
     Attributes:
         rows: Numbers of the rows in the row group.
-        decided: Name of the rejecting rule, `Outcome.RIGHT`, or what the grader must still compare.
+        decided: Name of the rejecting rule, the answer's outcome, or what the grader must still compare.
         lines: The trace as a JSON line, open as to its rejection.
         sources: Source of each.
-        words: Self-reflection words and number of words of each chain.
+        words: Of each chain, its self-reflection words (`words.count`) and its number of words; zeros for a rejected
+            one.
         table: The text columns of the set, as an Arrow stream.
         polished: Replacements by rule.
     """
 
     rows: list[int] = field(default_factory=list)
-    decided: list[str | Outcome | Pair] = field(default_factory=list)
+    decided: list[str | Outcome | Work[Outcome]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    words: list[tuple[Counter[tuple[str, str]], int]] = field(default_factory=list)
+    words: list[list[int]] = field(default_factory=list)
     table: bytes = b""
     polished: Counter[str] = field(default_factory=Counter)
 
@@ -108,12 +110,8 @@ def _judge_one(
     rest = split_chain(draft.reply)[1]
     choices = tuple(problem.choices) if problem.choices else None
     candidate = Candidate(chain, answer, problem.answer, choices, draft.finished, rest)
-    decided: str | Outcome | Pair | None = draft.rejected or ("overlap" if dropped else None)
-    decided = decided or first_rule(candidate, settings)
-    if decided is None:
-        compared = pair(candidate)
-        certain = compared.work()
-        decided = certain if isinstance(certain, Outcome) else compared
+    rejected = draft.rejected or ("overlap" if dropped else None) or first_rule(candidate, settings)
+    decided = rejected or pair(candidate).work()
     trace = Trace(
         id=problem.id, source=problem.source, image_sha=None if image is None else sha256(image),
         question=problem.question, answer=problem.answer, pseudo_cot=draft.pseudo_cot, description=draft.description,
@@ -123,17 +121,17 @@ def _judge_one(
     done.lines.append(dump_line(trace))
     done.sources.append(problem.source)
     # An outcome is a string too; only right ones and those still to be compared may stay.
-    may_stay = decided is Outcome.RIGHT or isinstance(decided, Pair)
-    done.words.append((words.count(chain), len(chain.split())) if may_stay else (Counter(), 0))
+    may_stay = decided is Outcome.RIGHT or isinstance(decided, Work)
+    done.words.append([*words.count(chain), len(candidate.words)] if may_stay else _NO_WORDS)
     # What is rejected for sure is not written, so its texts need not travel.
-    return exported(problem, chain if may_stay else "")
+    return exported(problem, chain if may_stay else "", pictured=image is not None)
 
 
-def exported(problem: Problem, chain: str) -> dict[str, Any]:
+def exported(problem: Problem, chain: str, pictured: bool) -> dict[str, Any]:
     """The text columns of a row of the set; the answer is the source's own, not the reasoner's wording of it.
 
     `messages` is TRL's conversational form (the picture stands in a column of its own); `instruction` and `output` are
-    LLaMA-Factory's, which wants the picture's place marked in the text.
+    LLaMA-Factory's, which wants as many marks in the text as there are pictures.
     """
     reply = completion(chain, problem.answer)
     asked = user_turn(problem)
@@ -141,7 +139,7 @@ def exported(problem: Problem, chain: str) -> dict[str, Any]:
     row = problem_row(problem.model_copy(update={"metadata": {**problem.metadata, **texts}}))
     del row["image"]
     turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
-    return {**row, "messages": turns, "instruction": f"<image>{asked}", "output": reply}
+    return {**row, "messages": turns, "instruction": f"{PICTURE if pictured else ''}{asked}", "output": reply}
 
 
 def with_reason(line: str, reason: str | None) -> bytes:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Pair, Work, fork_server
+from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
@@ -67,10 +67,12 @@ def merge(
         )  # fmt: skip
         held: deque[tuple[Part, Judged]] = deque()
         reasons = grader.stream(_items(_judged(parts, settings, workers), held))
-        for part, done in _settled(held, reasons, counts, traces):
-            stays = [row for row, reason in zip(done.rows, counts.last, strict=True) if reason is None]
+        for part, done, now in _settled(held, reasons):
+            counts.add(done, now)
+            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
+            stays = [row for row, reason in zip(done.rows, now, strict=True) if reason is None]
             if stays:
-                mask = pa.array([reason is None for reason in counts.last])
+                mask = pa.array([reason is None for reason in now])
                 texts = pa.ipc.open_stream(done.table).read_all().filter(mask)
                 images = files[problems.index(part.problems)].read_row_group(part.group, ["image"]).take(stays)
                 table = texts.append_column("image", images["image"]).select(export.schema().names)
@@ -128,7 +130,7 @@ def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> I
         yield from ((part, judge(part, settings)) for part in parts)
         return
     waiting: deque[tuple[Part, Future[Judged]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=fork_server()) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fork_server(), initializer=end_with_parent) as pool:
         for part in parts:
             waiting.append((part, pool.submit(judge, part, settings)))
             if len(waiting) > 2 * workers:
@@ -145,23 +147,20 @@ def _items(
     """What the grader is to decide or hand through; the parts wait in `held` for its results."""
     for part, done in judged:
         held.append((part, done))
-        for item in done.decided:
-            yield item.work() if isinstance(item, Pair) else item
+        yield from done.decided
 
 
 def _settled(
-    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]", counts: Yield, traces: Any
-) -> Iterator[tuple[Part, Judged]]:
-    """Parts whose every row is decided, in their order, with their traces written and counted."""
+    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]"
+) -> Iterator[tuple[Part, Judged, list[str | None]]]:
+    """Parts whose every row is decided, in their order, each row with the reason of its rejection or None."""
     found: list[str | None] = []
     for result in reasons:
         found.append(ANSWER_RULES.get(result) if isinstance(result, Outcome) else result)
         while held and len(found) >= len(held[0][1].rows):
             part, done = held.popleft()
             now, found = found[: len(done.rows)], found[len(done.rows) :]
-            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
-            counts.add(done, now)
-            yield part, done
+            yield part, done, now
 
 
 def read_dropped(path: Path) -> frozenset[Key]:

@@ -5,45 +5,48 @@ whether a sample counts once or each time. So every combination is given beside 
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from vr1repro.published import load
 
 WORDS = ("Wait", "Hmm", "Mistake", "Alternatively", "Check")
 RULES = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed", "samples_any_case")
-_LOWER = {word.lower(): word for word in WORDS}
-_WHOLE = re.compile(r"(?<!\w)(?:" + "|".join(WORDS) + r")(?!\w)", re.IGNORECASE)
+# Counts of one chain or of many: word by word, for each word the rules in their order.
+Counts = Sequence[int]
 
 
-def count(chain: str) -> Counter[tuple[str, str]]:
-    """Occurrences in one chain by word and rule; what does not occur is left out."""
-    found: Counter[tuple[str, str]] = Counter()
+def _whole(word: str) -> re.Pattern[str]:
+    """The word with no word character beside it; what stands before it is looked at last, as that is quicker."""
+    return re.compile(rf"{word}(?!\w)(?<!\w{word})")
+
+
+# Each word in lower case, with the patterns for it in lower case and as printed.
+_PATTERNS = {word: (word.lower(), _whole(word.lower()), _whole(word)) for word in WORDS}
+
+
+def count(chain: str) -> list[int]:
+    """Occurrences in one chain: for each of `WORDS`, by each of `RULES`."""
     low = chain.lower()
-    present = [word for word in WORDS if word.lower() in low]
-    if not present:
-        return found
-    for word in present:
-        found[word, "part_any_case"] = low.count(word.lower())
-        found[word, "part_as_printed"] = chain.count(word)
-        found[word, "samples_any_case"] = 1
-    for said in _WHOLE.findall(chain):
-        word = _LOWER[said.lower()]
-        found[word, "whole_any_case"] += 1
-        found[word, "whole_as_printed"] += said == word
+    found: list[int] = []
+    for word, (small, any_case, as_printed) in _PATTERNS.items():
+        inside = low.count(small)
+        if not inside:
+            found += [0] * len(RULES)
+            continue
+        found += [len(any_case.findall(low)), len(as_printed.findall(chain)), inside, chain.count(word), 1]
     return found
 
 
-def table(counts: Counter[tuple[str, str]], chains: int) -> list[dict[str, Any]]:
+def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
     """One row a word: our counts under each rule, the published count, and both for a thousand chains.
 
     The published set has "200K" chains (all versions of the paper), so its rate a thousand is as round as that.
     """
     said = published()
     rows = []
-    for word in WORDS:
-        ours = {rule: counts[word, rule] for rule in RULES}
+    for place, word in enumerate(WORDS):
+        ours = dict(zip(RULES, map(int, counts[place * len(RULES) :]), strict=False))
         rows.append(
             {
                 "word": word,
@@ -63,9 +66,3 @@ def published() -> dict[str, float]:
         for row in load()
         if row.version == "v4" and row.table == "Table 4" and row.model == "Vision-R1-cold (200K)"
     }  # fmt: skip
-
-
-def add(totals: Counter[tuple[str, str]], more: Iterable[Counter[tuple[str, str]]]) -> None:
-    """Add the counts of several chains."""
-    for counts in more:
-        totals.update(counts)

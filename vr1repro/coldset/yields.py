@@ -17,24 +17,22 @@ REASONS = (*_REFUSED, UNANSWERED, "overlap", *RULES, *ANSWER_RULES.values())
 
 
 class Yield:
-    """Counts, part by part. `last` holds the reasons of the part added last."""
+    """Counts, part by part."""
 
     def __init__(self) -> None:
-        self.last: Sequence[str | None] = ()
         self._sources: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._polished: Counter[str] = Counter()
-        self._words: Counter[tuple[str, str]] = Counter()
+        self._words = [0] * len(words.count(""))
         self._n_words = 0
 
     def add(self, done: Judged, reasons: Sequence[str | None]) -> None:
-        """Count one part."""
-        self.last = reasons
+        """Count one part, each row with the reason of its rejection or None."""
         self._polished.update(done.polished)
-        for source, reason, (found, n_words) in zip(done.sources, reasons, done.words, strict=True):
+        for source, reason in zip(done.sources, reasons, strict=True):
             self._sources[source][reason or "kept"] += 1
-            if reason is None:
-                self._words.update(found)
-                self._n_words += n_words
+        kept = [found for found, reason in zip(done.words, reasons, strict=True) if reason is None]
+        *found, n_words = map(sum, zip([*self._words, self._n_words], *kept, strict=True))
+        self._words, self._n_words = found, n_words
 
     @property
     def problems(self) -> int:

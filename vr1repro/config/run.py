@@ -105,7 +105,7 @@ class Config(Section):
             for number, stage in enumerate(arm.stages):
                 _known(f"arms.{name}.stages[{number}].problems", [stage.problems or self.rl.problems], self.problems)
         for side, engine in (("mllm", self.coldset.mllm), ("reasoner", self.coldset.reasoner)):
-            if isinstance(engine, ModelEngine) and not engine.model.startswith(("http://", "https://")):
+            if isinstance(engine, ModelEngine) and not engine.is_endpoint:
                 _known(f"coldset.{side}.model", [engine.model], self.models)
         if shared := set(self.problems) & set(self.benchmarks):
             raise ValueError(f"problems: {sorted(shared)[0]!r} is also a benchmark; name it otherwise")

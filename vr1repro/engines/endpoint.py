@@ -37,6 +37,7 @@ class EndpointEngine:
         meter: Meter | None = None,
         watch: Callable[[Event], None] | None = None,
         keep_going: bool = False,
+        died: Callable[[], str | None] | None = None,
     ) -> None:
         """Connect and find the model's name.
 
@@ -48,6 +49,7 @@ class EndpointEngine:
             watch: Told of every try before it is sent and after it failed.
             keep_going: Whether a request whose tries are used up is a completion with finish reason `failed`; else the
                 run ends.
+            died: Asked after a connection failed: what a server of ours said before it ended, None while it runs.
 
         Raises:
             UserError: The endpoint does not answer, or serves several models and none is named.
@@ -58,6 +60,7 @@ class EndpointEngine:
         self._key = os.environ.get(settings.key_env) or "no-key"
         self.settings, self.max_image_pixels = settings, max_image_pixels
         self.meter, self.watch, self.keep_going = meter or Meter(), watch or (lambda event: None), keep_going
+        self.died = died or (lambda: None)
         self.seen_ids: set[str] = set()
         self.limiter: Limiter | None = None
         self.model = settings.model or self._only_model()
@@ -267,6 +270,8 @@ class _Flight:
             except TimeoutError:
                 raise wire.TryAgain("timeout", f"{self._settings.timeout_s:g} s") from None
             except (aiohttp.ClientError, OSError) as error:
+                if (why := self._engine.died()) is not None:
+                    raise wire.Fatal(why) from None
                 raise wire.TryAgain("connection", f"{type(error).__name__}: {error}") from None
             try:
                 answer = wire.understand(status, content, self._engine.model, self._settings)

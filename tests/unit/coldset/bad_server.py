@@ -7,6 +7,7 @@ storms of 429 come on top, by the clock. Every arrival is logged.
 import asyncio
 import hashlib
 import json
+import logging
 import re
 import sys
 import time
@@ -113,6 +114,8 @@ def message(text):
 
 
 def main():
+    # A client that was killed has closed its end; that is what this server is for.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     server = Server(sys.argv[2])
     app = web.Application(client_max_size=2**26)
     app.add_routes([web.post("/v1/chat/completions", server.post), web.get("/v1/models", server.models),

@@ -125,6 +125,7 @@ def test_ten_kills_change_nothing(server, tmp_path):
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(3600)
 def test_ten_kills_change_nothing_at_5000_problems(server, tmp_path, repo):
     from vr1repro.provenance import made
 

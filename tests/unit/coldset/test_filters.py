@@ -33,6 +33,7 @@ def candidate(
         ("no-answer", candidate(chain="  "), candidate()),
         ("tags-inside", candidate(chain="so </answer> 7"), candidate(chain="a < b > c")),
         ("tags-inside", candidate(answer="7</answer>"), candidate()),
+        ("tags-inside", candidate(chain="in <image> we see"), candidate(chain="in <image1> we see")),
         ("too-long", candidate(chain="x" * 2001), candidate(chain="x" * 2000)),
         ("repetition", candidate(chain="wait let me " * 20), candidate(chain=" ".join(str(n) for n in range(60)))),
         ("assistant-talk", candidate(chain="As an AI, I see"), candidate(chain="As an aid, I see")),

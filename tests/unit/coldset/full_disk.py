@@ -1,0 +1,65 @@
+"""Bridges or merges under a limit on the size of files, as a process: to the writer a full disk looks the same."""
+
+import random
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.progress import Progress
+
+from vr1repro.coldset.bridge import Ask, Reply, bridge
+from vr1repro.coldset.ledger import Ledger
+from vr1repro.coldset.merge import merge
+from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
+from vr1repro.errors import UserError
+from vr1repro.records import Problem, write_problems
+
+SETTINGS = ColdsetSettings(
+    sources=["s"], shards=1, mllm=ScriptedEngine(kind="scripted"), reasoner=ScriptedEngine(kind="scripted"),
+    answer_in_reasoner_prompt=False, max_chain_chars=100_000, repetition_ngram=8, repetition_share=0.9, polish=True,
+    released=None,
+)  # fmt: skip
+PROBLEMS = [
+    Problem(
+        id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=random.Random(n).randbytes(4000)
+    )
+    for n in range(40)
+]
+
+
+class Noting:
+    """Answers every request rightly and says on stdout what it was asked."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return {"kind": "noting"}
+
+    def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
+        pass
+
+    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
+        for ask in asks:
+            print(ask.key, flush=True)
+            n = int(ask.text.split("What is ")[-1].split("+")[0])
+            words = " ".join(str(n + k) for k in range(200))
+            yield Reply(ask.key, f"<think>{words}</think><answer> Final Answer:{n + 1} </answer>", 7, "stop")
+
+
+def main() -> None:
+    what, out, limit = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if what == "merge":
+        write_problems(out / "problems.parquet", PROBLEMS)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        if what == "bridge":
+            with Progress(disable=True) as progress:
+                bridge(PROBLEMS, SETTINGS, Noting(), Noting(), 1, out, progress)
+        else:
+            merge([out / "problems.parquet"], [out / "drafts.jsonl"], SETTINGS, out / "set", 1)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
