@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from vr1repro.files import write_atomically
 from vr1repro.provenance import made
-from vr1repro.records import write_atomically
 from vr1repro.reporting.draws import item_spread
 from vr1repro.reporting.paired import paired_difference
 from vr1repro.reporting.statistics import clustered_mean, seed_mean

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from vr1repro.answers.extract import final_answer
 from vr1repro.answers.grade import Grader, Pair
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import read_lines
 from vr1repro.provenance import made
-from vr1repro.records import Outcome, read_lines, write_atomically
+from vr1repro.records import Outcome
 
 WAYS = ("loop", "ours")
 Row = tuple[str, str, tuple[str, ...] | None]

@@ -45,7 +45,7 @@ def make_problems(
         write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
     elif isinstance(source, LabProblems):
         from vr1repro.micro.world import generate
-        from vr1repro.records import write_problems
+        from vr1repro.problem_files import write_problems
 
         assert settings.lab is not None  # noqa: S101 - checked by Config
         problems = generate(settings.lab.world, source.partition, source.n, settings.seeds.data)
@@ -56,8 +56,8 @@ def make_problems(
         fetch_benchmark(source, out)
         return
     else:
+        from vr1repro.problem_files import write_problems
         from vr1repro.problems.load import Skips, load_problems
-        from vr1repro.records import write_problems
 
         skips = Skips()
         facts["problems"] = write_problems(out / PROBLEMS, load_problems(source, skips))
@@ -108,8 +108,8 @@ def bridge_shard(
 
     from vr1repro.coldset.bridge import bridge, in_shard
     from vr1repro.coldset.engines import open_engine
+    from vr1repro.problem_files import read_problems
     from vr1repro.progress import progress
-    from vr1repro.records import read_problems
 
     settings, plan = _open(config)
     problems = (
@@ -164,10 +164,10 @@ def build_coldset(
 @app.command("overlap")
 def find_overlap(config: ConfigFile, out: Out) -> None:
     """Compare cold-start and RL problems with every benchmark of the run."""
+    from vr1repro.problem_files import read_problems
     from vr1repro.problems.load import Skips, load_problems
     from vr1repro.problems.overlap import report
     from vr1repro.problems.overlap_files import write_report
-    from vr1repro.records import read_problems
 
     settings, plan = _open(config)
     skips = Skips()
@@ -302,7 +302,7 @@ def _close(summary: Path, files: dict[str, Path], figures: dict[str, object] | d
     """Write the summary that tells the workflow that a checkpoint's files are complete."""
     import json
 
-    from vr1repro.records import write_atomically
+    from vr1repro.files import write_atomically
 
     content = {name: {"sha256": file_sha(path), "figures": figures[name]} for name, path in files.items()}
     write_atomically(summary, json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -19,7 +19,8 @@ from typing import Any
 
 import vr1repro
 from vr1repro.errors import UserError
-from vr1repro.records import SCHEMA_VERSION, write_atomically
+from vr1repro.files import write_atomically
+from vr1repro.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 PACKAGE = Path(__file__).resolve().parent

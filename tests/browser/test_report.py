@@ -9,7 +9,8 @@ import pytest
 from conftest import PHONE, QUESTION, WIDE, Page  # type: ignore[attr-defined]
 from synthetic_run import HOSTILE
 
-from vr1repro.records import Response, read
+from vr1repro.jsonl import read
+from vr1repro.records import Response
 from vr1repro.reporting.page import PAGES, input_hashes
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.sources import Sources

@@ -10,7 +10,7 @@ import pytest
 
 from vr1repro.evaluation.scoring import BENCHMARKS
 from vr1repro.evaluation.stages import EXTRACTING
-from vr1repro.records import write_rows
+from vr1repro.jsonl import write_rows
 
 QUESTIONS = {
     "mathvista": [

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 FLOORS = {
-    **dict.fromkeys(["errors", "records", "provenance", "progress", "config", "published"], 1),
+    **dict.fromkeys(
+        ["errors", "records", "files", "jsonl", "problem_files", "provenance", "progress", "config", "published"], 1
+    ),
     **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch", "cluster"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,

@@ -8,18 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vr1repro.errors import UserError
-from vr1repro.records import (
-    Appender,
-    Outcome,
-    Problem,
-    Response,
-    Verdict,
-    dump_line,
-    read,
-    read_problems,
-    write_problems,
-    write_rows,
-)
+from vr1repro.jsonl import Appender, read, write_rows
+from vr1repro.problem_files import read_problems, write_problems
+from vr1repro.records import Outcome, Problem, Response, Verdict, dump_line
 
 PIXEL = bytes.fromhex("89504e470d0a1a0a")
 
@@ -116,7 +107,9 @@ def test_a_full_disk_is_one_message_and_loses_nothing(tmp_path: Path, writer: st
     code = """
 import resource, signal, sys
 from pathlib import Path
-from vr1repro.records import Appender, Problem, write_problems, write_rows
+from vr1repro.jsonl import Appender, write_rows
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Problem
 from vr1repro.errors import UserError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

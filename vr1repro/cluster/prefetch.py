@@ -20,8 +20,8 @@ from vr1repro.config.plan import Plan
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.fetch import MODEL_FILES, snapshot
+from vr1repro.files import write_atomically
 from vr1repro.provenance import file_sha
-from vr1repro.records import write_atomically
 
 PINS = "hub.json"
 

@@ -22,8 +22,9 @@ from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.engines.endpoint import BudgetSpent
 from vr1repro.errors import UserError
+from vr1repro.jsonl import write_rows
 from vr1repro.problems.prompt import user_turn
-from vr1repro.records import Outcome, Problem, Record, write_rows
+from vr1repro.records import Outcome, Problem, Record
 
 STEPS = ("pseudo_cot", "description", "chain")
 UNANSWERED = "unanswered"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Self
 
 from vr1repro.errors import UserError
+from vr1repro.jsonl import Appender, read
 from vr1repro.provenance import json_sha
-from vr1repro.records import Appender, Record, read
+from vr1repro.records import Record
 
 LEDGER, PROBLEMS, TELEMETRY = "ledger.jsonl", "problems.jsonl", "telemetry.jsonl"
 

@@ -19,7 +19,9 @@ from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
 from vr1repro.coldset.yields import Yield
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.errors import UserError
-from vr1repro.records import Outcome, explained, read_lines, whole_file, write_atomically
+from vr1repro.files import explained, whole_file, write_atomically
+from vr1repro.jsonl import read_lines
+from vr1repro.records import Outcome
 
 Key = tuple[str, str]
 

@@ -13,8 +13,9 @@ from vr1repro.config.models import HubData, LocalData
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.fetch import data_folder
+from vr1repro.problem_files import write_problems
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import Problem, write_problems
+from vr1repro.records import Problem
 
 
 def take(source: HubData | LocalData, out: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.coldset.ledger import TELEMETRY, Call
-from vr1repro.records import read, write_atomically
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import read
 
 
 def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from vr1repro.config.run import Config
 from vr1repro.errors import UserError
-from vr1repro.records import write_atomically
+from vr1repro.files import write_atomically
 
 
 def load(path: Path) -> Config:

@@ -23,8 +23,10 @@ from vr1repro.evaluation.scoring.mathvision import MATHVISION
 from vr1repro.evaluation.scoring.mathvista import MATHVISTA
 from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
 from vr1repro.evaluation.scoring.mathvista_rule import TUNED_ON
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import read_lines
 from vr1repro.provenance import file_sha
-from vr1repro.records import Outcome, Verdict, read_lines, sha256, write_atomically
+from vr1repro.records import Outcome, Verdict, sha256
 
 # Their answers are drawn or counted, not a model's.
 _GUESSES = ("random_guess", "frequent_guess")

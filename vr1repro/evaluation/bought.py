@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vr1repro.errors import UserError
-from vr1repro.records import Verdict, read
+from vr1repro.jsonl import read
+from vr1repro.records import Verdict
 
 _Z = 1.959963984540054
 

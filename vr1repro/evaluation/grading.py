@@ -13,8 +13,9 @@ from vr1repro.errors import UserError
 from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.scoring import Options, Question, Row, Score, Tally, benchmark, profile
 from vr1repro.evaluation.scoring.base import Benchmark, identity
+from vr1repro.jsonl import read, read_lines
 from vr1repro.problems.variants import Variants, in_order
-from vr1repro.records import Outcome, Response, Verdict, dump_line, read, read_lines
+from vr1repro.records import Outcome, Response, Verdict, dump_line
 
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
 # What tells several responses to one question apart is carried from the response to its verdict.
@@ -121,7 +122,7 @@ def equivalent_file(
 def read_questions(target: Benchmark, path: Path) -> dict[str, Question]:
     """The questions of a benchmark by id, without their pictures.
 
-    Rows may be in the benchmark's own columns or in those of `records.write_problems`. A row without id has its number
+    Rows may be in the benchmark's own columns or in those of `write_problems`. A row without id has its number
     (from 0) as id.
 
     Raises:
@@ -177,7 +178,7 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _own_columns(slug: str, row: Question) -> Question:
-    """A row of `records.write_problems` in the benchmark's own columns; other rows as they are."""
+    """A row of `write_problems` in the benchmark's own columns; other rows as they are."""
     metadata = row.get("metadata")
     if not (isinstance(metadata, str) and "source" in row):
         return row

@@ -13,8 +13,8 @@ from typing import Any
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.engines.base import Request, Sampling
 from vr1repro.errors import UserError
+from vr1repro.jsonl import Appender, read_lines
 from vr1repro.provenance import json_sha
-from vr1repro.records import Appender, read_lines
 
 _AHEAD = 16  # prompts read ahead, for each request in flight
 

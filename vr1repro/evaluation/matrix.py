@@ -18,7 +18,9 @@ from vr1repro.evaluation.differences import page
 from vr1repro.evaluation.grading import grade_file, read_questions, response_rows
 from vr1repro.evaluation.scoring import Score, benchmark
 from vr1repro.evaluation.scoring.base import text_of
-from vr1repro.records import Outcome, Verdict, read, write_atomically
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import read
+from vr1repro.records import Outcome, Verdict
 
 # 97.5th percentile of the normal distribution.
 _Z = 1.959963984540054

@@ -16,10 +16,11 @@ from vr1repro.engines.load import load_engine
 from vr1repro.errors import UserError
 from vr1repro.evaluation.ledger import RESPONSES, RUN, Ledger, counts
 from vr1repro.evaluation.protocols import PROTOCOLS
+from vr1repro.files import write_atomically
 from vr1repro.problems.load import Skips, load_problems
 from vr1repro.progress import progress
 from vr1repro.provenance import json_sha, made
-from vr1repro.records import Problem, write_atomically
+from vr1repro.records import Problem
 
 _UNHEALTHY = ("refused", "unknown_tokens", "grid_mismatches")
 

@@ -20,7 +20,7 @@ from vr1repro.evaluation.scoring import Question, Row, benchmark
 from vr1repro.evaluation.scoring.base import text_of
 from vr1repro.evaluation.scoring.dynamath import gold_of
 from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
-from vr1repro.records import read_lines
+from vr1repro.jsonl import read_lines
 
 _EXTRACTED = "Extracted answer:"
 _EXTRACT = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from vr1repro.config.lab import Difficulty, Family, Kind, LabWorld
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.micro import drawing, formats, questions, world
 from vr1repro.micro.formats import VERSIONS
 from vr1repro.micro.world import Scene
-from vr1repro.records import write_atomically
 
 Row = dict[str, Any]
 _CHOICE_SHARE = 0.5  # about MathVista's 540 of 1000 and MathVerse's 436 of 788

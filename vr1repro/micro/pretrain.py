@@ -17,11 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from vr1repro.config.lab import Lab, LabPhase
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import Appender
 from vr1repro.micro import model as lab_model
 from vr1repro.micro.examples import IGNORED, TASKS, Batch, Collator, TaskName, draw_example
 from vr1repro.micro.reading import measure_reading
 from vr1repro.micro.tokenizer import Prompts
-from vr1repro.records import Appender, write_atomically
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration

@@ -160,7 +160,7 @@ def mulberry(row: Row, number: int, images: ImageStore | None) -> Problem:
 
 
 def ours(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """What `records.write_problems` wrote."""
+    """What `write_problems` wrote."""
     import json
 
     metadata = row.get("metadata") or {}

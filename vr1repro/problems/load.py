@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.fetch import snapshot
+from vr1repro.jsonl import read_lines, write_rows
 from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
 from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
 from vr1repro.problems.variants import Variants
-from vr1repro.records import Problem, read_lines, write_rows
+from vr1repro.records import Problem
 
 
 @dataclass

@@ -7,9 +7,11 @@ from typing import Any
 
 from vr1repro.config.problems import OverlapSettings, ProblemSource
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import write_rows
 from vr1repro.problems.load import Skips, load_problems
 from vr1repro.problems.overlap import report
-from vr1repro.records import Problem, write_atomically, write_rows
+from vr1repro.records import Problem
 
 PAIRS = "pairs.jsonl"
 

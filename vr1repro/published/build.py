@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.published.targets import ARMS, BASELINE_ARMS, target
 from vr1repro.published.values import Arithmetic, PublishedValue, Status, ValueClass
-from vr1repro.records import write_atomically
 
 Row = Mapping[str, Any]
 

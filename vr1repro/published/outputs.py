@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
+from vr1repro.jsonl import read_lines
 from vr1repro.provenance import file_sha
-from vr1repro.records import dump_line, read_lines, write_atomically
+from vr1repro.records import dump_line
 
 SITE = "https://raw.githubusercontent.com"
 MANIFEST = "official-outputs.json"

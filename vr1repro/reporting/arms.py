@@ -11,7 +11,7 @@ import pandas as pd
 from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
-from vr1repro.records import read_lines
+from vr1repro.jsonl import read_lines
 from vr1repro.reporting.scores import accuracy, average_weights
 from vr1repro.reporting.statistics import Estimate, seed_mean
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
+from vr1repro.files import write_atomically
 from vr1repro.published import load
-from vr1repro.records import write_atomically
 from vr1repro.reporting.arms import from_plan
 from vr1repro.reporting.comparison import as_table, compare
 from vr1repro.reporting.figures import write_figures

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vr1repro.records import write_atomically
+from vr1repro.files import write_atomically
 
 
 def script(name: str, value: Any) -> str:

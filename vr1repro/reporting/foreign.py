@@ -18,7 +18,8 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
 from vr1repro.evaluation.grading import grade_file
 from vr1repro.evaluation.scoring import BENCHMARKS
-from vr1repro.records import Response, read_lines, write_rows
+from vr1repro.jsonl import read_lines, write_rows
+from vr1repro.records import Response
 from vr1repro.reporting.arms import ArmInfo
 from vr1repro.reporting.questions import without_pictures
 from vr1repro.reporting.results import Results

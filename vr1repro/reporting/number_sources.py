@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vr1repro.jsonl import read_lines
 from vr1repro.provenance import MANIFEST
 from vr1repro.published import PublishedValue, Target
-from vr1repro.records import read_lines
 from vr1repro.reporting.comparison import Comparison
 from vr1repro.reporting.overview import Outcome
 from vr1repro.reporting.sources import Sources, key

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.provenance import made
 from vr1repro.published import ValueClass
-from vr1repro.records import write_atomically
 from vr1repro.reporting import render
 from vr1repro.reporting.arms import coldset_yield
 from vr1repro.reporting.comparison import MICRO_NOTE, Comparison, tally

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.provenance import file_sha, write_manifest
-from vr1repro.records import write_atomically
 from vr1repro.reporting.questions import without_pictures
 
 EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"

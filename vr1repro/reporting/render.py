@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from vr1repro.records import write_atomically
+from vr1repro.files import write_atomically
 from vr1repro.reporting.statistics import Estimate
 from vr1repro.reporting.tables import Cell, Line, Table
 from vr1repro.reporting.verdicts import Label

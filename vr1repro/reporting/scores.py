@@ -15,7 +15,8 @@ import pandas as pd
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
-from vr1repro.records import Response, Verdict, read
+from vr1repro.jsonl import read
+from vr1repro.records import Response, Verdict
 from vr1repro.reporting.paired import PairedDifference, paired_difference
 from vr1repro.reporting.questions import EXCLUDED, read_questions
 from vr1repro.reporting.statistics import Estimate, clustered_mean

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.files import write_atomically
 from vr1repro.provenance import file_sha, json_sha
 from vr1repro.published import Target
-from vr1repro.records import write_atomically
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.tables import Line, Table
 

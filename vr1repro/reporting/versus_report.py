@@ -6,8 +6,8 @@ from pathlib import Path
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.published import PublishedValue
-from vr1repro.records import write_atomically
 from vr1repro.reporting import foreign, versus
 from vr1repro.reporting.comparison import Comparison, tally
 from vr1repro.reporting.figures import write_figures

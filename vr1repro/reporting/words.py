@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.records import Trace, read, sha256
+from vr1repro.jsonl import read
+from vr1repro.records import Trace, sha256
 from vr1repro.reporting.scores import eval_folders, last_attempts
 from vr1repro.reporting.statistics import Estimate, clustered_mean
 

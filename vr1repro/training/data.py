@@ -14,8 +14,9 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from vr1repro.errors import UserError
+from vr1repro.problem_files import read_problems
 from vr1repro.problems.prompt import messages, user_turn
-from vr1repro.records import Problem, read_problems
+from vr1repro.records import Problem
 
 _TURNS = List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})})
 

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from vr1repro.errors import UserError
+from vr1repro.files import write_atomically
 from vr1repro.provenance import code_hash, json_sha
-from vr1repro.records import write_atomically
 
 FOLDER, JOB = "resume", "job.json"
 LOGS = ("steps.jsonl", "timing.jsonl", "samples.jsonl")

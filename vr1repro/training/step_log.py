@@ -12,7 +12,8 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from vr1repro.errors import UserError
-from vr1repro.records import Appender, Outcome
+from vr1repro.jsonl import Appender
+from vr1repro.records import Outcome
 
 OUTCOME_METRIC = "outcome/{}"
 ACCURACY_METRIC, FORMAT_METRIC = "accuracy", "format"

@@ -15,7 +15,9 @@ from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.errors import UserError
-from vr1repro.records import Problem, Trace, read, write_problems
+from vr1repro.jsonl import read
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Problem, Trace
 
 SETTINGS = ColdsetSettings(
     sources=["s"],

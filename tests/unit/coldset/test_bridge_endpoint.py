@@ -19,7 +19,9 @@ from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.engines.base import Request, Sampling
 from vr1repro.engines.endpoint import EndpointEngine
 from vr1repro.errors import UserError
-from vr1repro.records import Problem, read, write_problems
+from vr1repro.jsonl import read
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Problem
 
 pytest.importorskip("aiohttp")
 

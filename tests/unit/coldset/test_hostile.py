@@ -18,9 +18,11 @@ from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.problems import ProblemSource
 from vr1repro.engines.wire import data_url
+from vr1repro.jsonl import read, write_rows
+from vr1repro.problem_files import write_problems
 from vr1repro.problems.images import BadImage
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import Trace, read, write_problems, write_rows
+from vr1repro.records import Trace
 
 FREE = 2**30
 REQUESTS = 3 * len(PROBLEMS)

@@ -7,7 +7,7 @@ import pytest
 
 from vr1repro.errors import UserError
 from vr1repro.evaluation.bought import bought
-from vr1repro.records import write_rows
+from vr1repro.jsonl import write_rows
 
 
 def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:

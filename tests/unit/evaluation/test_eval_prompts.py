@@ -4,8 +4,9 @@ import pytest
 
 from vr1repro.errors import UserError
 from vr1repro.evaluation.tasks.prompts import BOXED_SUFFIX, prompt
+from vr1repro.jsonl import read_lines
 from vr1repro.problems.adapters import SCHEMAS
-from vr1repro.records import Problem, read_lines
+from vr1repro.records import Problem
 
 
 def problems(path, name):

@@ -11,7 +11,7 @@ import pytest
 from vr1repro.errors import UserError
 from vr1repro.evaluation.llm import Asker, Llm
 from vr1repro.evaluation.stages import extract_file, judge_file
-from vr1repro.records import write_rows
+from vr1repro.jsonl import write_rows
 
 pytest.importorskip("openai")
 

@@ -11,7 +11,9 @@ from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
-from vr1repro.records import Problem, Response, read, write_problems
+from vr1repro.jsonl import read
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Problem, Response
 
 pytest.importorskip("lm_eval")
 

@@ -5,7 +5,9 @@ import pytest
 from vr1repro.errors import UserError
 from vr1repro.evaluation.grading import equivalent_file, grade_file, read_questions, summary
 from vr1repro.evaluation.scoring import MATHVISION, aggregate, cluster_of
-from vr1repro.records import Outcome, Problem, Verdict, write_problems, write_rows
+from vr1repro.jsonl import write_rows
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Outcome, Problem, Verdict
 
 QUESTIONS = [
     {"id": "1", "question": "?", "options": ["A", "B"], "answer": "B", "level": 1, "subject": "logic"},

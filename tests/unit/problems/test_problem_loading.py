@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from vr1repro.config.problems import ProblemSource
 from vr1repro.errors import UserError
+from vr1repro.jsonl import read_lines
+from vr1repro.problem_files import write_problems
 from vr1repro.problems.images import BadImage, decode, open_image
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import Problem, read_lines, write_problems
+from vr1repro.records import Problem
 
 
 def picture(width=8, height=6, mode="RGB", kind="PNG"):

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vr1repro.records import Response, Trace, Verdict, write_rows
+from vr1repro.jsonl import write_rows
+from vr1repro.records import Response, Trace, Verdict
 from vr1repro.reporting.arms import ArmInfo, StageInfo
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")

@@ -10,7 +10,8 @@ from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
-from vr1repro.records import Verdict, read, write_rows
+from vr1repro.jsonl import read, write_rows
+from vr1repro.records import Verdict
 from vr1repro.reporting import build, render
 from vr1repro.reporting.pairs import MEAN, arm_pairs
 from vr1repro.reporting.results import Results

@@ -9,7 +9,8 @@ from synthetic_run import BENCHMARKS, arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.errors import UserError
-from vr1repro.records import Response, Verdict, read, write_rows
+from vr1repro.jsonl import read, write_rows
+from vr1repro.records import Response, Verdict
 from vr1repro.reporting.arms import rl_length, smoothed, training_log, trajectory
 from vr1repro.reporting.draws import draws, grader_band
 from vr1repro.reporting.questions import EXCLUDED, read_questions

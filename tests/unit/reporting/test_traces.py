@@ -10,7 +10,8 @@ import pytest
 from synthetic_run import HOSTILE, arm_infos
 
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.records import Response, Verdict, read, write_rows
+from vr1repro.jsonl import read, write_rows
+from vr1repro.records import Response, Verdict
 from vr1repro.reporting import traces
 from vr1repro.reporting.results import Results
 

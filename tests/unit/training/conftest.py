@@ -12,8 +12,8 @@ from vr1repro.config.loader import load
 from vr1repro.micro.model import build, save
 from vr1repro.micro.tokenizer import Prompts
 from vr1repro.micro.world import generate
+from vr1repro.problem_files import write_problems
 from vr1repro.provenance import write_manifest
-from vr1repro.records import write_problems
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vr1repro.config.training import Stage
-from vr1repro.records import read_problems
+from vr1repro.problem_files import read_problems
 
 pytestmark = pytest.mark.slow
 

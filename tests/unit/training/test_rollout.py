@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.records import read_problems
+from vr1repro.problem_files import read_problems
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import torch
 
 from vr1repro.config.training import Stage
 from vr1repro.errors import UserError
-from vr1repro.records import read_problems
+from vr1repro.problem_files import read_problems
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
