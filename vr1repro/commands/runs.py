@@ -44,22 +44,32 @@ def redraw(
     out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
 ) -> None:
     """Make the tables, figures and report of a kept run again, from its archive alone."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     from vr1repro.config.loader import load
     from vr1repro.reporting import build, pictures
     from vr1repro.reporting import reference as kept
     from vr1repro.reporting.sheets import all_sheets
 
     config = reference / kept.CONFIG
-    with kept.opened(reference) as run:
+    with kept.opened(reference) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
+        figures = second.submit(_figures, config, run, out / "figures")  # as long as all the rest
         pictures.draw_again(run, load(config))
         results, plan = build.open_run(config, run)
         sheets = all_sheets(results)
         build.make_tables(results, out / "tables", plan.config, sheets)
         build.make_scores(results, out / "tables" / "scores.csv")
-        build.make_figures(results, out / "figures")
+        figures.result()
         text = config.read_text(encoding="utf-8")
         build.make_report(results, out / "report", out / "figures", text, plan.config, sheets=sheets)
         typer.echo(build.summary(results))
+
+
+def _figures(config: Path, run: Path, out: Path) -> None:
+    from vr1repro.reporting import build
+
+    build.make_figures(build.open_run(config, run)[0], out)
 
 
 def why(

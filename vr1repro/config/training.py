@@ -149,7 +149,7 @@ class RlSettings(Section):
         description="Forward equal prompts with their pictures once for all of their completions: exact, and faster the"
         " longer the prompt and the larger the group. Ours."
     )
-    pack: bool = Field(description="Forward completions without their padding: exact. Ours.")
+    pack: bool = Field(default=False, description="Forward completions without their padding: exact. Ours.")
     logit_tokens: int = Field(
         default=4096,
         ge=0,

@@ -99,3 +99,7 @@ def test_the_resolved_config_is_the_same_config(repo: Path, tmp_path: Path) -> N
 def test_generated_documents_are_up_to_date() -> None:
     for path, text in generated().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date; run `make docs`"
+
+
+def test_the_config_of_the_kept_run_is_still_understood(repo: Path) -> None:
+    assert loader.load(repo / "results" / "reference" / "micro" / "config.yaml").run == "micro"
