@@ -11,7 +11,7 @@ Deviations from the paper, beside the values that it does not state (docs/DEVIAT
 3. Optimizer and learning-rate schedule start afresh at a stage border; the paper does not say what happens there.
 
 Laptop: `vr1repro stage rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1 --out DIR`
-Many GPUs: `accelerate launch ... -m vr1repro.cli stage rl ...`, which is what the rule runs.
+Many GPUs: `torchrun ... -m -- vr1repro.cli stage rl ...`, which is what the rule runs.
 """
 
 import os

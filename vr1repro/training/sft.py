@@ -7,7 +7,7 @@ Deviations from the paper:
 3. What train.yaml leaves to the framework's defaults (frozen vision tower, image size) is explicit config here.
 
 Laptop: `vr1repro stage sft --config results/micro/config.yaml --start ci --seed 1 --out DIR`
-Eight GPUs: `accelerate launch --num_processes 8 -m vr1repro.cli stage sft ...`, which is what the rule runs.
+Eight GPUs: `torchrun --nproc-per-node 8 -m -- vr1repro.cli stage sft ...`, which is what the rule runs.
 """
 
 from pathlib import Path
