@@ -118,8 +118,9 @@ def train(
         "threads": threads,
     }
     ends = {step - job.first_step: out / f"step{step}" for step in job.kept_steps}
-    begun = resume.prepare(out, __name__, values, inputs, ends)
     model, processor = checkpoints.load(model_dir, settings.launch)
+    args = arguments(settings, job, out, placeholders(model.config))  # connects the processes
+    begun = resume.prepare(out, __name__, values, inputs, ends)
     if settings.generation.by_groups:
         add_group_sampling(model)
     if settings.freeze_vision:
@@ -138,7 +139,7 @@ def train(
         trainer = kind(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer, penalty, samples),
-            args=arguments(settings, job, out, placeholders(model.config)),
+            args=args,
             train_dataset=rows,
             processing_class=processor,
             callbacks=[log],

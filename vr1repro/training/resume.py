@@ -7,12 +7,14 @@ inputs or code starts afresh. Checkpoints lie at borders of rollouts, so no buff
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from transformers import Trainer
 
@@ -34,6 +36,9 @@ def prepare(
 ) -> Path | None:
     """Find where an earlier run of this very job stopped, or empty its folder.
 
+    With several processes the first one does it and the others wait, so they must be connected by then: a process that
+    starts late would else empty what another has begun.
+
     Args:
         out: The job's folder.
         module: The stage's module; its code is part of what the job is.
@@ -45,10 +50,24 @@ def prepare(
         The newest checkpoint, its logs put back in place; None where the job begins at its beginning.
     """
     folder = out / FOLDER
+    main = int(os.environ.get("RANK", "0")) == 0
+    begun = _prepare(out, folder, module, settings, inputs, products or {}) if main else None
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return begun if main else max(checkpoints(folder), key=step_of, default=None)
+
+
+def _prepare(
+    out: Path,
+    folder: Path,
+    module: str,
+    settings: dict[str, Any],
+    inputs: dict[str, str],
+    products: Mapping[int, Path],
+) -> Path | None:
     job = json_sha({"code": code_hash(module), "settings": settings, "inputs": inputs})
     newest = max(checkpoints(folder), key=step_of, default=None) if _job_of(folder) == job else None
-    made = products or {}
-    if newest is None or not all(path.is_dir() for step, path in made.items() if step <= step_of(newest)):
+    if newest is None or not all(path.is_dir() for step, path in products.items() if step <= step_of(newest)):
         shutil.rmtree(out, ignore_errors=True)
         folder.mkdir(parents=True)
         write_atomically(folder / JOB, json.dumps({"job": job}) + "\n")

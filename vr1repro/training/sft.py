@@ -43,6 +43,7 @@ def train(
     checkpoints.set_up_process(threads)
     inputs = {"model": content_sha(model_dir), "coldset": content_sha(coldset)}
     values = {**checkpoints.values_of(settings), "completions": completions, "seed": seed, "threads": threads}
+    args = arguments(settings, seed, out)  # connects the processes
     begun = resume.prepare(out, __name__, values, inputs)
     model, processor = checkpoints.load(model_dir, settings.launch)
     if settings.freeze_vision:
@@ -51,7 +52,7 @@ def train(
 
     trainer = _Trainer(
         model=model,
-        args=arguments(settings, seed, out),
+        args=args,
         train_dataset=rows,
         processing_class=processor,
         callbacks=[StepLog(out, sft_row, {})],

@@ -47,7 +47,10 @@ def vr1repro(repo: Path, *words: str, **variables: str) -> subprocess.CompletedP
 )  # fmt: skip
 def test_one_line_a_finding_with_its_fix(repo: Path, tmp_path: Path, endpoint: str, key: str, said: str) -> None:
     values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())
-    values["coldset"]["reasoner"] |= {"model": endpoint, "sampler": {"kind": "openai", "key_env": "MY_KEY"}}
+    values["coldset"]["reasoner"] |= {
+        "model": endpoint,
+        "sampler": {"kind": "openai", "model": "m", "key_env": "MY_KEY"},
+    }
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
     done = vr1repro(repo, "doctor", "--configfile", str(tmp_path / "c.yaml"), MY_KEY=key, HF_HOME=str(tmp_path))
     assert done.returncode == 1

@@ -85,7 +85,7 @@ def test_the_report_is_made_and_says_so(
     build.make_tables(results, out / "tables", config)
     build.make_scores(results, out / "tables" / "scores.csv")
     build.make_figures(results, out / "figures", [figure])
-    build.make_report(results, out / "report" / "index.html", out / "figures", "run: test\n", config)
+    build.make_report(results, out / "report", out / "figures", "run: test\n", config)
     compared = pd.read_csv(out / "tables" / "comparison.csv")
     assert len(compared) == 649
     notes = compared.loc[compared["class"].eq("claim") & compared["ours"].isna(), "reason"]
