@@ -94,7 +94,7 @@ def extract(
     counts = stages.extract_file(
         benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
     )
-    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+    typer.echo(counts)
 
 
 def judge(
@@ -117,7 +117,7 @@ def judge(
 
     asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
     counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
-    typer.echo(f"replies: {counts.cached} from the cache, {counts.asked} asked, {counts.failed} failed")
+    typer.echo(counts)
 
 
 def equivalent(

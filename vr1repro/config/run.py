@@ -1,5 +1,6 @@
 """The whole config: one run of the experiment, at whatever scale its values say."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -198,7 +199,7 @@ class Config(Section):
         return self
 
 
-def _known(key: str, names: list[str], known: object) -> None:
+def _known(key: str, names: list[str], known: Collection[str]) -> None:
     for name in names:
-        if name not in known:  # type: ignore[operator]
-            raise ValueError(f"{key}: unknown name {name!r}; known: {', '.join(sorted(known))}")  # type: ignore[call-overload]
+        if name not in known:
+            raise ValueError(f"{key}: unknown name {name!r}; known: {', '.join(sorted(known))}")

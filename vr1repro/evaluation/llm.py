@@ -60,6 +60,9 @@ class Counts:
     asked: int = 0
     failed: int = 0
 
+    def __str__(self) -> str:
+        return f"replies: {self.cached} from the cache, {self.asked} asked, {self.failed} failed"
+
 
 class Llm:
     """An LLM behind a cache. Use as a context manager.

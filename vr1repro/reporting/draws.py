@@ -42,12 +42,11 @@ def item_spread(right: Array, shares: Array) -> Spread:
     return Spread(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
 
 
-def sampling_spread(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> Spread | None:
+def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | None:
     """`item_spread` of an arm with one training, under one protocol and profile.
 
     Args:
         frame: As for `draws`.
-        settings: Unused by the value.
         benchmarks: As for `draws`.
 
     Returns:

@@ -175,7 +175,7 @@ class Results:
             return self._not_run(arm, f"not evaluated on {wanted}")
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
-        sampling = sampling_spread(self.final(arm), self.settings, names)
+        sampling = sampling_spread(self.final(arm), names)
         return Measurement(estimate, scores, band, alternatives, sampling)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:

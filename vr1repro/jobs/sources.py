@@ -1,0 +1,80 @@
+"""Problems, benchmarks, models: what is generated or brought."""
+
+from typing import Annotated
+
+import typer
+
+from vr1repro.config.models import LabModelSource
+from vr1repro.config.run import LabBenchmark, LabProblems
+from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
+from vr1repro.provenance import write_manifest
+
+
+@app.command("problems")
+def make_problems(
+    config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="Key of `problems` or `benchmarks`.")]
+) -> None:
+    """Generate or collect a problem set, or bring a benchmark in its own format."""
+    settings, _ = open_run(config)
+    source = {**settings.problems, **settings.benchmarks}[name]
+    out.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {}
+    if isinstance(source, LabBenchmark):
+        from vr1repro.micro.benchmarks import write_benchmark
+
+        assert settings.lab is not None  # noqa: S101 - checked by Config
+        write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
+    elif isinstance(source, LabProblems):
+        from vr1repro.micro.world import generate
+        from vr1repro.problem_files import write_problems
+
+        assert settings.lab is not None  # noqa: S101 - checked by Config
+        problems = generate(settings.lab.world, source.partition, source.n, settings.seeds.data)
+        facts["problems"] = write_problems(out / PROBLEMS, problems)
+    elif name in settings.benchmarks:
+        from vr1repro.fetch import fetch_benchmark
+
+        fetch_benchmark(source, out)
+        return
+    else:
+        from vr1repro.problem_files import write_problems
+        from vr1repro.problems.load import Skips, load_problems
+
+        skips = Skips()
+        facts["problems"] = write_problems(out / PROBLEMS, load_problems(source, skips))
+        facts["skipped"] = skips.counts()
+        skips.write(out / "skipped.jsonl")
+    values = {"source": source.model_dump(mode="json"), "seed": settings.seeds.data}
+    write_manifest(out, "problems", values, {}, facts)
+
+
+@app.command("lab-model")
+def lab_model(config: ConfigFile, out: Out) -> None:
+    """Pretrain the lab's base model."""
+    import json
+
+    from vr1repro.coldset import prompts
+    from vr1repro.micro.pretrain import pretrain
+    from vr1repro.micro.tokenizer import Prompts
+
+    settings, _ = open_run(config)
+    assert settings.lab is not None  # noqa: S101 - checked by Config
+    threads, seed = settings.resources.prepare.threads, settings.seeds.data
+    bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
+    pretrain(settings.lab, bridging, out, seed, threads, typer.echo)
+    values = {**settings.lab.model_dump(mode="json"), "seed": seed, "threads": threads}
+    facts = json.loads((out / "reading.json").read_text(encoding="utf-8"))
+    write_manifest(out, "model", values, {}, facts, telemetry=["timing.jsonl"])
+
+
+@app.command("fetch-model")
+def fetch_model(
+    config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="A model's folder name under models/.")]
+) -> None:
+    """Bring a model from the hub or a local folder."""
+    from vr1repro import fetch
+
+    _, plan = open_run(config)
+    source = plan.model_sources()[name]
+    assert not isinstance(source, LabModelSource)  # noqa: S101 - the rule's wildcard excludes it
+    fetch.fetch_model(source, out)
