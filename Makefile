@@ -54,7 +54,7 @@ smoke: $(VENV)/.micro ## The same, as small as it goes: every stage runs, nothin
 	@echo; echo "report: file://$(CURDIR)/results/smoke/report/index.html"
 
 figures: $(VENV)/.micro ## Draw tables, figures and page of the reference run again, from its archive alone
-	$(BIN)/vr1repro redraw --reference results/reference/micro --out paper_figs/micro
+	$(BIN)/vr1repro redraw --reference results/reference/micro --out paper_figs/micro --published paper_figs/published
 
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -42,6 +42,9 @@ def keep(
 def redraw(
     reference: Annotated[Path, typer.Option(help="A kept run.")],
     out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
+    published: Annotated[
+        Path | None, typer.Option(help="Folder in which to draw Figure 1 of the published values alone.")
+    ] = None,
 ) -> None:
     """Make the tables, figures and report of a kept run again, from its archive alone."""
     from concurrent.futures import ProcessPoolExecutor
@@ -54,7 +57,7 @@ def redraw(
 
     config = reference / kept.CONFIG
     with kept.opened(reference) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
-        figures = second.submit(_figures, config, run, out / "figures")  # as long as all the rest
+        figures = second.submit(_figures, config, run, out / "figures", published)  # as long as all the rest
         pictures.draw_again(run, load(config))
         results, plan = build.open_run(config, run)
         sheets = all_sheets(results)
@@ -66,10 +69,13 @@ def redraw(
         typer.echo(build.summary(results))
 
 
-def _figures(config: Path, run: Path, out: Path) -> None:
+def _figures(config: Path, run: Path, out: Path, published: Path | None) -> None:
     from vr1repro.reporting import build
+    from vr1repro.reporting.figures import write_published_figure
 
     build.make_figures(build.open_run(config, run)[0], out)
+    if published is not None:
+        write_published_figure(published)
 
 
 def why(

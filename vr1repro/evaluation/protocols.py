@@ -6,19 +6,17 @@ and the reply is replaced by group 1 of `<answer> Final Answer:(.*?) </answer>` 
 mention it.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import get_args
 
-from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
+from vr1repro.answers.completion import ANSWER_CLOSE
+from vr1repro.answers.extract import paper_answer
 from vr1repro.config.evaluation import Protocol
 from vr1repro.errors import UserError
 from vr1repro.records import Response
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-
-_ANSWER = re.compile(rf"{re.escape(ANSWER_OPEN)} {re.escape(FINAL_ANSWER)}(.*?) {re.escape(ANSWER_CLOSE)}", re.DOTALL)
 
 
 def named(name: str) -> Protocol:
@@ -40,8 +38,8 @@ def has_answer(reply: str) -> bool:
 
 def stripped(reply: str) -> str:
     """A reply as the paper's evaluator hands it to its scorer: group 1 of the first match, else the whole reply."""
-    match = _ANSWER.search(reply)
-    return reply if match is None else match.group(1)
+    found = paper_answer(reply)
+    return reply if found is None else found
 
 
 def pick(attempts: list[Response], protocol: Protocol) -> Response:

@@ -4,7 +4,6 @@ import pytest
 
 from vr1repro.answers.grade import Grader
 from vr1repro.evaluation.scoring import MATHVISTA, Options, Tally
-from vr1repro.evaluation.scoring.mathvista import short_name
 from vr1repro.records import Outcome
 
 CHOICES = {
@@ -122,8 +121,3 @@ def test_sub_scores_equal_the_official_files(shared, questions):
         assert {key: (cell["correct"], cell["total"]) for key, cell in cells.items()} == {
             key: ours[key] for key in cells
         }
-
-
-def test_short_names():
-    assert short_name("geometry problem solving") == "GPS"
-    assert short_name("scientific figure") == "scientific figure"

@@ -7,26 +7,7 @@ from vr1repro.evaluation.scoring.mathvista_official import ID_KEYS, official
 from vr1repro.evaluation.scoring.mathvista_rule import rule
 from vr1repro.evaluation.scoring.peers import mathvista_lmms_eval, mathvista_vlmevalkit
 
-_SHORT_NAMES = {
-    "figure question answering": "FQA",
-    "geometry problem solving": "GPS",
-    "math word problem": "MWP",
-    "textbook question answering": "TQA",
-    "visual question answering": "VQA",
-    "algebraic reasoning": "ALG",
-    "arithmetic reasoning": "ARI",
-    "geometry reasoning": "GEO",
-    "logical reasoning": "LOG",
-    "numeric commonsense": "NUM",
-    "scientific reasoning": "SCI",
-    "statistical reasoning": "STA",
-}
 _METADATA = ("language", "source", "category", "task", "context", "grade")
-
-
-def short_name(name: str) -> str:
-    """The paper's column for a task or skill (`FQA`, `ALG`, ...); other names as they are."""
-    return _SHORT_NAMES.get(name, name)
 
 
 def _groups(question: Question) -> Iterator[tuple[str, str]]:
