@@ -14,7 +14,7 @@ from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.config.models import ModelSource
 from vr1repro.config.plan import Plan
-from vr1repro.config.run import Resources
+from vr1repro.config.run import Config, Resources
 
 Tag = Literal["v1", "v4", "calculated", "assumed"]
 
@@ -111,12 +111,17 @@ def _size(plan: Plan, start: str) -> float:
     return billions(plan.config.models[plan.config.starts[start].model])
 
 
+def _brought(config: Config) -> set[str]:
+    """Sources of the cold set that are not generated here; the paper's figures are of such."""
+    return {name for name in config.coldset.sources if config.problems[name].kind != "lab"}
+
+
 def _prepare(plan: Plan) -> Cost:
     config = plan.config
     sources = plan.model_sources()
     used, sets = uses.models_used(plan), uses.sets_used(plan)
     weights = sum(billions(sources[name]) for name in used) * BYTES_WEIGHT
-    data = DATA_GB if set(config.coldset.sources) & sets and config.lab is None else NOTHING
+    data = DATA_GB if _brought(config) & sets else NOTHING
     return Cost(
         "models, data", len(used) + len(sets), config.resources.prepare, disk_gb=data + Range(weights, weights),
         inputs=[
@@ -133,7 +138,7 @@ def _coldset(plan: Plan) -> Cost:
         return Cost("cold set", 1, inputs=[Input("calculated", "cold set: taken as released")])
     jobs = config.coldset.shards + 1 + config.coldset.overlap.drop
     cost = Cost("cold set", jobs, config.resources.bridge)
-    if config.lab is not None:
+    if not _brought(config):
         return cost
     inputs, cost.disk_gb = cost.inputs, Range(5, 20)
     inputs.append(Input("v1", "cold set: 128 H800 for about 2 days, both models together: 6144 GPU-hours (4.1)"))
@@ -180,7 +185,7 @@ def _api(plan: Plan, here: dict[str, bool], inputs: list[Input]) -> Range | None
 def _sft(plan: Plan) -> Cost:
     config, runs = plan.config, uses.sft_runs(plan)
     cost = Cost("SFT", len(runs), config.resources.sft, config.sft.launch.nodes)
-    if not runs or config.lab is not None:
+    if not (runs and cost.gpus):
         return cost
     for start, _ in runs:
         size = _size(plan, start)
@@ -200,7 +205,7 @@ def _sft(plan: Plan) -> Cost:
 def _rl(plan: Plan) -> Cost:
     config, runs = plan.config, uses.rl_runs(plan)
     cost = Cost("RL", len(runs), config.resources.rl, config.rl.launch.nodes)
-    if not runs or config.lab is not None:
+    if not (runs and cost.gpus):
         return cost
     # GPU-hours of one step of the paper, then of one of ours: the batch is not published.
     paper = Range(RL_GPU_HOURS / PAPER_RL_STEPS.high, RL_GPU_HOURS / PAPER_RL_STEPS.low)
@@ -230,7 +235,7 @@ def _rl(plan: Plan) -> Cost:
 def _evaluate(plan: Plan) -> Cost:
     config, slugs = plan.config, uses.evaluated(plan)
     cost = Cost("evaluation", len(slugs), config.resources.evaluate)
-    if config.lab is not None:
+    if not cost.gpus:
         return cost
     again = 2.0 if "paper" in config.evaluation.protocols else 1.0
     answers = 0
