@@ -47,6 +47,7 @@ class ArmInfo:
         selected: Whether the run was asked to make it.
         command: What makes it.
         trained: Whether a training seed of ours is behind it; weights taken as they are have none.
+        tuned_from: For a fine-tuned start, the arm of the model before.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ArmInfo:
     selected: bool = True
     command: str | None = None
     trained: bool = True
+    tuned_from: str | None = None
 
     @property
     def last_step(self) -> int:
@@ -72,6 +74,7 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
     """
     config = plan.config
     starts = {arm.start: name for name, arm in reversed(config.arms.items()) if not arm.stages}
+    models = {start.model: name for name, start in config.starts.items() if start.sft is None}
     option = f" --configfile {config_file}" if config_file else ""
     return {
         name: ArmInfo(
@@ -82,6 +85,9 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
                 StageInfo(k, plan.stage_owner(name, k), plan.last_step(name, k), stage.max_tokens, stage.group)
                 for k, stage in enumerate(arm.stages, start=1)
             ),
+            tuned_from=starts.get(models.get(config.starts[arm.start].model, ""))
+            if not arm.stages and config.starts[arm.start].sft
+            else None,
             selected=name in config.run_arms,
             command=f"snakemake --cores all{option} {name}",
             trained=bool(arm.stages) or config.starts[arm.start].sft is not None,

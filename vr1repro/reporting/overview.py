@@ -34,9 +34,11 @@ class Gain:
 
 
 def start_of(results: Results, name: str) -> str | None:
-    """The arm that another is compared with: where its stages start, the base model for CI; None for a start."""
+    """The arm that another is compared with: where its stages start, or what it was tuned from; None for a model."""
     info = results.arms.get(name)
-    start = info.parent if info is not None and info.stages else "base" if name == "ci" else None
+    if info is None:
+        return None
+    start = info.parent if info.stages else info.tuned_from
     return None if start == name else start
 
 

@@ -48,7 +48,14 @@ def arm_infos() -> dict[str, ArmInfo]:
     parents = {"base": "base", "zero": "base"}
     return {
         name: ArmInfo(
-            name, label, parents.get(name, "ci"), stages.get(name, ()), True, f"snakemake {name}", name != "base"
+            name,
+            label,
+            parents.get(name, "ci"),
+            stages.get(name, ()),
+            True,
+            f"snakemake {name}",
+            name != "base",
+            "base" if name == "ci" else None,
         )
         for name, label in labels.items()
     }

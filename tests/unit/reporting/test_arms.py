@@ -32,3 +32,11 @@ def test_every_published_arm_is_in_the_papers_config(repo: Path) -> None:
 def test_a_config_may_lack_arms_of_the_paper(repo: Path) -> None:
     arms = from_plan(Plan(load(repo / "config" / "smoke.yaml")))
     assert {"base", "ci", "vision-r1"} <= set(arms)
+
+
+def test_a_tuned_start_knows_the_model_before(repo):
+    arms = from_plan(Plan(load(repo / "config" / "paper.yaml")))
+    assert {name: arm.tuned_from for name, arm in arms.items() if arm.tuned_from} == {
+        "ci": "base",
+        "llama-ci": "llama-base",
+    }
