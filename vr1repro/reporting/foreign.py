@@ -89,7 +89,7 @@ def assemble(run: Path, wanted: Sequence[Source], grading: Grading) -> list[str]
     """Copy and grade sources below `run`, a second file of a model as its second evaluation seed.
 
     Args:
-        run: Folder to write; made anew.
+        run: Folder to write; made anew, if nothing else than an earlier comparison is in it.
         wanted: From `sources`.
         grading: How bare files are graded.
 
@@ -97,16 +97,26 @@ def assemble(run: Path, wanted: Sequence[Source], grading: Grading) -> list[str]
         The models' names in their order.
 
     Raises:
-        UserError: A file is bad, an option is missing, or two evaluations are the same.
+        UserError: A file is bad, an option is missing, two evaluations are the same, or the folder holds other things.
     """
-    if run.exists():
-        shutil.rmtree(run)
+    _clear(run, wanted)
     for source in wanted:
         if source.path.is_file():
             _bare(run, source, grading)
         else:
             _evaluated(run, source, grading)
     return list(dict.fromkeys(source.model for source in wanted))
+
+
+def _clear(run: Path, wanted: Sequence[Source]) -> None:
+    """Remove an earlier comparison's folder, and nothing else."""
+    if not run.exists():
+        return
+    if any(source.path.resolve().is_relative_to(run.resolve()) for source in wanted):
+        raise UserError(f"{run}: holds the responses to compare and would be made anew; give another --out")
+    if other := sorted({path.name for path in run.iterdir()} - {"eval", "problems"}):
+        raise UserError(f"{run}: holds {other[0]}, which is not of a comparison; give another --out")
+    shutil.rmtree(run)
 
 
 def _bare(run: Path, source: Source, grading: Grading) -> None:

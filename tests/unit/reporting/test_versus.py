@@ -161,3 +161,15 @@ def test_an_ungraded_profile_is_named(evaluated: Path, tmp_path: Path) -> None:
     grading = foreign.Grading(None, None, "official", "single")
     with pytest.raises(UserError, match=r"no official\.jsonl; grade with --profile official"):
         foreign.assemble(tmp_path / "run", foreign.sources(str(evaluated / "base_s0")), grading)
+
+
+def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_path: Path) -> None:
+    given = foreign.sources(str(evaluated / "base_s0"))
+    for _ in range(2):
+        foreign.assemble(tmp_path / "run", given, GRADING)
+    with pytest.raises(UserError, match="holds the responses to compare"):
+        foreign.assemble(tmp_path / "run", foreign.sources(str(tmp_path / "run")), GRADING)
+    (tmp_path / "run" / "thesis.tex").write_text("mine")
+    with pytest.raises(UserError, match=r"holds thesis\.tex"):
+        foreign.assemble(tmp_path / "run", given, GRADING)
+    assert (tmp_path / "run" / "thesis.tex").read_text() == "mine"
