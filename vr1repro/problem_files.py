@@ -86,6 +86,26 @@ def read_problems(path: Path) -> Iterator[Problem]:
     Raises:
         UserError: The file is missing or is not such a Parquet file.
     """
+    table = _opened(path, {"id", "question", "answer", "image"})
+    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
+    for batch in table.iter_batches(batch_size=256, columns=columns):
+        for row in batch.to_pylist():
+            image = row.pop("image")
+            row["metadata"] = json.loads(row.get("metadata") or "{}")
+            yield Problem(**row, image=None if image is None else image["bytes"])
+
+
+def read_metadata(path: Path) -> Iterator[dict[str, Any]]:
+    """The metadata of each problem in a file, without reading its images.
+
+    Raises:
+        UserError: The file is missing or is not such a Parquet file.
+    """
+    for batch in _opened(path, {"metadata"}).iter_batches(batch_size=256, columns=["metadata"]):
+        yield from (json.loads(text or "{}") for text in batch.column(0).to_pylist())
+
+
+def _opened(path: Path, columns: set[str]) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,12 +113,7 @@ def read_problems(path: Path) -> Iterator[Problem]:
         table = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a Parquet file of problems: {error}") from None
-    missing = {"id", "question", "answer", "image"} - set(table.schema_arrow.names)
+    missing = columns - set(table.schema_arrow.names)
     if missing:
         raise UserError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
-    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
-    for batch in table.iter_batches(batch_size=256, columns=columns):
-        for row in batch.to_pylist():
-            image = row.pop("image")
-            row["metadata"] = json.loads(row.get("metadata") or "{}")
-            yield Problem(**row, image=None if image is None else image["bytes"])
+    return table

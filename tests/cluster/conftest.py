@@ -11,11 +11,11 @@ from smoke_workflow import Workflow
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Three nodes with two GPUs each, on loopback."""
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Three nodes with two GPUs each, on loopback; a test's parameter is put into slurm.conf."""
     if reason := why_not():
         pytest.skip(reason)
-    made = Cluster()
+    made = Cluster(extra=getattr(request, "param", ""))
     try:
         made.up()
         yield made

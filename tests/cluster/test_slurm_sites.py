@@ -1,4 +1,4 @@
-"""What sites differ in: no sacct, no account, job arrays, nodes that no job of the config fits."""
+"""What sites differ in: no sacct, no account, job arrays, full queues, nodes that no job of the config fits."""
 
 import os
 from pathlib import Path
@@ -54,3 +54,15 @@ def test_sacct_where_nothing_is_kept_is_refused(run: ClusterRun) -> None:
     assert done.returncode == 1
     assert "this cluster keeps no accounting" in done.stdout
     assert run.cluster.jobs() == {}
+
+
+# The controller counts jobs that ended, too, until it forgets them.
+@pytest.mark.parametrize("cluster", ["MaxJobCount=4\nMinJobAge=30"], indirect=True)
+def test_a_full_queue_is_waited_for(run: ClusterRun, smoke: Workflow) -> None:
+    run.forget("coldset")
+    for _ in range(4):
+        run.cluster.ask("sbatch", "--output=/dev/null", "--wrap=sleep 5", cwd=run.folder)
+    done = run.run("coldset", *QUICK)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert coldset(run) == coldset(smoke)
+    assert "MaxJobCount" in (run.cluster.dir / "log" / "slurmctld").read_text()

@@ -58,6 +58,12 @@ def test_what_is_released_is_not_made(repo: Path, tmp_path: Path, paper: dict[st
     assert not {"bridge_shard", "train_sft", "train_rl_stage"} & set(found)
     assert found["fetch_model"] == 3
     assert found["evaluate_checkpoint"] == 3
+    assert found["fetch_coldset"] == 1
+    # Where nothing is trained, a cold-start set is there only if it was asked for.
+    paper["take_released"] = ["ci", "vision-r1"]
+    found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", paper)))
+    assert not {"bridge_shard", "fetch_coldset"} & set(found)
+    assert found["make_report"] == 1
 
 
 def test_a_new_arm_is_yaml_alone(repo: Path, tmp_path: Path) -> None:

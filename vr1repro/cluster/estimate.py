@@ -134,6 +134,8 @@ def _prepare(plan: Plan) -> Cost:
 
 def _coldset(plan: Plan) -> Cost:
     config = plan.config
+    if not uses.has_coldset(plan):
+        return Cost("cold set")
     if not uses.builds_coldset(plan):
         return Cost("cold set", 1, inputs=[Input("calculated", "cold set: taken as released")])
     jobs = config.coldset.shards + 1 + config.coldset.overlap.drop

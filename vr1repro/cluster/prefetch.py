@@ -48,7 +48,7 @@ def wanted(plan: Plan) -> list[Wanted]:
         if isinstance(source, ProblemSource) and source.kind == "hub":
             found.append(Wanted(str(source.id), "dataset", source.revision))
     released = config.coldset.released
-    if not uses.builds_coldset(plan) and isinstance(released, HubData):
+    if "coldset" in config.take_released and isinstance(released, HubData):
         found.append(Wanted(released.id, "dataset", released.revision))
     return list(dict.fromkeys(found))
 

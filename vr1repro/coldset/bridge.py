@@ -20,7 +20,7 @@ from vr1repro.coldset import prompts
 from vr1repro.coldset.filters import split_reply
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.engines.endpoint import BudgetSpent
+from vr1repro.engines.flight import BudgetSpent
 from vr1repro.errors import UserError
 from vr1repro.jsonl import write_rows
 from vr1repro.problems.prompt import user_turn

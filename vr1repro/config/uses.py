@@ -3,10 +3,14 @@
 from vr1repro.config.plan import RELEASED, Plan
 
 
+def has_coldset(plan: Plan) -> bool:
+    """Whether the run has a cold-start set: something is trained on it, or it was asked for as released."""
+    return "coldset" in plan.config.take_released or bool(sft_runs(plan))
+
+
 def builds_coldset(plan: Plan) -> bool:
     """Whether Modality Bridging runs."""
-    # The tables count its words, so it is there for every run, built or released.
-    return "coldset" not in plan.config.take_released
+    return has_coldset(plan) and "coldset" not in plan.config.take_released
 
 
 def sft_runs(plan: Plan) -> list[tuple[str, int]]:

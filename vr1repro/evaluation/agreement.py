@@ -17,7 +17,8 @@ from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair
 from vr1repro.errors import UserError
 from vr1repro.evaluation.explanations import explanation_of
-from vr1repro.evaluation.grading import pair_of, read_questions
+from vr1repro.evaluation.grading import pair_of
+from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import Options, Question, Row
 from vr1repro.evaluation.scoring.mathvision import MATHVISION
 from vr1repro.evaluation.scoring.mathvista import MATHVISTA

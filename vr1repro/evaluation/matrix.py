@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from vr1repro.config.evaluation import Protocol
 from vr1repro.evaluation.differences import page
-from vr1repro.evaluation.grading import grade_file, read_questions, response_rows
+from vr1repro.evaluation.grading import grade_file, response_rows
+from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import Score, benchmark
 from vr1repro.evaluation.scoring.base import text_of
 from vr1repro.files import write_atomically

@@ -14,8 +14,9 @@ from itertools import tee
 from pathlib import Path
 
 from vr1repro.errors import UserError
-from vr1repro.evaluation.grading import Aside, question_of, read_questions
+from vr1repro.evaluation.grading import Aside
 from vr1repro.evaluation.llm import Asker, Counts, Llm
+from vr1repro.evaluation.questions import question_of, read_questions
 from vr1repro.evaluation.scoring import Question, Row, benchmark
 from vr1repro.evaluation.scoring.base import text_of
 from vr1repro.evaluation.scoring.dynamath import gold_of

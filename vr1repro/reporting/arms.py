@@ -240,9 +240,9 @@ def rl_length(
     return seed_mean(window["mean_length"].to_list(), confidence=settings.confidence, n=len(window))
 
 
-def coldset_yield(run: Path) -> dict[str, Any] | None:
-    """`coldset/yield.json`, or None where no cold-start set was built."""
-    path = run / "coldset" / "yield.json"
+def coldset_yield(folder: Path) -> dict[str, Any] | None:
+    """`yield.json` in the cold-start set's folder, or None where none was built."""
+    path = folder / "yield.json"
     if not path.exists():
         return None
     value = json.loads(path.read_text(encoding="utf-8"))

@@ -34,7 +34,8 @@ def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
     """
     plan = Plan(loader.load(config))
     settings, arms = plan.config, from_plan(plan, str(config))
-    return Results.load(folder or Path(plan.root), arms, settings.reporting, settings.comparable), plan
+    coldset = plan.coldset().relative_to(plan.root).as_posix()
+    return Results.load(folder or Path(plan.root), arms, settings.reporting, settings.comparable, coldset), plan
 
 
 def make_scores(results: Results, path: Path) -> None:

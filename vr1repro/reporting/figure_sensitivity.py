@@ -56,7 +56,7 @@ def graders(results: Results, width: float | None = None) -> "Figure":
 def coldset(results: Results, width: float | None = None) -> "Figure":
     """What became of the problems of the cold-start set: kept, or rejected by which rule."""
     figure, axes = new_figure(width or results.settings.page_width, 2.0)
-    place, report = axes[0], coldset_yield(results.run)
+    place, report = axes[0], coldset_yield(results.coldset)
     if report is None:
         say_missing(place, "no cold-start set was built in this run")
     else:

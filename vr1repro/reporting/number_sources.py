@@ -16,7 +16,7 @@ from vr1repro.reporting.sources import Sources, key
 from vr1repro.reporting.statistics import Estimate
 from vr1repro.reporting.tables import Table
 
-_MANIFESTS = ("models/*", "problems/*", "coldset", "train/**")
+_MANIFESTS = ("models/*", "problems/*", "coldset", "released/coldset", "train/**")
 _RESPONSES = "responses.jsonl"
 
 

@@ -66,6 +66,7 @@ _INPUTS = (
     "train/*/s*/stage*/steps.jsonl",
     "coldset/traces.jsonl",
     "coldset/yield.json",
+    "released/coldset/coldset.parquet",
     "models/*/reading.json",
 )
 
@@ -137,7 +138,7 @@ def write_report(
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
         "figures_made_from": _made_from(figures, aside),
         "reading": reading(results.run),
-        "coldset": coldset_yield(results.run),
+        "coldset": coldset_yield(results.coldset),
         "samples": choose(results),
         "inputs": input_hashes(sources),
         "manifests": manifests(results.run),

@@ -31,7 +31,6 @@ _KEPT = (
     "eval/**/*.json",
     "eval/**/*.jsonl",
     "benchmarks/**/*.jsonl",
-    "problems/*/manifest.json",
 )
 
 

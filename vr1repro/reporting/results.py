@@ -53,6 +53,7 @@ class Results:
         settings: The report's settings.
         comparable: Whether its scores may be compared with the paper's.
         frame: Tidy rows of all protocols and profiles.
+        coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
     """
 
     run: Path
@@ -60,17 +61,30 @@ class Results:
     settings: ReportSettings
     comparable: bool
     frame: pd.DataFrame
+    coldset_name: str = "coldset"
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(cls, run: Path, arms: Mapping[str, ArmInfo], settings: ReportSettings, comparable: bool) -> "Results":
+    def load(
+        cls,
+        run: Path,
+        arms: Mapping[str, ArmInfo],
+        settings: ReportSettings,
+        comparable: bool,
+        coldset_name: str = "coldset",
+    ) -> "Results":
         """Collect a run from disk.
 
         Raises:
             UserError: A file is bad; the message names it.
         """
-        return cls(run, arms, settings, comparable, collect(run, settings))
+        return cls(run, arms, settings, comparable, collect(run, settings), coldset_name)
+
+    @property
+    def coldset(self) -> Path:
+        """Folder of the cold-start set."""
+        return self.run / self.coldset_name
 
     @cached_property
     def headline(self) -> pd.DataFrame:
@@ -127,7 +141,7 @@ class Results:
     @cached_property
     def coldset_words(self) -> dict[str, Estimate]:
         """Word counts of the cold-start set."""
-        return words.coldset_counts(self.run, self.settings)
+        return words.coldset_counts(self.coldset, self.settings)
 
     @cached_property
     def sampled_words(self) -> dict[str, dict[str, Estimate]]:

@@ -51,7 +51,8 @@ class Sources:
     def _files(self, target: Target) -> Iterable[str]:
         results = self.results
         if target.quantity == "word_count" and target.arm is None:
-            return self.matching(["coldset/traces.jsonl"])
+            name = self.results.coldset_name
+            return self.matching([f"{name}/traces.jsonl"]) or self.matching([f"{name}/coldset.parquet"])
         if target.arm is None:
             return []
         if target.benchmark == "rl-train":

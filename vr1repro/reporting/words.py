@@ -1,15 +1,17 @@
 """Self-reflection words and length classes of saved responses (v4 Table 4, Figure 1 A and C)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.jsonl import read
+from vr1repro.problem_files import read_metadata
 from vr1repro.records import Trace, sha256
 from vr1repro.reporting.scores import eval_folders, last_attempts
 from vr1repro.reporting.statistics import Estimate, clustered_mean
@@ -31,13 +33,19 @@ def summed(texts: Sequence[str], words: Sequence[str], confidence: float = 0.95)
     return sums
 
 
-def coldset_counts(run: Path, settings: ReportSettings) -> dict[str, Estimate]:
-    """Counts over the chains kept in the cold-start set (v4 Table 4); empty where there is none."""
-    path = run / "coldset" / "traces.jsonl"
-    if not path.exists():
-        return {}
-    chains = [trace.chain for trace in read(path, Trace) if trace.rejected is None]
+def coldset_counts(folder: Path, settings: ReportSettings) -> dict[str, Estimate]:
+    """Counts over the chains of the cold-start set in a folder, built or released (v4 Table 4); empty without one."""
+    chains = list(_chains(folder))
     return summed(chains, settings.words, settings.confidence) if chains else {}
+
+
+def _chains(folder: Path) -> Iterator[str]:
+    traces, released = folder / "traces.jsonl", folder / "coldset.parquet"
+    if traces.exists():
+        yield from (trace.chain for trace in read(traces, Trace) if trace.rejected is None)
+    elif released.exists():  # a released set comes without traces
+        for metadata in read_metadata(released):
+            yield str(metadata["completion"]).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN)
 
 
 def sampled_counts(run: Path, settings: ReportSettings, benchmark: str = "mathverse") -> dict[str, dict[str, Estimate]]:

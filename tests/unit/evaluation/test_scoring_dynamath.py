@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vr1repro.answers.grade import Grader
-from vr1repro.evaluation.grading import grade_file, read_questions
+from vr1repro.evaluation.grading import grade_file
+from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import DYNAMATH, Options
 from vr1repro.evaluation.scoring.dynamath import short_answer
 from vr1repro.evaluation.tasks.build import HUB

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from vr1repro.errors import UserError
-from vr1repro.evaluation.grading import equivalent_file, grade_file, read_questions, summary
+from vr1repro.evaluation.grading import equivalent_file, grade_file, summary
+from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import MATHVISION, aggregate, cluster_of
 from vr1repro.jsonl import write_rows
 from vr1repro.problem_files import write_problems

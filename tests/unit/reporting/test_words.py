@@ -1,10 +1,15 @@
 """Reflection words and length classes."""
 
+from pathlib import Path
+
 import pytest
 
+from vr1repro.answers.completion import completion
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.problem_files import write_problems
+from vr1repro.records import Problem
 from vr1repro.reporting.results import Results
-from vr1repro.reporting.words import bin_labels, by_length, count_words, summed
+from vr1repro.reporting.words import bin_labels, by_length, coldset_counts, count_words, summed
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,16 @@ def test_counts_of_the_run(results: Results) -> None:
     counts = results.sampled_words
     assert counts["ci"]["Wait"].value == ReportSettings().sampled_responses
     assert {"base", "vision-r1"} <= set(counts)
+
+
+def test_words_of_a_released_set_are_those_of_its_chains(tmp_path: Path) -> None:
+    # The answer's own text is not part of the chain.
+    texts = [completion("Wait, is it so? Hmm.", "Wait"), completion("No.", "Hmm")]
+    rows = [
+        Problem(id=str(k), source="x", question="?", answer="1", metadata={"completion": text})
+        for k, text in enumerate(texts)
+    ]
+    write_problems(tmp_path / "coldset.parquet", rows)
+    counts = coldset_counts(tmp_path, ReportSettings())
+    assert (counts["Wait"].value, counts["Hmm"].value) == (1, 1)
+    assert coldset_counts(tmp_path / "none", ReportSettings()) == {}

@@ -63,7 +63,7 @@ def aggregate(slug: str, verdicts: Iterable[Verdict], questions: dict[str, Quest
     Args:
         slug: The benchmark.
         verdicts: Verdicts on its questions; of several attempts at one the last counts.
-        questions: The questions by id, see `vr1repro.evaluation.grading.read_questions`.
+        questions: The questions by id, see `vr1repro.evaluation.questions.read_questions`.
 
     Raises:
         KeyError: A verdict's question is not among the questions.

@@ -1,0 +1,55 @@
+"""DeepSpeed's own parser over the ZeRO settings of every config that asks for it.
+
+Training itself needs GPUs: on a CPU, accelerate and DeepSpeed do not agree on who wraps a partitioned model.
+"""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from vr1repro.config import loader
+from vr1repro.config.training import Launch
+from vr1repro.training.launch import deepspeed_config
+
+pytest.importorskip("deepspeed", reason="DeepSpeed is not installed: it is part of envs/cluster.txt alone")
+
+HIDDEN = 3584  # Qwen2.5-VL-7B
+
+
+def parsed(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What DeepSpeed understands after transformers has filled in every `auto`, as in a trainer."""
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    from deepspeed.runtime.config import DeepSpeedConfig
+    from transformers import TrainingArguments
+    from transformers.integrations.deepspeed import HfTrainerDeepSpeedConfig
+
+    filled = HfTrainerDeepSpeedConfig(deepspeed_config(launch))
+    args = TrainingArguments(
+        output_dir="unused", use_cpu=True, per_device_train_batch_size=2, gradient_accumulation_steps=16, bf16=True
+    )
+    filled.trainer_config_process(args)
+    filled.trainer_config_finalize(args, SimpleNamespace(config=SimpleNamespace(hidden_size=HIDDEN)), 100)
+    return DeepSpeedConfig(filled.config)
+
+
+def launches(repo: Path) -> list[Launch]:
+    found = []
+    for path in sorted((repo / "config").glob("*.yaml")):
+        config = loader.load(path)
+        found += [launch for launch in (config.sft.launch, config.rl.launch) if launch.zero_stage]
+    return found
+
+
+def test_every_configs_zero_settings_are_understood(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = launches(repo)
+    assert {launch.zero_stage for launch in asked} >= {3}
+    for launch in [*asked, asked[0].model_copy(update={"zero_stage": 2})]:
+        found = parsed(launch, monkeypatch)
+        assert found.zero_optimization_stage == launch.zero_stage
+        assert found.train_batch_size == 32
+        assert found.bfloat16_config.enabled
+        if launch.zero_stage == 3:
+            assert found.zero_config.reduce_bucket_size == HIDDEN**2
+            assert found.zero_config.gather_16bit_weights_on_model_save
