@@ -1,8 +1,12 @@
-"""Rows a second of the grader against a plain Math-Verify loop, on MathVision's real model outputs.
+"""Rows a second of the grader against plain Math-Verify loops, on MathVision's real model outputs.
 
-Both get the same rows: the gold answer, the answer that our rule extracts from the response, and the choices. The loop
-is what most projects run, one row after the other: `verify(parse(gold), parse(answer))`, for a question with choices
-with Math-Verify's own reading of letters. Every pass starts cold, in a process of its own, imports not counted.
+Every way starts from the same rows, gold answer, response and choices, and works in a process of its own, cold; imports
+are not counted. The loops are what most projects run, one row after the other, for a question with choices with
+Math-Verify's own reading of letters:
+
+- response: `verify(parse(gold), parse(response))`.
+- answer: the same on the answer that our rule extracts, so that the ways differ in the comparison alone.
+- ours: the same answer through the grader: cheap and certain checks, equal work once, killable workers.
 
     python bench/grading.py --data ../shared/data/mathvision --out results/reference/bench/grading.json
 """
@@ -14,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from vr1repro.answers.extract import final_answer
@@ -23,25 +28,28 @@ from vr1repro.jsonl import read_lines
 from vr1repro.provenance import made
 from vr1repro.records import Outcome
 
-WAYS = ("loop", "ours")
 Row = tuple[str, str, tuple[str, ...] | None]
 
 
 def read(data: Path, files: int | None) -> list[Row]:
-    """Gold, extracted answer and choices of every row; a response without an answer gives its end."""
+    """Gold, response and choices of every row."""
     questions = {str(row["id"]): row for _, row in read_lines(data / "questions.jsonl")}
-    found: list[Row] = []
-    for path in sorted((data / "outputs").glob("*.jsonl"))[:files]:
-        for _, row in read_lines(path):
-            text, question = str(row["response"]), questions[str(row["id"])]
-            answer = final_answer(text)
-            choices = tuple(map(str, question["options"])) or None
-            found.append((str(question["answer"]), answer.text if answer else text[-200:], choices))
-    return found
+    return [
+        (str(question["answer"]), str(row["response"]), tuple(map(str, question["options"])) or None)
+        for path in sorted((data / "outputs").glob("*.jsonl"))[:files]
+        for _, row in read_lines(path)
+        for question in (questions[str(row["id"])],)
+    ]
 
 
-def loop(rows: list[Row]) -> list[bool]:
-    """Math-Verify alone."""
+def extracted(response: str) -> str:
+    """The answer of a response, or its end where there is none."""
+    answer = final_answer(response)
+    return answer.text if answer else response[-200:]
+
+
+def loop(rows: list[Row], text: Callable[[str], str]) -> tuple[float, list[bool]]:
+    """Math-Verify alone. Seconds and verdicts."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, StringExtractionConfig, parse, verify
 
     plain = (LatexExtractionConfig(), ExprExtractionConfig())
@@ -49,21 +57,35 @@ def loop(rows: list[Row]) -> list[bool]:
     parse("1")
     began = time.perf_counter()
     found = []
-    for gold, pred, choices in rows:
+    for gold, response, choices in rows:
         targets = letters if choices else plain
-        found.append(bool(verify(parse(gold, targets), parse(pred, targets))))
-    print(time.perf_counter() - began, file=sys.stderr)
-    return found
+        found.append(bool(verify(parse(gold, targets), parse(text(response), targets))))
+    return time.perf_counter() - began, found
 
 
-def ours(rows: list[Row], workers: int) -> list[bool]:
-    """Our grader."""
+def ours(rows: list[Row], workers: int) -> tuple[float, list[bool]]:
+    """Our grader. Seconds and verdicts."""
     with Grader(workers=workers, timeout_s=10) as grader:
         grader.equivalent("1", "x+1")  # starts the workers
         began = time.perf_counter()
-        found = [outcome is Outcome.RIGHT for outcome in grader.grade(Pair(*row) for row in rows)]
-        print(time.perf_counter() - began, file=sys.stderr)
-    return found
+        pairs = (Pair(gold, extracted(response), choices) for gold, response, choices in rows)
+        found = [outcome is Outcome.RIGHT for outcome in grader.grade(pairs)]
+        return time.perf_counter() - began, found
+
+
+WAYS: dict[str, Callable[[list[Row], int], tuple[float, list[bool]]]] = {
+    "response": lambda rows, workers: loop(rows, lambda response: response),
+    "answer": lambda rows, workers: loop(rows, extracted),
+    "ours": ours,
+}
+
+
+def differing(rows: list[Row], ours: list[bool], theirs: list[bool]) -> Counter[tuple[str, str, bool]]:
+    """Gold, extracted answer and our verdict of the rows that two ways judge differently."""
+    return Counter(
+        (row[0], extracted(row[1]), mine)
+        for row, mine, other in zip(rows, ours, theirs, strict=True) if mine != other
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -73,35 +95,33 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=None, help="only the first models")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--way", choices=WAYS, help="run one and print its verdicts, and no more")
+    parser.add_argument("--way", choices=WAYS, help="run one and print its seconds and verdicts, and no more")
     asked = parser.parse_args()
     rows = read(asked.data, asked.files)
     if asked.way:
-        verdicts = loop(rows) if asked.way == "loop" else ours(rows, asked.workers)
-        print(json.dumps(verdicts))
+        print(json.dumps(WAYS[asked.way](rows, asked.workers)))
         return
-    verdicts, seconds = {}, {}
+    seconds: dict[str, float] = {}
+    verdicts: dict[str, list[bool]] = {}
     for way in WAYS:
         command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
-        with tempfile.TemporaryFile("w+") as told:
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=told, text=True)
-            told.seek(0)
-            seconds[way] = float(told.read().split()[-1])
-        verdicts[way] = json.loads(done.stdout)
-        rate = len(rows) / seconds[way]
-        same = sum(a == b for a, b in zip(verdicts[way], verdicts["loop"], strict=True))
-        print(f"{way:12} {seconds[way]:8.1f} s {rate:8.0f} rows/s {seconds['loop'] / seconds[way]:6.1f} x"
-              f"   same verdict as the loop: {same} of {len(rows)}", flush=True)  # fmt: skip
-    differ = Counter(
-        (*row[:2], mine) for row, mine, theirs in zip(rows, verdicts["ours"], verdicts["loop"], strict=True)
-        if mine != theirs
-    )  # fmt: skip
+        with tempfile.TemporaryFile() as warnings:
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=warnings, text=True)
+        seconds[way], verdicts[way] = json.loads(done.stdout)
+    table = []
+    for way, taken in seconds.items():
+        same = sum(mine == other for mine, other in zip(verdicts["ours"], verdicts[way], strict=True))
+        table.append({"way": way, "seconds": taken, "rows_a_second": len(rows) / taken,
+                      "ours_is_faster_by": taken / seconds["ours"], "same_verdict": same,
+                      "right": sum(verdicts[way])})  # fmt: skip
+        print(f"{way:10} {taken:8.1f} s {len(rows) / taken:8.0f} rows/s, ours {taken / seconds['ours']:5.1f} x"
+              f"   right {sum(verdicts[way])}, same verdict {same} of {len(rows)}", flush=True)  # fmt: skip
+    differ = differing(rows, verdicts["ours"], verdicts["answer"])
+    print("where ours and the loop over answers differ:")
     for (gold, pred, mine), n in differ.most_common(20):
         print(f"  {n:5} x {'right' if mine else 'wrong'} here only: gold {gold!r}, answer {pred[:60]!r}")
     if asked.out:
-        record = {"rows": len(rows), "distinct_rows": len(set(rows)), "workers": asked.workers, "seconds": seconds,
-                  "same_as_loop": {way: sum(a == b for a, b in zip(found, verdicts["loop"], strict=True))
-                                   for way, found in verdicts.items()}, "made": made()}  # fmt: skip
+        record = {"rows": len(rows), "workers": asked.workers, "ways": table, "made": made()}
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
 

@@ -7,11 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from vr1repro.answers.closed import closed_form
 from vr1repro.answers.units import MAX_ANSWER, key, number, plain, split_unit
 from vr1repro.records import Outcome
 
 Matcher = Literal["layered", "math-verify", "exact"]
 MATCH_TYPES = ("latex", "expr", "string")
+# Values closer than this, relative to the larger and to 1, are left to Math-Verify.
+_APART = 1e-3
+# Letters that name a choice or a point; E and I may be numbers.
+_SYMBOL = re.compile(r"\(?[A-DF-HJ-Z]{1,3}\)?")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # `B`, `(B)`, `B.`, `B: 60`, `option B`; the rest of the line is the choice's text or nothing.
 _LETTER = re.compile(
@@ -138,7 +143,7 @@ def _numbers(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
         return Outcome.RIGHT
     gold_value, pred_value = number(gold_text), number(pred_text)
     if gold_value is None or pred_value is None:
-        return None
+        return _closed_forms(gold_text, pred_text, settings)
     if gold_value == pred_value:
         return Outcome.RIGHT
     if gold_value.denominator == 1 and pred_value.denominator == 1:
@@ -147,3 +152,19 @@ def _numbers(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
     if round(gold_value, settings.precision) != round(pred_value, settings.precision):
         return Outcome.WRONG
     return None
+
+
+def _closed_forms(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
+    """`wrong` for two closed forms of different values, or one and a letter; equal ones are left to Math-Verify."""
+    values = closed_form(gold), closed_form(pred)
+    if values[0] is not None and values[1] is not None:
+        return Outcome.WRONG if apart(values[0], values[1], settings) else None
+    if (values[0] is not None and _SYMBOL.fullmatch(pred)) or (values[1] is not None and _SYMBOL.fullmatch(gold)):
+        return Outcome.WRONG
+    return None
+
+
+def apart(one: complex, other: complex, settings: MatchSettings = DEFAULT) -> bool:
+    """Whether two values are so far from each other that no rounding of Math-Verify's makes them equal."""
+    limit = max(_APART * max(1.0, abs(one), abs(other)), 2 * 10.0**-settings.precision)
+    return abs(one - other) > limit

@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap
+from vr1repro.answers.compare import DEFAULT, MatchSettings, apart, cheap
 from vr1repro.answers.extract import Rule, final_answer
 from vr1repro.answers.units import split_unit
 from vr1repro.records import Outcome
@@ -21,8 +21,6 @@ _WORD = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|sin|cos|tan|cot|sec|log|arc|frac|le
 _FORMULA = re.compile(r"[\\^\u221a\u03c0_]|\d[a-zA-Z]|\bsqrt|\bpi\b")
 _POWER = re.compile(r"(?:\*\*|\^)\s?\(([^()]*)\)")
 _ENVIRONMENT = re.compile(r"\$|\\\(|\\\[|\\boxed")
-# Values closer than this, relative to the larger and to 1, are left to Math-Verify.
-_APART = 1e-3
 
 
 def deep(gold: str, pred: str, settings: MatchSettings = DEFAULT) -> Outcome:
@@ -134,5 +132,4 @@ def certainly_different(gold: Any, pred: Any, settings: MatchSettings = DEFAULT)
         return False
     if not all(isfinite(part) for number in numbers for part in (number.real, number.imag)):
         return False
-    apart = max(_APART * max(1.0, *map(abs, numbers)), 2 * 10.0**-settings.precision)
-    return abs(numbers[0] - numbers[1]) > apart
+    return apart(numbers[0], numbers[1], settings)

@@ -6,6 +6,7 @@ of a comparison go through the same functions here, so that `140` answers a gold
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 # What is longer is no final answer; every function here returns it unchanged or None, so that time stays bounded.
 MAX_ANSWER = 20_000
@@ -31,7 +32,6 @@ _DRESSING = (
     ("\\)", ""),
     ("\\[", ""),
     ("\\]", ""),
-    ("**", ""),
     ("\\%", "%"),
     ("\u2212", "-"),
     ("\u63b3", "\u00b0"),  # MathVerse: the degree sign of a UTF-8 file read as GBK
@@ -44,6 +44,8 @@ _DRESSING = (
     ("\u25e6", "\u00b0"),
     ("\u00ba", "\u00b0"),
 )
+# Bold type and powers are both `**`. Bold opens before a word and closes behind one; a power stands between two values.
+_BOLD = re.compile(r"(?<![\w)])\*\*(?=\S)([^*]+)(?<=\S)\*\*|(?<![\w)])\*\*(?=\S)|(?<=\S)\*\*(?![\w(.-])")
 # What any of them begins with; most answers have none.
 _DRESSED = re.compile(r"[\\$~\u0080-\U0010ffff]|\*\*")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|mbox|textbf|textit|operatorname|mathit|rm)\s?\{([^{}]*)\}")
@@ -108,6 +110,7 @@ _UNIT = re.compile(
 _AREAS = {"square": "2", "cubic": "3", "\u5e73\u65b9": "2", "\u7acb\u65b9": "3"}
 
 
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """A short answer without LaTeX dressing, full-width forms, outer blanks and the closing full stop."""
     if len(text) > MAX_ANSWER:
@@ -116,6 +119,7 @@ def plain(text: str) -> str:
         text = text.translate(_FULL_WIDTH)
         for old, new in _DRESSING:
             text = text.replace(old, new)
+        text = _BOLD.sub(r"\1", text)
         text = _WRAPPED.sub(r"\1", text)
     return " ".join(text.split()).rstrip(".,;:\u3002").strip()
 
