@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 from smoke_workflow import Workflow
 
 REPO = Path(__file__).resolve().parent.parent
 
+# A first example may import torch, and the machine may be busy: time is no property of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 # One thread a process: the tests run side by side, and results must not depend on the machine's core count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

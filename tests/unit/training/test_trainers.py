@@ -44,8 +44,8 @@ def run(lab: SimpleNamespace, out: Any, job: Any, **changes: Any) -> list[dict[s
     return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
 
 
-def stock(lab: SimpleNamespace, out: Any, job: Any, settings: Any) -> list[dict[str, Any]]:
-    """The same stage by TRL alone: its trainer, its logs, no part of ours but arguments, rows and reward."""
+def stock(lab: SimpleNamespace, out: Any, job: Any, settings: Any) -> Any:
+    """The same stage by TRL alone: its trainer after training, no part of ours but arguments, rows and reward."""
     from trl import GRPOTrainer
 
     from vr1repro.answers.reward import HardFormatReward
@@ -65,6 +65,10 @@ def stock(lab: SimpleNamespace, out: Any, job: Any, settings: Any) -> list[dict[
         trainer = GRPOTrainer(model=model, reward_funcs=GroupReward(reward, processor.tokenizer, 0.0, None), args=args,
                               train_dataset=rows, processing_class=processor)  # fmt: skip
         trainer.train()
+    return trainer
+
+
+def log_of(trainer: Any) -> list[dict[str, Any]]:
     return [row for row in trainer.state.log_history if "loss" in row]
 
 
@@ -78,13 +82,42 @@ def test_stock_trl_gives_the_same_losses_and_rewards(
     generation = lab.config.rl.generation.model_copy(update={"ban_placeholders": False, "by_groups": False})
     changes = {"share_prefix": packed, "pack": packed, "generation": generation}
     ours = run(lab, tmp_path / "ours", job, **changes)
-    theirs = stock(lab, tmp_path / "stock", job, lab.config.rl.model_copy(update={"device_batch": 16, **changes}))
+    settings = lab.config.rl.model_copy(update={"device_batch": 16, **changes})
+    theirs = log_of(stock(lab, tmp_path / "stock", job, settings))
     assert len({row["loss"] for row in ours}) == steps
     for mine, their in zip(ours, theirs, strict=True):
         exact = {"abs": 0, "rel": 0} if not packed else {"rel": 1e-3, "abs": 1e-5}
         assert mine["loss"] == pytest.approx(their["loss"], **exact)
         assert mine["reward"] == pytest.approx(their["reward"], **exact)
         assert mine["mean_length"] == their["completions/mean_length"]
+
+
+def test_thirty_steps_on_the_same_samples_end_at_stock_trl_s_weights(
+    lab: SimpleNamespace, tmp_path: Any, job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from run_stage import replay_rollouts
+    from safetensors.torch import load_file
+    from trl import GRPOTrainer
+
+    from vr1repro.answers.reward import HardFormatReward
+
+    for owner, name in ((GRPOTrainer, "_generate_single_turn"), (HardFormatReward, "score")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # what replaying patches is put back
+    replay_rollouts()
+    job = replace(job, stage=Stage(max_tokens=8, group=4, steps=30), kept_steps=[30])
+    ours = run(lab, tmp_path / "ours", job, share_prefix=True, pack=True)
+    changes = {"device_batch": 16, "share_prefix": False, "pack": False, "max_clipped_share": 1.0}
+    trainer = stock(lab, tmp_path / "stock", job, lab.config.rl.model_copy(update=changes))
+    assert [row["reward"] for row in ours] == pytest.approx([row["reward"] for row in log_of(trainer)])
+    began, mine = load_file(lab.model / "model.safetensors"), load_file(tmp_path / "ours/step30/model.safetensors")
+    trainer.save_model(str(tmp_path / "theirs"))
+    theirs = load_file(tmp_path / "theirs/model.safetensors")
+    assert set(mine) == set(theirs)
+    moved = sum((theirs[name].float() - began[name].float()).square().sum() for name in theirs).sqrt()
+    apart = sum((theirs[name].float() - mine[name].float()).square().sum() for name in theirs).sqrt()
+    size = sum(weight.float().square().sum() for weight in theirs.values()).sqrt()
+    assert moved > 1e-3 * size
+    assert apart < 1e-4 * size
 
 
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "sequence"])
