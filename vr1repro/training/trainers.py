@@ -18,6 +18,7 @@ from vr1repro.errors import UserError
 from vr1repro.training import guards, skipping
 from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
 from vr1repro.training.resume import Resumable
+from vr1repro.training.weight_sums import sync_and_compare
 
 _PICTURES = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
 PHASES = ("generate", "reward", "log_probs", "update")
@@ -88,8 +89,10 @@ class _Additions(Resumable, GRPOTrainer):
             self._sync, self.vllm_generation.sync_weights = self.vllm_generation.sync_weights, self._sync_in_time
 
     def _sync_in_time(self) -> None:
+        # A server's weights, and shards of them, show in the next rollout's log-probabilities alone.
+        whole = self.vllm_generation.mode == "colocate" and self.args.vllm_tensor_parallel_size == 1
         with guards.deadline(self.sync_timeout_s, "the sync of new weights to vLLM"):
-            self._sync()
+            sync_and_compare(self._sync, self.vllm_generation) if whole else self._sync()
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
