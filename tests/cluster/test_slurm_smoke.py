@@ -19,5 +19,4 @@ def test_the_literal_command_makes_the_local_runs_files(fresh: ClusterRun, smoke
     jobs = Counter(comment for state, comment in fresh.cluster.jobs().values() if state == "COMPLETED")
     assert set(jobs.values()) == {1}  # each once
     assert len(jobs) == int(done.stdout.split("total")[1].split()[0]) - 1  # all of them on Slurm, save `all`
-    assert (fresh.folder / "logs" / "slurm").is_dir()
     assert "Nothing to be done" in fresh.run().stdout

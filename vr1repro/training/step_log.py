@@ -16,7 +16,7 @@ from vr1repro.jsonl import Appender
 from vr1repro.records import Outcome
 
 OUTCOME_METRIC = "outcome/{}"
-ACCURACY_METRIC, FORMAT_METRIC = "accuracy", "format"
+ACCURACY_METRIC, FORMAT_METRIC, ROLLOUT_METRIC = "accuracy", "format", "reward"
 
 
 def sft_row(logs: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def rl_row(logs: dict[str, Any]) -> dict[str, Any]:
         "loss": logs["loss"],
         "grad_norm": logs.get("grad_norm"),
         "learning_rate": logs.get("learning_rate"),
-        "reward": logs["reward"],
+        "reward": logs[ROLLOUT_METRIC],
         "reward_std": logs["reward_std"],
         "accuracy": logs[ACCURACY_METRIC],
         "format_share": logs[FORMAT_METRIC],
@@ -90,6 +90,8 @@ class StepLog(TrainerCallback):
         """Keep one step's row."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return  # the summary at the end of training
+        if ROLLOUT_METRIC not in logs:  # a second update on one rollout repeats the rollout's figures
+            logs = {**_last_rollout(state), **logs}
         step = self._first + state.global_step
         row = {**self._labels, "step": step, **self._row(logs)}
         self._steps.append(row)
@@ -112,3 +114,8 @@ class StepLog(TrainerCallback):
         """Close the files."""
         self._steps.close()
         self._timing.close()
+
+
+def _last_rollout(state: TrainerState) -> dict[str, Any]:
+    """The newest log entry of a step that began with a rollout; a resumed trainer's state holds it, too."""
+    return next((entry for entry in reversed(state.log_history) if ROLLOUT_METRIC in entry), {})

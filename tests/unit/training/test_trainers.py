@@ -166,6 +166,16 @@ def test_phases_and_samples_are_logged(lab: SimpleNamespace, tmp_path: Any, job:
     assert {"id", "completion", "gold", "reward", "outcome"} == set(samples[0])
 
 
+def test_updates_on_one_rollout_share_its_figures(lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None) -> None:
+    rows = run(lab, tmp_path / "out", job, updates_per_rollout=2)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    of_rollouts = ("reward", "reward_std", "mean_length", "outcomes")
+    pairs = [[[row[key] for key in of_rollouts] for row in rows[k : k + 2]] for k in (0, 2, 4)]
+    assert all(first == second for first, second in pairs)
+    assert len({str(first) for first, _ in pairs}) == 3
+    assert len({row["loss"] for row in rows}) == 6
+
+
 def test_a_truncated_completion_pays_the_penalty(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:
     zero = run(lab, tmp_path / "zero", job)[0]
     paid = run(lab, tmp_path / "paid", job, truncation="penalty", truncation_penalty=0.5)[0]
