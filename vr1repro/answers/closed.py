@@ -5,7 +5,6 @@ list, and what follows `/` without an operator may belong above or below: those 
 """
 
 import re
-from functools import lru_cache
 from math import isfinite
 
 from vr1repro.answers.arithmetic import NotArithmetic, evaluate
@@ -22,7 +21,6 @@ _BARE_ROOT = re.compile(r"sqrt\s*(\d+(?:\.\d+)?)")
 _PRODUCT = re.compile(r"(?<=[\d.)i])\s*(?=sqrt|pi|\()|(?<=[)i])\s*(?=\d)")
 
 
-@lru_cache(maxsize=8192)
 def closed_form(text: str) -> float | None:
     """The value of a real closed form, or None for anything else and for what can be read in two ways."""
     written = text = plain(text)

@@ -110,11 +110,15 @@ _UNIT = re.compile(
 _AREAS = {"square": "2", "cubic": "3", "\u5e73\u65b9": "2", "\u7acb\u65b9": "3"}
 
 
-@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """A short answer without LaTeX dressing, full-width forms, outer blanks and the closing full stop."""
     if len(text) > MAX_ANSWER:
         return text
+    # Golds and choices come again with every row; what is remembered is short, so that memory stays bounded.
+    return _short_plain(text) if len(text) <= _MAX_DIGITS else _plain(text)
+
+
+def _plain(text: str) -> str:
     if _DRESSED.search(text) is not None:
         text = text.translate(_FULL_WIDTH)
         for old, new in _DRESSING:
@@ -122,6 +126,9 @@ def plain(text: str) -> str:
         text = _BOLD.sub(r"\1", text)
         text = _WRAPPED.sub(r"\1", text)
     return " ".join(text.split()).rstrip(".,;:\u3002").strip()
+
+
+_short_plain = lru_cache(maxsize=8192)(_plain)
 
 
 def key(text: str) -> str:

@@ -9,11 +9,11 @@ from vr1repro.errors import UserError
 from vr1repro.jobs.common import ConfigFile, Out, app, benchmark_source, open_run
 from vr1repro.provenance import file_sha
 
+Slug = Annotated[str, typer.Option(help="Slug of the checkpoint.")]
+
 
 @app.command("evaluate")
-def evaluate_checkpoint(
-    config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]
-) -> None:
+def evaluate_checkpoint(config: ConfigFile, out: Out, checkpoint: Slug) -> None:
     """Sample one checkpoint's answers to its benchmarks, under all evaluation seeds."""
     from vr1repro.evaluation.run import BenchmarkSpec, evaluate
 
@@ -39,9 +39,7 @@ def evaluate_checkpoint(
 
 
 @app.command("grade")
-def grade_checkpoint(
-    config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]
-) -> None:
+def grade_checkpoint(config: ConfigFile, out: Out, checkpoint: Slug) -> None:
     """Score one checkpoint's answers under the headline profile."""
     from vr1repro.evaluation.grading import grade_file
 

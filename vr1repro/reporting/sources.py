@@ -12,6 +12,7 @@ from vr1repro.provenance import file_sha, json_sha
 from vr1repro.published import Target
 from vr1repro.reporting.results import Results
 from vr1repro.reporting.tables import Line, Table
+from vr1repro.reporting.words import chains_file
 
 FILE = "provenance.json"
 KEY_FORM = "<table>:<row>:<column>"
@@ -51,8 +52,8 @@ class Sources:
     def _files(self, target: Target) -> Iterable[str]:
         results = self.results
         if target.quantity == "word_count" and target.arm is None:
-            name = self.results.coldset_name
-            return self.matching([f"{name}/traces.jsonl"]) or self.matching([f"{name}/coldset.parquet"])
+            chains = chains_file(results.coldset)
+            return [] if chains is None else [chains.relative_to(results.run).as_posix()]
         if target.arm is None:
             return []
         if target.benchmark == "rl-train":

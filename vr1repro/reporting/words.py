@@ -39,12 +39,20 @@ def coldset_counts(folder: Path, settings: ReportSettings) -> dict[str, Estimate
     return summed(chains, settings.words, settings.confidence) if chains else {}
 
 
+def chains_file(folder: Path) -> Path | None:
+    """The file of a cold-start set that holds its chains; a released set comes without traces. None without either."""
+    files = (folder / "traces.jsonl", folder / "coldset.parquet")
+    return next((path for path in files if path.exists()), None)
+
+
 def _chains(folder: Path) -> Iterator[str]:
-    traces, released = folder / "traces.jsonl", folder / "coldset.parquet"
-    if traces.exists():
-        yield from (trace.chain for trace in read(traces, Trace) if trace.rejected is None)
-    elif released.exists():  # a released set comes without traces
-        for metadata in read_metadata(released):
+    path = chains_file(folder)
+    if path is None:
+        return
+    if path.suffix == ".jsonl":
+        yield from (trace.chain for trace in read(path, Trace) if trace.rejected is None)
+    else:
+        for metadata in read_metadata(path):
             yield str(metadata["completion"]).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN)
 
 

@@ -15,12 +15,13 @@ from vr1repro.errors import UserError
 from vr1repro.jsonl import Appender
 from vr1repro.records import Outcome
 
+Entry = dict[str, Any]
 OUTCOME_METRIC = "outcome/{}"
 ACCURACY_METRIC, FORMAT_METRIC, ROLLOUT_METRIC = "accuracy", "format", "reward"
 
 
-def sft_row(logs: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of one SFT step."""
+def sft_row(logs: Entry, history: list[Entry]) -> dict[str, Any]:
+    """What is kept of one SFT step; the steps before are not looked at."""
     return {
         "loss": logs["loss"],
         "grad_norm": logs.get("grad_norm"),
@@ -30,8 +31,12 @@ def sft_row(logs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def rl_row(logs: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of one GRPO step, from TRL's metric names and ours."""
+def rl_row(logs: Entry, history: list[Entry]) -> dict[str, Any]:
+    """What is kept of one GRPO step, from TRL's metric names and ours.
+
+    A further update on a rollout repeats that rollout's figures, which stand in the history; a resumed trainer has it.
+    """
+    logs = {**next((entry for entry in reversed(history) if ROLLOUT_METRIC in entry), {}), **logs}
     return {
         "loss": logs["loss"],
         "grad_norm": logs.get("grad_norm"),
@@ -56,7 +61,7 @@ class StepLog(TrainerCallback):
 
     Args:
         folder: Where the files go.
-        row: Makes a row of TRL's log entry.
+        row: Makes a row of TRL's log entry and those up to it.
         labels: Put in front of every row (arm, stage).
         first_step: Steps done before this stage; `step` counts over the arm, from 1.
         check: Looks at the row of the stage's first step and raises what is wrong with it.
@@ -68,7 +73,7 @@ class StepLog(TrainerCallback):
     def __init__(
         self,
         folder: Path,
-        row: Callable[[dict[str, Any]], dict[str, Any]],
+        row: Callable[[Entry, list[Entry]], dict[str, Any]],
         labels: dict[str, Any],
         first_step: int = 0,
         check: Callable[[dict[str, Any]], None] | None = None,
@@ -90,10 +95,8 @@ class StepLog(TrainerCallback):
         """Keep one step's row."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return  # the summary at the end of training
-        if ROLLOUT_METRIC not in logs:  # a second update on one rollout repeats the rollout's figures
-            logs = {**_last_rollout(state), **logs}
         step = self._first + state.global_step
-        row = {**self._labels, "step": step, **self._row(logs)}
+        row = {**self._labels, "step": step, **self._row(logs, state.log_history)}
         self._steps.append(row)
         now = time.perf_counter()
         phases = {name: round(seconds, 4) for name, seconds in self.phases.items()}
@@ -114,8 +117,3 @@ class StepLog(TrainerCallback):
         """Close the files."""
         self._steps.close()
         self._timing.close()
-
-
-def _last_rollout(state: TrainerState) -> dict[str, Any]:
-    """The newest log entry of a step that began with a rollout; a resumed trainer's state holds it, too."""
-    return next((entry for entry in reversed(state.log_history) if ROLLOUT_METRIC in entry), {})

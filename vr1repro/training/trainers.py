@@ -92,7 +92,10 @@ class _Additions(Resumable, GRPOTrainer):
         # A server's weights, and shards of them, show in the next rollout's log-probabilities alone.
         whole = self.vllm_generation.mode == "colocate" and self.args.vllm_tensor_parallel_size == 1
         with guards.deadline(self.sync_timeout_s, "the sync of new weights to vLLM"):
-            sync_and_compare(self._sync, self.vllm_generation) if whole else self._sync()
+            if whole:
+                sync_and_compare(self._sync, self.vllm_generation)
+            else:
+                self._sync()
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -22,6 +22,8 @@ EVAL_SEEDS = CONFIG.seeds.evaluation
 PROTOCOLS = CONFIG.evaluation.protocols
 PROFILE = CONFIG.reporting.profile
 SHARDS = CONFIG.coldset.shards
+# What says that the cold-start set is there, where the run has one.
+COLDSET = [str(PLAN.coldset() / "manifest.json")] if uses.has_coldset(PLAN) else []
 TRAINING_ENV = "../../envs/cluster.yaml"
 REPORT_ENV = "../../envs/report.yaml"
 

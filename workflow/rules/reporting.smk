@@ -5,7 +5,7 @@ rule make_tables:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
         steps=stage_manifests(CONFIG.run_arms),
-        coldset=[str(PLAN.coldset() / "manifest.json")] if uses.has_coldset(PLAN) else [],
+        coldset=COLDSET,
     output:
         manifest=f"{ROOT}/tables/manifest.json",
         main=report(
@@ -36,7 +36,7 @@ rule draw_figures:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
         steps=stage_manifests(CONFIG.run_arms),
-        coldset=[str(PLAN.coldset() / "manifest.json")] if uses.has_coldset(PLAN) else [],
+        coldset=COLDSET,
     output:
         manifest=f"{ROOT}/figures/manifest.json",
         figure1=report(

@@ -135,7 +135,6 @@ def test_vllm_s_own_tensors_are_compared(lab: SimpleNamespace, tmp_path: Path, r
         env={**os.environ, "PYTHONPATH": str(repo), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "compared" in done.stdout
     # The CPU build packs linear layers away; embeddings, norms, biases and the vision tower's stay.
     assert int(done.stdout.split("compared ")[1].split()[0]) >= 15
     assert "layers.1.input_layernorm.weight in the sampling engine is not the policy's" in done.stdout
