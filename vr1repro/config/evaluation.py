@@ -19,6 +19,12 @@ class TransformersSampler(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the weights; auto: the checkpoint's. Not stated."
     )
+    decoding: Literal["kernels", "modules", "generate"] = Field(
+        default="kernels",
+        description="generate: transformers' own loop, which keeps every row until the last one ends. modules: rows"
+        " leave the batch when they end. kernels: the same, with the steps of Qwen2.5-VL's decoder made without"
+        " transformers' modules (other models: as modules). Equal up to rounding; throughput only.",
+    )
 
 
 class VllmSampler(Section):

@@ -83,6 +83,11 @@ class Generation(Section):
         description="With transformers: read a group's prompt once and let finished rows leave the batch. The same"
         " distribution, other random numbers than TRL's. Ours.",
     )
+    decoding: Literal["kernels", "modules"] = Field(
+        default="kernels",
+        description="With by_groups: steps of Qwen2.5-VL's decoder without transformers' modules (other models: with"
+        " them), or with them. Equal up to rounding; throughput only.",
+    )
     server_url: str | None = Field(default=None, description="For vllm-server: where it listens.")
     sync_timeout_s: float = Field(
         default=600.0,

@@ -18,6 +18,7 @@ from vr1repro.engines.base import (
     uniforms,
 )
 from vr1repro.engines.sampling import decode, decodes_by_rows, generate
+from vr1repro.engines.slim import import_transformers
 from vr1repro.errors import UserError
 from vr1repro.problems.images import decode as decode_image
 
@@ -53,6 +54,7 @@ class TransformersEngine:
         Raises:
             UserError: The folder is no checkpoint that transformers can load.
         """
+        import_transformers()
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -75,6 +77,7 @@ class TransformersEngine:
         self.context: int = self.model.config.get_text_config().max_position_embeddings
         self.batch_size = settings.batch_size
         self.model_sha = model_sha
+        self._decoding = settings.decoding if decodes_by_rows(self.model) else "generate"
         self.facts = {
             "engine": "transformers",
             "context": self.context,
@@ -82,7 +85,7 @@ class TransformersEngine:
             "device": self.device.type,
             "threads": threads,
             "batch_size": settings.batch_size,
-            "drops_finished_rows": decodes_by_rows(self.model),
+            "decoding": self._decoding,
         }
 
     def render(self, request: Request) -> str:
@@ -122,8 +125,8 @@ class TransformersEngine:
             return
         cut = replace(sampling, max_tokens=limit)
         numbers = torch.stack([torch.from_numpy(uniforms(request.seed, limit)) for request in batch]).to(self.device)
-        if decodes_by_rows(self.model):
-            sampled = decode(self.model, inputs, numbers, cut, self.stop_ids)
+        if self._decoding != "generate":
+            sampled = decode(self.model, inputs, numbers, cut, self.stop_ids, decoding=self._decoding)
         else:
             pad = self.tokenizer.pad_token_id
             sampled = generate(self.model, inputs, numbers, cut, self.stop_ids, 0 if pad is None else pad)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vr1repro.engines.base import Sampling
+from vr1repro.engines.decoder import Decoding, open_decoder
 
 if TYPE_CHECKING:
     import torch
@@ -29,15 +30,23 @@ def draw(logits: "torch.Tensor", numbers: "torch.Tensor", sampling: Sampling) ->
     if sampling.temperature == 0:
         return logits.argmax(-1)
     probabilities = torch.softmax(logits / sampling.temperature, -1)
+    if sampling.top_p >= 1:  # the nucleus is all there is, in any order; sorting takes longer than the model's step
+        cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+        return _invert(cumulative, numbers, (probabilities > 0).cumsum(-1).argmax(-1))
     ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
     before = ordered.cumsum(-1, dtype=torch.float64) - ordered
     ordered = torch.where(before < sampling.top_p, ordered, 0.0)
-    cumulative = ordered.cumsum(-1, dtype=torch.float64)
-    wanted = (numbers * cumulative[:, -1]).unsqueeze(-1)
-    index = torch.searchsorted(cumulative, wanted, right=True).squeeze(-1)
-    # Rounding may put the last number on the total itself: then the last token of the nucleus is meant.
-    index = torch.minimum(index, (ordered > 0).sum(-1) - 1)
+    index = _invert(ordered.cumsum(-1, dtype=torch.float64), numbers, (ordered > 0).sum(-1) - 1)
     return tokens.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+
+
+def _invert(cumulative: "torch.Tensor", numbers: "torch.Tensor", last: "torch.Tensor") -> "torch.Tensor":
+    """Where each row's cumulative probability first exceeds its number's share of the whole; `last` at most."""
+    import torch
+
+    wanted = (numbers * cumulative[:, -1]).unsqueeze(-1)
+    # Rounding may put the last number on the total itself: then the last possible token is meant.
+    return torch.minimum(torch.searchsorted(cumulative, wanted, right=True).squeeze(-1), last)
 
 
 def decodes_by_rows(model: Any) -> bool:
@@ -54,6 +63,7 @@ def decode(
     *,
     owners: Sequence[int] | None = None,
     banned: Sequence[int] = (),
+    decoding: Decoding = "kernels",
 ) -> list[list[int]]:
     """Sample a batch with a model of the Qwen-VL family; rows leave the batch when they are done.
 
@@ -68,6 +78,7 @@ def decode(
         stop_ids: Tokens that end a row.
         owners: The prompt of each row, where several rows go on from one prompt; it is read once.
         banned: Tokens that are never drawn.
+        decoding: How steps are made (`decoder`).
 
     Returns:
         The sampled ids of each row, the ending token included.
@@ -78,44 +89,30 @@ def decode(
         mask = inputs["attention_mask"]
         positions, deltas = _prompt_positions(model, inputs)
         out = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)
-        cache, logits = out.past_key_values, out.logits
+        logits = out.logits[:, -1].float()
         if owners is not None:
-            chosen = torch.tensor(owners, device=mask.device)
-            cache.batch_select_indices(chosen)
-            mask, deltas, logits = mask[chosen], deltas[chosen], logits[chosen]
-        rows = list(range(mask.shape[0]))
+            logits = logits[torch.tensor(owners, device=mask.device)]
+        decoder = open_decoder(model, out.past_key_values, mask, deltas, owners, decoding=decoding)
+        rows = list(range(len(logits)))
         sampled: list[list[int]] = [[] for _ in rows]
         stops = torch.tensor(sorted(stop_ids), device=mask.device)
         running = torch.ones(len(rows), dtype=torch.bool, device=mask.device)
         for step in range(sampling.max_tokens):
-            logits = logits[:, -1].float()
             logits[:, list(banned)] = -torch.inf
             tokens = draw(logits, numbers[rows, step], sampling)
-            ended = torch.isin(tokens, stops)
             for row, token, live in zip(rows, tokens.tolist(), running.tolist(), strict=True):
                 if live:
                     sampled[row].append(token)
-            running = running & ~ended
+            running = running & ~torch.isin(tokens, stops)
             left = int(running.sum())
             if not left or step + 1 == sampling.max_tokens:
                 break
             if len(rows) - left >= max(1, _DONE_SHARE * len(rows)):
                 kept = running.nonzero().squeeze(-1)
-                cache.batch_select_indices(kept)
-                tokens, mask, deltas, running = tokens[kept], mask[kept], deltas[kept], running[kept]
+                decoder.keep(kept)
+                tokens, running = tokens[kept], running[kept]
                 rows = [rows[index] for index in kept.tolist()]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
-            text = mask.sum(-1, keepdim=True) - 1
-            # As `_prepare_position_ids_for_generation`: text positions first, then time, height and width.
-            position = torch.stack([text, *[text + deltas] * 3])
-            logits = model(
-                input_ids=tokens.unsqueeze(-1),
-                attention_mask=mask,
-                position_ids=position,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits
+            logits = decoder.step(tokens)
     return sampled
 
 

@@ -6,6 +6,7 @@ import typer
 
 from vr1repro.config.models import LabModelSource
 from vr1repro.config.run import LabBenchmark, LabProblems
+from vr1repro.engines.slim import import_transformers
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
 from vr1repro.provenance import write_manifest
 
@@ -53,6 +54,7 @@ def lab_model(config: ConfigFile, out: Out) -> None:
     """Pretrain the lab's base model."""
     import json
 
+    import_transformers()
     from vr1repro.coldset import prompts
     from vr1repro.micro.pretrain import pretrain
     from vr1repro.micro.tokenizer import Prompts

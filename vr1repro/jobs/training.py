@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.engines.slim import import_trl
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
 
 
@@ -16,9 +17,10 @@ def train_sft(
     seed: Annotated[int, typer.Option(help="Training seed.")],
 ) -> None:
     """Cold-start initialisation of one start."""
+    settings, plan = open_run(config)
+    import_trl(vllm=False)
     from vr1repro.training import sft
 
-    settings, plan = open_run(config)
     asked = settings.starts[start]
     assert asked.sft is not None  # noqa: S101 - the plan has no such job otherwise
     threads = settings.resources.sft.threads
@@ -34,9 +36,10 @@ def train_rl(
     seed: Annotated[int, typer.Option(help="Training seed.")],
 ) -> None:
     """One GRPO stage of one arm."""
+    settings, plan = open_run(config)
+    import_trl(vllm=settings.rl.generation.engine != "transformers")
     from vr1repro.training import grpo
 
-    settings, plan = open_run(config)
     asked = settings.arms[arm]
     first = plan.last_step(arm, stage - 1)
     job = grpo.StageJob(

@@ -122,7 +122,7 @@ def train(
     args = arguments(settings, job, out, placeholders(model.config))  # connects the processes
     begun = resume.prepare(out, __name__, values, inputs, ends)
     if settings.generation.by_groups:
-        add_group_sampling(model)
+        add_group_sampling(model, settings.generation.decoding)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)

@@ -4,7 +4,7 @@ TRL calls `generate`, which reads prompt and picture once a completion and keeps
 This loop samples from the same distribution with other random numbers: torch's, so that a resumed run goes on exactly.
 """
 
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,23 +12,27 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
 
 from vr1repro.engines.base import Sampling
+from vr1repro.engines.decoder import Decoding
 from vr1repro.engines.sampling import decode
 from vr1repro.training.grouped import distinct_prompts
 
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids")
 
 
-def add_group_sampling(model: PreTrainedModel) -> None:
+def add_group_sampling(model: PreTrainedModel, decoding: Decoding) -> None:
     """Let a model's `generate`, as TRL's trainer calls it, sample by groups."""
-    model.generate = MethodType(sample_groups, model)
+    model.generate = partial(sample_groups, model, decoding=decoding)
 
 
-def sample_groups(model: Any, *, generation_config: GenerationConfig, **inputs: Any) -> torch.Tensor:
+def sample_groups(
+    model: Any, *, generation_config: GenerationConfig, decoding: Decoding = "kernels", **inputs: Any
+) -> torch.Tensor:
     """Sample one completion behind each prompt.
 
     Args:
         model: A model of the Qwen-VL family.
         generation_config: Its temperature, top_p, max_new_tokens, eos_token_id, pad_token_id and suppress_tokens.
+        decoding: How steps are made (`engines.decoder`).
         inputs: A left-padded batch: input_ids, attention_mask and mm_token_type_ids [B, P], and with pictures
             pixel_values and image_grid_thw.
 
@@ -44,7 +48,7 @@ def sample_groups(model: Any, *, generation_config: GenerationConfig, **inputs: 
     ends = generation_config.eos_token_id
     stops = frozenset(ends if isinstance(ends, list) else [ends])
     banned = generation_config.suppress_tokens or ()
-    rows = decode(model, distinct, numbers, sampling, stops, owners=owners, banned=banned)
+    rows = decode(model, distinct, numbers, sampling, stops, owners=owners, banned=banned, decoding=decoding)
     completions = [torch.tensor(row, device=ids.device) for row in rows]
     padding = generation_config.pad_token_id
     return torch.cat([ids, pad_sequence(completions, batch_first=True, padding_value=padding)], 1)
