@@ -8,11 +8,14 @@ Math-Verify's own reading of letters:
 - answer: the same on the answer that our rule extracts, so that the ways differ in the comparison alone.
 - ours: the same answer through the grader: cheap and certain checks, equal work once, killable workers.
 
+Rows whose verdicts differ are counted by cause: most are letters that Math-Verify does not read, as in `(C)`.
+
     python bench/grading.py --data ../shared/data/mathvision --out results/reference/bench/grading.json
 """
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,9 +23,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from vr1repro.answers.compare import choice_index
 from vr1repro.answers.extract import final_answer
 from vr1repro.answers.grade import Grader, Pair
+from vr1repro.answers.units import plain
 from vr1repro.files import write_atomically
 from vr1repro.jsonl import read_lines
 from vr1repro.provenance import made
@@ -66,7 +72,7 @@ def loop(rows: list[Row], text: Callable[[str], str]) -> tuple[float, list[bool]
 def ours(rows: list[Row], workers: int) -> tuple[float, list[bool]]:
     """Our grader. Seconds and verdicts."""
     with Grader(workers=workers, timeout_s=10) as grader:
-        grader.equivalent("1", "x+1")  # starts the workers
+        grader.equivalent("1", r"\sin x")  # starts the workers, for only they can tell
         began = time.perf_counter()
         pairs = (Pair(gold, extracted(response), choices) for gold, response, choices in rows)
         found = [outcome is Outcome.RIGHT for outcome in grader.grade(pairs)]
@@ -80,12 +86,34 @@ WAYS: dict[str, Callable[[list[Row], int], tuple[float, list[bool]]]] = {
 }
 
 
-def differing(rows: list[Row], ours: list[bool], theirs: list[bool]) -> Counter[tuple[str, str, bool]]:
-    """Gold, extracted answer and our verdict of the rows that two ways judge differently."""
-    return Counter(
-        (row[0], extracted(row[1]), mine)
-        for row, mine, other in zip(rows, ours, theirs, strict=True) if mine != other
-    )  # fmt: skip
+def cause(gold: str, answer: str, choices: tuple[str, ...] | None, right_here: bool) -> str:
+    """Why our verdict on an answer differs from that of a plain loop, which compares with the gold as it is written."""
+    if choices and right_here:
+        if re.fullmatch(rf"\W*{re.escape(gold)}\W*", plain(answer)):
+            return "right here: the letter in brackets, dressed as LaTeX or with a mark, which the loop does not read"
+        if choice_index(answer, ["?"] * len(choices)) is not None:
+            return "right here: the letter and the choice's text"
+        return "right here: the choice's text or value instead of its letter"
+    if choices:
+        return "wrong here: more than one choice, or prose, of which the loop takes a letter"
+    if right_here:
+        return "right here: the loop reads no bare formula, tuple or letter that is not marked as LaTeX"
+    return "wrong here: the loop takes the first number of a bare formula, a ratio or a time for the answer"
+
+
+def differing(rows: list[Row], ours: list[bool], theirs: list[bool]) -> list[dict[str, Any]]:
+    """The rows that two ways judge differently, by cause, with the most frequent of each."""
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for (gold, response, choices), mine, other in zip(rows, ours, theirs, strict=True):
+        if mine != other:
+            answer = extracted(response)
+            found.setdefault(cause(gold, answer, choices, mine), Counter())[gold, answer[:60]] += 1
+    table = [
+        {"cause": name, "rows": count.total(),
+         "examples": [{"gold": gold, "answer": answer, "rows": n} for (gold, answer), n in count.most_common(5)]}
+        for name, count in found.items()
+    ]  # fmt: skip
+    return sorted(table, key=lambda row: -row["rows"])
 
 
 def main() -> None:
@@ -116,12 +144,21 @@ def main() -> None:
                       "right": sum(verdicts[way])})  # fmt: skip
         print(f"{way:10} {taken:8.1f} s {len(rows) / taken:8.0f} rows/s, ours {taken / seconds['ours']:5.1f} x"
               f"   right {sum(verdicts[way])}, same verdict {same} of {len(rows)}", flush=True)  # fmt: skip
-    differ = differing(rows, verdicts["ours"], verdicts["answer"])
-    print("where ours and the loop over answers differ:")
-    for (gold, pred, mine), n in differ.most_common(20):
-        print(f"  {n:5} x {'right' if mine else 'wrong'} here only: gold {gold!r}, answer {pred[:60]!r}")
+    differences = {way: differing(rows, verdicts["ours"], verdicts[way]) for way in ("answer", "response")}
+    for way, causes in differences.items():
+        print(f"where ours and the loop over the {way} differ:")
+        for row in causes:
+            print(f"  {row['rows']:5} {row['cause']}")
+            for example in row["examples"][:3]:
+                print(f"        {example['rows']:3} x gold {example['gold']!r}, answer {example['answer']!r}")
     if asked.out:
-        record = {"rows": len(rows), "workers": asked.workers, "ways": table, "made": made()}
+        record = {
+            "rows": len(rows),
+            "workers": asked.workers,
+            "ways": table,
+            "differences": differences,
+            "made": made(),
+        }
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
 

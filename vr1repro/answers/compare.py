@@ -1,23 +1,34 @@
-"""When two answers are equal, as far as cheap and certain checks can tell: strings, numbers, units, choices.
+"""When two answers are equal, as far as cheap and certain checks can tell: strings, numbers, units, choices, values.
 
 They run anywhere, in bounded time. What they leave open goes to `vr1repro.answers.mathverify`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from vr1repro.answers.closed import closed_form
-from vr1repro.answers.units import MAX_ANSWER, key, number, plain, split_unit
+from vr1repro.answers.closed import at_a_point, readings
+from vr1repro.answers.units import MAX_ANSWER, key, number, plain, remembered, split_unit
 from vr1repro.records import Outcome
 
 Matcher = Literal["layered", "math-verify", "exact"]
 MATCH_TYPES = ("latex", "expr", "string")
 # Values closer than this, relative to the larger and to 1, are left to Math-Verify.
 _APART = 1e-3
-# Letters that name a choice or a point; E and I may be numbers.
-_SYMBOL = re.compile(r"\(?[A-DF-HJ-Z]{1,3}\)?")
+# Letters that name a choice or a point, and those that are no real number: E is one, and so is the square of I.
+_NAME = re.compile(r"\(?([A-Z]{1,2})\)?")
+_SYMBOL = re.compile(r"\(?(?:[A-DF-HJ-Z]{1,3}|I)\)?")
+# Text where Math-Verify finds nothing: no digit, no formula. A word of it says that it is prose, not a product.
+_PROSE = re.compile(r"[a-zA-Z\s.,;:!?'()-]+")
+_MARKED = re.compile(r"[\d$\[<]|\\(?:[(\[]|[dtc]?frac|boxed|fbox)")
+# A word of prose: letters that are neither a command nor a function's name.
+WORD = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|sin|cos|tan|cot|sec|log|arc|frac|left|right)[a-zA-Z]{3,}")
+_EQUAL = re.compile(r"=|\\approx|\u2248")
+# What separates answers, of which any may be meant.
+_SEVERAL = re.compile(r"[,;\n]|\b(?:and|or)\b")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BETWEEN_LETTERS = re.compile(r"(?:[\s,;/&().]|\b(?:AND|OR)\b)+")
 # `B`, `(B)`, `B.`, `B: 60`, `option B`; the rest of the line is the choice's text or nothing.
 _LETTER = re.compile(
     r"(?:(?:option|choice|answer)\s{1,3})?[(\[]?\s?([A-Za-z])\s?(?:[)\].:\uff1a,]+(?=\s|\w|\\|$)|$|(?=\s[(=:-]))(.*)",
@@ -77,7 +88,15 @@ def _by_letter(answer: str, choices: list[str]) -> int | None:
         return index
     # `B. 60` with another text than that of choice B contradicts itself: let the text decide, if it names a choice.
     named = _by_text(rest, choices)
+    if named is None and _names_several(answer):
+        return None
     return index if named is None or key(choices[named]) == key(choices[index]) else named
+
+
+def _names_several(answer: str) -> bool:
+    """Whether an answer is a list of different letters and nothing else."""
+    letters = {word for word in _BETWEEN_LETTERS.split(answer.upper()) if word}
+    return len(letters) > 1 and all(len(letter) == 1 and letter in _LETTERS for letter in letters)
 
 
 def _by_text(answer: str, choices: list[str]) -> int | None:
@@ -126,11 +145,15 @@ def cheap(
             same = wanted == named or key(choices[wanted]) == key(choices[named])
             return Outcome.RIGHT if same else Outcome.WRONG
         gold = gold_text(gold, choices)
+        if len(key(gold)) == 1 and _names_several(plain(pred)):
+            return Outcome.WRONG
     if key(gold) == key(pred) and key(gold):
         return Outcome.RIGHT
     decided = _numbers(gold, pred, settings)
     if decided is None and settings.matcher == "exact":
         return Outcome.WRONG
+    if decided is None and _is_named(split_unit(gold)[0]) and _is_prose(pred):
+        return Outcome.UNPARSABLE
     return decided
 
 
@@ -143,7 +166,7 @@ def _numbers(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
         return Outcome.RIGHT
     gold_value, pred_value = number(gold_text), number(pred_text)
     if gold_value is None or pred_value is None:
-        return _closed_forms(gold_text, pred_text, settings)
+        return _values(gold_text, pred_text, settings)
     if gold_value == pred_value:
         return Outcome.RIGHT
     if gold_value.denominator == 1 and pred_value.denominator == 1:
@@ -154,14 +177,39 @@ def _numbers(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
     return None
 
 
-def _closed_forms(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
-    """`wrong` for two closed forms of different values, or one and a letter; equal ones are left to Math-Verify."""
-    values = closed_form(gold), closed_form(pred)
-    if values[0] is not None and values[1] is not None:
-        return Outcome.WRONG if apart(values[0], values[1], settings) else None
-    if (values[0] is not None and _SYMBOL.fullmatch(pred)) or (values[1] is not None and _SYMBOL.fullmatch(gold)):
+def _values(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
+    """`wrong` for different values, different letters, or a value and a letter; equal ones are left to Math-Verify."""
+    names = _NAME.fullmatch(gold), _NAME.fullmatch(pred)
+    if names[0] and names[1] and sorted(names[0][1]) != sorted(names[1][1]):
         return Outcome.WRONG
-    return None
+    # Letters have values only where they may not be renamed.
+    value = (lambda text: readings(text) or at_a_point(text)) if settings.strict else readings
+    wanted = value(gold)
+    found = _chain(pred, value) if _EQUAL.search(pred) and not _EQUAL.search(gold) else value(pred)
+    if (readings(gold) and _SYMBOL.fullmatch(pred)) or (readings(pred) and _SYMBOL.fullmatch(gold)):
+        return Outcome.WRONG
+    different = wanted and found and all(apart(one, other, settings) for one in wanted for other in found)
+    return Outcome.WRONG if different else None
+
+
+def _is_named(text: str) -> bool:
+    """Whether a text is a value or a letter, so that Math-Verify reads something there."""
+    return bool(readings(text) or _NAME.fullmatch(text))
+
+
+@remembered
+def _is_prose(text: str) -> bool:
+    """Whether a text is words without any number or formula, as Math-Verify would look for them."""
+    words = plain(text)
+    return not _MARKED.search(text) and bool(_PROSE.fullmatch(words) and WORD.search(words))
+
+
+def _chain(text: str, value: Callable[[str], tuple[float, ...]]) -> tuple[float, ...]:
+    """All values in `S = 3 + 4 = 7`; none where its end has none, or there may be more answers than one."""
+    if _SEVERAL.search(text):
+        return ()
+    *before, last = (value(split_unit(part)[0]) for part in _EQUAL.split(text))
+    return (*last, *(number for values in before for number in values)) if last else ()
 
 
 def apart(one: complex, other: complex, settings: MatchSettings = DEFAULT) -> bool:

@@ -8,18 +8,18 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from vr1repro.answers.compare import DEFAULT, MatchSettings, apart, cheap
+from vr1repro.answers.compare import DEFAULT, WORD, MatchSettings, apart, cheap
 from vr1repro.answers.extract import Rule, final_answer
 from vr1repro.answers.units import split_unit
 from vr1repro.records import Outcome
 
 _ROOT = re.compile(r"(?<!\\)(?:\bsqrt|(?<=\d)sqrt|\u221a)\s?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+))")
 _PI = re.compile(r"\u03c0|(?<![\\a-zA-Z])pi\b")
-# A word of prose: letters that are neither a command nor a function's name.
-_WORD = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|sin|cos|tan|cot|sec|log|arc|frac|left|right)[a-zA-Z]{3,}")
 # What says that a number beside it is only part of the answer.
 _FORMULA = re.compile(r"[\\^\u221a\u03c0_]|\d[a-zA-Z]|\bsqrt|\bpi\b")
 _POWER = re.compile(r"(?:\*\*|\^)\s?\(([^()]*)\)")
+# A formula that Math-Verify finds, if only as text, whatever is in it.
+_GIVES = re.compile(r"(?<![\\\d])\$(?=[^$\n]*[^\W_])[^$\n\\]*(?:\\[^$\n][^$\n\\]*)*\$")
 _ENVIRONMENT = re.compile(r"\$|\\\(|\\\[|\\boxed")
 
 
@@ -42,7 +42,10 @@ def deep(gold: str, pred: str, settings: MatchSettings = DEFAULT) -> Outcome:
         pairs += [dressed] if dressed not in pairs else []
     understood = False
     for gold_text, pred_text in pairs:
-        gold_parsed, pred_parsed = _parse(gold_text, settings), _parse(pred_text, settings)
+        pred_parsed = _parse(pred_text, settings)
+        if not pred_parsed and _GIVES.search(gold_text):  # equal to nothing, and the gold's parse would not be empty
+            continue
+        gold_parsed = _parse(gold_text, settings)
         if _verify(gold_parsed, pred_parsed, settings):
             return Outcome.RIGHT
         understood = understood or not gold_parsed or any(not isinstance(value, str) for value in pred_parsed)
@@ -50,7 +53,7 @@ def deep(gold: str, pred: str, settings: MatchSettings = DEFAULT) -> Outcome:
 
 
 def _safe_as_is(text: str) -> bool:
-    return bool(_ENVIRONMENT.search(text) or (_WORD.search(text) and not _FORMULA.search(text)))
+    return bool(_ENVIRONMENT.search(text) or (WORD.search(text) and not _FORMULA.search(text)))
 
 
 def core(text: str) -> str:
@@ -66,7 +69,7 @@ def _dress(text: str) -> str:
     # Powers first: bold type and powers are both `**`, and `plain` takes off the former.
     text_with_powers = _POWER.sub(lambda match: "^{" + (match[1] or "") + "}", text)
     value = split_unit(re.sub(r"(?<=[\w)])\*\*(?=[\w(-])", "^", text_with_powers))[0]
-    if _WORD.search(value):
+    if WORD.search(value):
         return text
     value = _PI.sub(r"\\pi ", value)
     value = _ROOT.sub(lambda match: "\\sqrt{" + (match[1] or match[2] or match[3] or "") + "}", value)

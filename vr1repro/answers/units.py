@@ -5,8 +5,12 @@ of a comparison go through the same functions here, so that `140` answers a gold
 """
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # What is longer is no final answer; every function here returns it unchanged or None, so that time stays bounded.
 MAX_ANSWER = 20_000
@@ -47,8 +51,10 @@ _DRESSING = (
 # Bold type and powers are both `**`. Bold opens before a word and closes behind one; a power stands between two values.
 _BOLD = re.compile(r"(?<![\w)])\*\*(?=\S)([^*]+)(?<=\S)\*\*|(?<![\w)])\*\*(?=\S)|(?<=\S)\*\*(?![\w(.-])")
 # What any of them begins with; most answers have none.
-_DRESSED = re.compile(r"[\\$~\u0080-\U0010ffff]|\*\*")
+_DRESSED = re.compile(r"[\\$~{\u0080-\U0010ffff]|\*\*")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|mbox|textbf|textit|operatorname|mathit|rm)\s?\{([^{}]*)\}")
+# MathVision writes `8\sqrt{3}{squareinches}`.
+_BRACED_UNIT = re.compile(r"(?<=[\d}])\{(square|cubic|)\s?(degrees?|inch(?:es)?|feet|(?:centi)?meters?|units?)\}")
 _FRACTION = re.compile(r"(-?)\\frac\{?(-?\d{1,60})\}?\{(-?\d{1,60})\}")
 _PLAIN = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,300})?(?:\.\d{0,300})?(?:[eE][-+]?\d{1,3})?")
 _RATIO = re.compile(r"([-+]?\d{1,60})\s?/\s?(\d{1,60})")
@@ -84,6 +90,7 @@ _UNITS = {
     "ft": "ft",
     "inches": "in",
     "inch": "in",
+    "in": "in",
     "miles": "mi",
     "units": "unit",
     "unit": "unit",
@@ -110,32 +117,42 @@ _UNIT = re.compile(
 _AREAS = {"square": "2", "cubic": "3", "\u5e73\u65b9": "2", "\u7acb\u65b9": "3"}
 
 
+def remembered(function: Callable[[str], T]) -> Callable[[str], T]:
+    """Remember what a pure function made of a short text, so that memory stays bounded.
+
+    Golds and choices come again with every row, and so do most answers: few texts are distinct.
+    """
+    short = lru_cache(maxsize=8192)(function)
+
+    @wraps(function)
+    def remembering(text: str) -> T:
+        return short(text) if len(text) <= _MAX_DIGITS else function(text)
+
+    return remembering
+
+
+@remembered
 def plain(text: str) -> str:
     """A short answer without LaTeX dressing, full-width forms, outer blanks and the closing full stop."""
     if len(text) > MAX_ANSWER:
         return text
-    # Golds and choices come again with every row; what is remembered is short, so that memory stays bounded.
-    return _short_plain(text) if len(text) <= _MAX_DIGITS else _plain(text)
-
-
-def _plain(text: str) -> str:
     if _DRESSED.search(text) is not None:
         text = text.translate(_FULL_WIDTH)
         for old, new in _DRESSING:
             text = text.replace(old, new)
         text = _BOLD.sub(r"\1", text)
         text = _WRAPPED.sub(r"\1", text)
+        text = _BRACED_UNIT.sub(r" \1 \2", text)
     return " ".join(text.split()).rstrip(".,;:\u3002").strip()
 
 
-_short_plain = lru_cache(maxsize=8192)(_plain)
-
-
+@remembered
 def key(text: str) -> str:
     """`plain` text folded for equality: no case, no blanks."""
     return plain(text).casefold().replace(" ", "")
 
 
+@remembered
 def split_unit(text: str) -> tuple[str, str | None]:
     """Value and canonical unit of a plain answer.
 
@@ -158,12 +175,15 @@ def split_unit(text: str) -> tuple[str, str | None]:
         return text, None
     if not any(character.isdigit() or character == "\\" for character in value):
         return text, None
+    if name.lower() == "in" and match["power"]:  # `1 in 3` is a chance
+        return text, None
     power = (match["power"] or "").strip(" ^{}").translate({0xB2: "2", 0xB3: "3"})
     if match["area"]:
         power = _AREAS[match["area"].strip()]
     return value.strip(), _UNITS[name.lower()] + (f"^{power}" if power else "")
 
 
+@remembered
 def number(text: str) -> Fraction | None:
     r"""The exact value of a plain decimal, `a/b` or `\frac{a}{b}`; None for anything else, percentages included."""
     text = plain(text).replace(" ", "")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vr1repro.answers.closed import closed_form
-from vr1repro.answers.compare import cheap
+from vr1repro.answers.closed import at_a_point, closed_form, readings
+from vr1repro.answers.compare import MatchSettings, cheap
 from vr1repro.answers.mathverify import deep
 from vr1repro.answers.units import number, plain
 from vr1repro.records import Outcome
@@ -100,3 +100,108 @@ def test_what_is_decided_here_math_verify_decides_alike(gold: str, pred: str) ->
 def test_any_text_has_a_value_or_none(text: str) -> None:
     value = closed_form(text)
     assert value is None or math.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("7", (7,)),
+        (r"25\%", (25, 0.25)),
+        (r"2\frac{1}{2}", (2.5, 1)),
+        ("3 : 2", (1.5,)),
+        (r"\sqrt{3}:1", (math.sqrt(3),)),
+        (r"\frac{\pi}7", (math.pi / 7,)),
+        ("E", (math.e,)),
+        ("1:0", ()),
+        ("1:2:3", ()),
+        ("x", ()),
+        ("50% of it", ()),
+    ],
+)
+def test_all_readings(text: str, values: tuple[float, ...]) -> None:
+    assert readings(text) == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2ab", "a b 2"),
+        ("(a+b)^2", "a^2+2ab+b^2"),
+        (r"\frac{x}{2}", "0.5x"),
+        (r"3\theta", r"\theta+2\theta"),
+        ("2x", "2X"),
+    ],
+)
+def test_equal_formulas_have_equal_values(one: str, other: str) -> None:
+    assert any(value == pytest.approx(wanted) for value in at_a_point(one) for wanted in at_a_point(other))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ab",
+        "3 apples",
+        "2 or x",
+        "2 ln x",
+        "ln 2",
+        "3x4",
+        "5C2",
+        "24 cm + x",
+        r"\sin x + 1",
+        "x_1+2",
+        "2i",
+        "e^x",
+        "x" * 90,
+    ],
+)
+def test_formulas_that_are_not_understood(text: str) -> None:
+    assert at_a_point(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred"),
+    [
+        ("4", "x = 10"), ("13", "1+2+5+6=14"), ("5", r"AB \approx 4.2"), (r"3\sqrt{2}", "PB=5"), ("32", "50%"),
+        ("9", r"2\frac{1}{2}"), ("1:2", "1:16"), ("A", "4:50"), ("E", "3"), ("A", "E"), ("D", "AC"), ("I", "2"),
+        ("12", r"\frac{x^2}{6}"), ("3ab", "2ab"), ("25\\pi", r"\pi r^2"),
+    ],
+)  # fmt: skip
+def test_readings_that_all_differ_are_wrong(gold: str, pred: str) -> None:
+    assert cheap(gold, pred) is Outcome.WRONG
+    assert deep(gold, pred) is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred"),
+    [
+        ("4", "x = 4"), ("4", "4 = x"), ("4", "x = 4 = 5"), ("3", "x = 3, y = 4"), ("20", "20%"), ("0.2", "20%"),
+        ("2", r"2\frac{1}{1}"), ("0.5", "1:2"), ("12", "12 L"), ("12", r"12 \mu"), ("e", "2.718"), ("AB", "BA"),
+        ("0.693147", "ln 2"), ("10", "5C2"), ("12", "3x4"), ("x=3", "y=4"), ("x+1", "1+x"),
+    ],
+)  # fmt: skip
+def test_a_reading_that_may_be_meant_is_left_to_math_verify(gold: str, pred: str) -> None:
+    assert cheap(gold, pred) in (None, Outcome.RIGHT)
+
+
+def test_renamed_variables_have_no_values() -> None:
+    assert cheap("2x", "3y") is Outcome.WRONG
+    assert cheap("2x", "3y", settings=MatchSettings(strict=False)) is None
+
+
+@pytest.mark.parametrize("gold", ["7", r"\sqrt{2}", "$A$", "1:2", "E"])
+@pytest.mark.parametrize("pred", ["None of the above", r"\text{No solution}", "Bird.", "The one (in the middle)"])
+def test_prose_is_unparsable_here_as_for_math_verify(gold: str, pred: str) -> None:
+    assert cheap(gold, pred) is Outcome.UNPARSABLE
+    assert deep(gold, pred) is Outcome.UNPARSABLE
+    assert cheap(gold, pred, settings=MatchSettings(matcher="exact")) is Outcome.WRONG
+
+
+letters = st.sampled_from(["a", "b", "2", "x", r"\frac{x}{2}", "(a+b)", r"\sqrt{b}", "a^2", r"\pi"])
+formulas = st.lists(st.lists(letters, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=3).map(" + ".join)
+
+
+@given(gold=formulas, pred=formulas)
+def test_what_is_decided_on_formulas_math_verify_decides_alike(gold: str, pred: str) -> None:
+    decided = cheap(gold, pred)
+    if decided is not None:
+        assert deep(f"${gold}$", f"${pred}$") is decided

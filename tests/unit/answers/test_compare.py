@@ -29,6 +29,10 @@ RIGHT, WRONG, UNPARSABLE = Outcome.RIGHT, Outcome.WRONG, Outcome.UNPARSABLE
         ("sum", "sum", None),
         ("2a", "2a", None),
         ("x m", "x m", None),
+        ("24 in", "24", "in"),
+        ("1 in 3", "1 in 3", None),
+        ("69{degrees}", "69", "deg"),
+        ("8\\sqrt{3}{squareinches}", "8\\sqrt{3}", "in^2"),
     ],
 )
 def test_split_unit(text, value, unit):
@@ -113,6 +117,17 @@ def test_cheap_with_choices(gold, pred, outcome):
     assert cheap(gold, pred, ["40°", "60°", "120°"]) is outcome
 
 
+@pytest.mark.parametrize("pred", ["A, B, C, D, E", "(A), (C), and (E)", "A b c", "A or B", "A/B"])
+def test_several_letters_are_no_choice(pred):
+    assert cheap("A", pred, ["A", "B", "C", "D", "E"]) is WRONG
+    assert choice_index(pred, ["40°", "60°", "120°"]) is None
+
+
+def test_a_choice_that_names_several_is_one():
+    assert cheap("B", "A and C", ["A and B", "A and C"]) is RIGHT
+    assert cheap("A", "(A) A and B", ["A and B", "A and C"]) is RIGHT
+
+
 def test_duplicated_choices_are_both_right():
     assert cheap("18", "D", ["18", "19", "20", "18"]) is RIGHT
 
@@ -132,6 +147,8 @@ def test_duplicated_choices_are_both_right():
         ("12", "there are 12 of them", RIGHT),
         ("2\\sqrt{3}", "2", WRONG),
         ("3", "?!", UNPARSABLE),
+        ("$s^{2}+1-2 s$", "White Squares", UNPARSABLE),  # nothing to read beside a formula
+        ("only red", "Blue", WRONG),  # nothing to read on either side
     ],
 )
 def test_deep(gold, pred, outcome):
