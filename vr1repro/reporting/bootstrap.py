@@ -1,6 +1,6 @@
 """Bootstrap bands of curves, whole clusters resampled."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,33 +10,41 @@ from vr1repro.reporting.statistics import Array, codes
 
 
 def bootstrap_band(
-    statistic: Callable[[npt.NDArray[np.int64]], Array],
+    above: Array,
+    below: Array,
     clusters: Sequence[Hashable] | npt.NDArray[Any],
     *,
     draws: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[Array, Array]:
-    """Percentile band of a vector-valued statistic, resampling whole clusters with replacement.
+    """Percentile band of ratios of sums over rows, resampling whole clusters with replacement.
+
+    A resample takes a cluster some number of times, so its sums are those numbers times the clusters' own sums: no row
+    is looked at twice. Of whole numbers that is exact, whatever the order of the rows.
 
     Args:
-        statistic: Takes row numbers (with repeats) and returns a vector, NaN where a resample has nothing to say.
+        above: What each row adds above the line of every ratio; shape (rows, ratios).
+        below: The same below the line. A resample whose sum is 0 here has nothing to say about that ratio.
         clusters: The cluster of each row.
         draws: Resamples.
         confidence: Level.
         seed: Seed of the resamples.
 
     Returns:
-        Lower and upper end, one value for each entry of the statistic.
+        Lower and upper end, one value for each ratio; NaN where no resample had anything to say.
     """
     member = codes(clusters)
-    order = np.argsort(member, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(member))[:-1])
+    groups, ratios = int(member.max()) + 1, above.shape[1]
+    columns = [np.bincount(member, weights=column, minlength=groups) for column in (*above.T, *below.T)]
+    sums = np.stack(columns, axis=1)
     generator = np.random.default_rng(seed)
     samples = []
     for _ in range(draws):
-        chosen = generator.integers(len(members), size=len(members))
-        samples.append(statistic(np.concatenate([members[k] for k in chosen])))
+        times = np.bincount(generator.integers(groups, size=groups), minlength=groups).astype(np.float64)
+        total = times @ sums
+        top, bottom = total[:ratios], total[ratios:]
+        samples.append(np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0))
     tail = 100 * (1 - confidence) / 2
     stacked = np.array(samples)
     empty = np.isnan(stacked).all(axis=0)

@@ -82,20 +82,16 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
     if len(edges) > 1:
         inside = np.clip(np.searchsorted(edges, tokens, side="left") - 1, 0, len(edges) - 2)
         inside[cut] = len(edges) - 1  # censored: a class of their own, drawn as a cross
-
-        def by_class(index: np.ndarray) -> np.ndarray:
-            hits = np.bincount(inside[index], weights=right[index], minlength=len(edges))[:-1]
-            seen = np.bincount(inside[index], minlength=len(edges))[:-1].astype(np.float64)
-            return np.divide(100 * hits, seen, out=np.full_like(hits, np.nan), where=seen > 0)
-
+        own = (inside[:, None] == np.arange(len(edges) - 1)).astype(np.float64)
+        hits = 100 * right[:, None] * own  # whole numbers
         settings = results.settings
         options: dict[str, Any] = {"draws": settings.bootstrap_draws, "confidence": settings.confidence}
-        low, high = bootstrap_band(by_class, clusters, seed=settings.seed, **options)
-        sums = np.bincount(inside, weights=tokens, minlength=len(edges))[:-1]
-        seen = np.maximum(np.bincount(inside, minlength=len(edges))[:-1], 1)
-        x = sums / seen
+        low, high = bootstrap_band(hits, own, clusters, seed=settings.seed, **options)
+        seen = own.sum(axis=0)
+        x = (tokens @ own) / np.maximum(seen, 1)
+        y = np.divide(hits.sum(axis=0), seen, out=np.full_like(seen, np.nan), where=seen > 0)
         axes.fill_between(x, low, high, color=LIGHT_BLUE, alpha=0.6, linewidth=0)
-        axes.plot(x, by_class(np.arange(len(rows))), color=DARK_BLUE, marker="o")
+        axes.plot(x, y, color=DARK_BLUE, marker="o")
     if cut.any():
         # At the panel's edge, not at the limit: the limit may lie far outside, and says nothing about the true length.
         height = 100 * right[cut].mean()

@@ -98,16 +98,19 @@ def write_figures(folder: Path, results: Results, names: Sequence[str] | None = 
         The written paths.
 
     Raises:
-        UserError: A name is unknown.
+        UserError: A name is unknown, or a file of the run is bad; the figure is named.
     """
     if unknown := set(names or ()) - set(FIGURES):
         raise UserError(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
     paths = []
     with drawing():
         for name in names or FIGURES:
-            paths += save(FIGURES[name].draw(results), folder, name)
-            narrow = FIGURES[name].draw(results, results.settings.column_width)
-            paths += save(narrow, folder, f"{name}{COLUMN}", ("pdf", "png"))
+            try:
+                paths += save(FIGURES[name].draw(results), folder, name)
+                narrow = FIGURES[name].draw(results, results.settings.column_width)
+                paths += save(narrow, folder, f"{name}{COLUMN}", ("pdf", "png"))
+            except UserError as error:
+                raise UserError(f"figure {name}: {error}") from None
     sources, settings = Sources(results), results.settings
     made_from = {
         name: sources.matching(

@@ -63,6 +63,7 @@ class Results:
     frame: pd.DataFrame
     coldset_name: str = "coldset"
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
+    _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -92,8 +93,10 @@ class Results:
         return headline(self.frame, self.settings)
 
     def final(self, arm: str) -> pd.DataFrame:
-        """The headline rows of an arm's end."""
-        return self.headline[(self.headline["arm"] == arm) & self.headline["final"]]
+        """The headline rows of an arm's end; picked out once."""
+        if arm not in self._finals:
+            self._finals[arm] = self.headline[(self.headline["arm"] == arm) & self.headline["final"]]
+        return self._finals[arm]
 
     def log(self, arm: ArmInfo) -> pd.DataFrame:
         """The step log of an arm, read once."""
@@ -101,13 +104,13 @@ class Results:
             self._logs[arm] = training_log(self.run, arm)
         return self._logs[arm]
 
-    @property
+    @cached_property
     def evaluated(self) -> list[str]:
         """Arms whose end was evaluated, in the config's order, then any others."""
         found = set(self.headline.loc[self.headline["final"], "arm"].unique()) if len(self.headline) else set()
         return [*(name for name in self.arms if name in found), *sorted(found - set(self.arms))]
 
-    @property
+    @cached_property
     def benchmarks(self) -> list[str]:
         """Benchmarks with headline rows."""
         order = ["mathvista", "mathverse", "mmmath", "dynamath", "mathvision"]

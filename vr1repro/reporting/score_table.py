@@ -42,9 +42,12 @@ def _score_rows(
     if (rows["stratum"] == EXCLUDED).all():  # an ablation of MathVerse: its own row, never part of the overall score
         rows = rows.assign(stratum="all")
     estimate = accuracy(rows, settings, weights)
-    by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
+    seeds = rows["train_seed"].nunique()
+    by_seed = [estimate.value]  # what one seed's own would be
+    if seeds > 1:
+        by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
     facts = {
-        "train_seeds": rows["train_seed"].nunique(),
+        "train_seeds": seeds,
         "eval_seeds": rows["eval_seed"].nunique(),
         "seed_low": min(by_seed),
         "seed_high": max(by_seed),

@@ -5,6 +5,7 @@ questions in `<run>/problems/<benchmark>/`. Nothing here knows which arms exist:
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from vr1repro.jsonl import read
 from vr1repro.records import Response, Verdict
 from vr1repro.reporting.paired import PairedDifference, paired_difference
 from vr1repro.reporting.questions import EXCLUDED, read_questions
-from vr1repro.reporting.statistics import Estimate, clustered_mean
+from vr1repro.reporting.statistics import Estimate, clustered_mean, pair_codes
 
 COLUMNS = [
     *("model", "arm", "train_seed", "stage", "step", "final", "benchmark", "protocol", "profile", "eval_seed"),
@@ -163,30 +164,41 @@ def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Mapping[Any
         settings: Confidence.
         weights: Weights of (benchmark, stratum) pairs; equal within a benchmark where left out.
     """
-    rows = frame[frame["stratum"] != EXCLUDED]
-    right = (rows["correct"] == True).to_numpy(dtype="float64")  # noqa: E712 - elementwise; None must become False
-    pairs = list(zip(rows["benchmark"], rows["stratum"], strict=True))
-    clusters = list(zip(rows["benchmark"], rows["cluster"], strict=True))
+    # Columns as arrays: a report has thousands of scores, and filtering the frame would be most of their time.
+    keep = frame["stratum"].to_numpy() != EXCLUDED
+    benchmark, stratum, cluster = (frame[name].to_numpy()[keep] for name in ("benchmark", "stratum", "cluster"))
+    right = (frame["correct"].to_numpy()[keep] == True).astype("float64")  # noqa: E712 - elementwise; None must become False
+    strata, shares = pair_codes(benchmark, stratum), None
+    if weights is not None:
+        names = zip(benchmark, stratum, strict=True)
+        shares = {code: weights[name] for code, name in zip(strata.tolist(), names, strict=True)}
     estimate = clustered_mean(
-        right, clusters, confidence=settings.confidence, strata=pairs, weights=weights, proportion=True
+        right,
+        pair_codes(benchmark, cluster),
+        confidence=settings.confidence,
+        strata=strata,
+        weights=shares,
+        proportion=True,
     )
     return estimate.scaled(100)
 
 
 def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     """Weights that give each benchmark the same share, and within it each stratum."""
-    pairs = frame.loc[frame["stratum"] != EXCLUDED, ["benchmark", "stratum"]].drop_duplicates()
-    strata = pairs.groupby("benchmark")["stratum"].count()
-    return {(b, s): 1.0 / (len(strata) * strata[b]) for b, s in pairs.itertuples(index=False)}
+    rows = zip(frame["benchmark"].to_numpy(), frame["stratum"].to_numpy(), strict=True)
+    pairs = [pair for pair in dict.fromkeys(rows) if pair[1] != EXCLUDED]
+    strata = Counter(benchmark for benchmark, _ in pairs)
+    return {(b, s): 1.0 / (len(strata) * strata[b]) for b, s in pairs}
 
 
 def tokens(frame: pd.DataFrame, settings: ReportSettings) -> Estimate | None:
     """Mean completion tokens, clustered; None where no response carries a count."""
-    rows = frame[frame["n_tokens"].notna()]
-    if rows.empty:
+    counts = frame["n_tokens"].to_numpy()
+    keep = ~pd.isna(counts)
+    if not keep.any():
         return None
-    clusters = list(zip(rows["benchmark"], rows["cluster"], strict=True))
-    return clustered_mean(rows["n_tokens"].to_numpy(), clusters, confidence=settings.confidence)
+    clusters = pair_codes(frame["benchmark"].to_numpy()[keep], frame["cluster"].to_numpy()[keep])
+    return clustered_mean(counts[keep], clusters, confidence=settings.confidence)
 
 
 def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
@@ -211,12 +223,11 @@ def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) ->
 
 def gain_of_means(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
     """The same from tables of `question_means`."""
-    sides = (after, before)
-    shared = pd.concat(sides).groupby(level=0).first().loc[sorted(set(sides[0].index) & set(sides[1].index))]
+    shared = after.loc[sorted(set(after.index) & set(before.index))]  # all but `right` is the question's own
     difference = paired_difference(
-        dict(sides[0]["right"]),
-        dict(sides[1]["right"]),
-        dict(shared["group"]),
+        dict(zip(after.index, after["right"], strict=True)),
+        dict(zip(before.index, before["right"], strict=True)),
+        dict(zip(shared.index, shared["group"], strict=True)),
         strata=dict(zip(shared.index, zip(shared["benchmark"], shared["stratum"], strict=True), strict=True)),
         weights=average_weights(shared),
         confidence=settings.confidence,

@@ -136,6 +136,14 @@ def codes(labels: Sequence[Hashable] | npt.NDArray[Any]) -> npt.NDArray[np.int64
     return np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
 
 
+def pair_codes(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """The same for pairs of labels, without a tuple for each row."""
+    import pandas as pd
+
+    outer, (inner, names) = pd.factorize(first, use_na_sentinel=False)[0], pd.factorize(second, use_na_sentinel=False)
+    return codes(outer * len(names) + inner)
+
+
 def row_weights(
     strata: Sequence[Hashable] | npt.NDArray[Any] | None, n: int, weights: Mapping[Any, float] | None = None
 ) -> tuple[Array, npt.NDArray[np.int64], Array]:
@@ -155,7 +163,7 @@ def row_weights(
     if strata is None:
         return np.full(n, 1.0 / n), np.zeros(n, dtype=np.int64), np.ones(1)
     stratum = codes(strata)
-    names = list(dict.fromkeys(strata))
+    names = list(dict.fromkeys(strata.tolist() if isinstance(strata, np.ndarray) else strata))
     if missing := [name for name in names if weights is not None and name not in weights]:
         raise UserError(f"strata without a weight: {missing}")
     chosen = np.array([1.0 if weights is None else weights[name] for name in names], dtype=np.float64)

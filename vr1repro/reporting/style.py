@@ -121,8 +121,11 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = tup
     """Write `<name>.pdf`, `.svg` and `.png`, or some of them. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     # The layout is solved once, not again for every format: that is most of the time, and panels stay where they are.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Then there is none: beside any layout engine, also one that does nothing, matplotlib draws each file twice.
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+    figure.set_layout_engine(None)
     paths = []
     for suffix in formats:
         path = folder / f"{name}.{suffix}"

@@ -65,6 +65,15 @@ def test_the_same_bytes_twice(folder: Path, results: Results, tmp_path: Path) ->
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
 
 
+def test_a_figure_that_fails_is_named(fresh_run: Callable[..., Path], settings: ReportSettings, tmp_path: Path) -> None:
+    run = fresh_run()
+    results = Results.load(run, arm_infos(), settings, comparable=False)
+    log = sorted(run.glob("train/*/s*/stage*/steps.jsonl"))[0]
+    log.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"figure training: .*steps\.jsonl"):
+        write_figures(tmp_path, results, ["training"])
+
+
 def test_nothing_of_day_or_machine_inside(folder: Path) -> None:
     for path in folder.iterdir():
         data = path.read_bytes()

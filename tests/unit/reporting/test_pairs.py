@@ -38,6 +38,7 @@ def test_seeds_are_compared_as_scipy_does(
     interval = tested.confidence_interval(0.95)  # type: ignore[attr-defined]
     assert found.p_value == pytest.approx(tested.pvalue)  # type: ignore[attr-defined]
     assert interval.high - interval.low == pytest.approx(found.high - found.low)
+    assert found.df == pytest.approx(tested.df)  # type: ignore[attr-defined]
     assert found.low < found.value < found.high
     assert method in found.method
     assert found.seeds == 3

@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import OLS
 from vr1repro.errors import UserError
 from vr1repro.reporting.bootstrap import bootstrap_band
 from vr1repro.reporting.paired import paired_difference
-from vr1repro.reporting.statistics import clustered_mean, seed_mean
+from vr1repro.reporting.statistics import clustered_mean, codes, pair_codes, seed_mean
 
 
 def _data(seed: int, clusters: int = 30, size: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -139,15 +139,27 @@ def test_pairs_need_common_questions() -> None:
         paired_difference({"a": 1.0}, {"b": 1.0}, {"a": 1, "b": 2})
 
 
+def test_pairs_of_labels_are_numbered_as_tuples_are() -> None:
+    first, second = np.array(list("abab"), dtype=object), np.array(list("xyyy"), dtype=object)
+    assert pair_codes(first, second).tolist() == codes(list(zip(first, second, strict=True))).tolist() == [0, 1, 2, 1]
+
+
 def test_bootstrap_band_resamples_clusters_and_is_reproducible() -> None:
     values, groups, _ = _data(4)
-
-    def mean(index: np.ndarray) -> np.ndarray:
-        return np.array([values[index].mean(), np.nan])
-
-    low, high = bootstrap_band(mean, groups, draws=400, seed=3)
+    above, below = np.stack([values, values], axis=1), np.stack([np.ones_like(values), np.zeros_like(values)], axis=1)
+    low, high = bootstrap_band(above, below, groups, draws=400, seed=3)
     estimate = clustered_mean(values, groups)
     assert high[0] - low[0] == pytest.approx(estimate.high - estimate.low, rel=0.25)
     assert np.isnan(low[1])
-    again, _ = bootstrap_band(mean, groups, draws=400, seed=3)
+    again, _ = bootstrap_band(above, below, groups, draws=400, seed=3)
     assert again[0] == low[0]
+
+
+def test_bootstrap_band_is_that_of_the_rows_drawn_again() -> None:
+    values, groups, _ = _data(5, clusters=12, size=3)
+    members = [np.flatnonzero(groups == group) for group in range(12)]
+    generator = np.random.default_rng(1)
+    chosen = (generator.integers(12, size=12) for _ in range(50))
+    means = [values[np.concatenate([members[k] for k in each])].mean() for each in chosen]
+    low, high = bootstrap_band(values[:, None], np.ones((len(values), 1)), groups, draws=50, confidence=0.9, seed=1)
+    assert (low[0], high[0]) == pytest.approx(tuple(np.percentile(means, [5, 95])))
