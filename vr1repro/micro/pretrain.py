@@ -117,29 +117,24 @@ class _Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         examples = [draw_example(self._lab, self._prompts, phase, self._rng) for _ in range(settings.batch)]
-        # Bridging prompts are twice as long as the others: in one piece, four tokens of ten would be padding.
-        examples.sort(key=lambda example: len(example.prompt) + len(example.reply))
-        half = len(examples) // 2
-        batches = [self._collate(part, self._rng) for part in (examples[:half], examples[half:]) if part]
-        counts = sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in batches)
+        batch = self._collate(examples, self._rng)
+        losses = token_losses(self._model, batch)
+        counts = (batch.labels[:, 1:] != IGNORED).sum()
         self._optimizer.zero_grad(set_to_none=True)
-        by_task: dict[TaskName, list[float]] = {task: [] for task in TASKS}
-        for batch in batches:
-            losses = token_losses(self._model, batch)
-            (losses.sum() / counts).backward()
-            per_row = losses.detach().sum(1) / (batch.labels[:, 1:] != IGNORED).sum(1)
-            for task, loss in zip(batch.tasks, per_row.tolist(), strict=True):
-                by_task[task].append(loss)
+        (losses.sum() / counts).backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
         self._optimizer.step()
-        self._note(by_task)
+        self._note(batch, losses.detach())
         self._step += 1
         if self._step % _LOG_EVERY == 0:
             self._write(number, lr)
 
-    def _note(self, by_task: dict[TaskName, list[float]]) -> None:
-        for task, losses in by_task.items():
-            self._sums[task].extend(losses)
+    def _note(self, batch: Batch, losses: torch.Tensor) -> None:
+        per_row = losses.sum(1) / (batch.labels[:, 1:] != IGNORED).sum(1)
+        by_task: dict[TaskName, list[float]] = {task: [] for task in TASKS}
+        for task, loss in zip(batch.tasks, per_row.tolist(), strict=True):
+            by_task[task].append(loss)
+            self._sums[task].append(loss)
         watched = by_task["chain"] or by_task["read"]
         if watched:
             self._recent.append(sum(watched) / len(watched))

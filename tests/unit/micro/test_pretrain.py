@@ -54,24 +54,6 @@ def test_training_moves_every_weight(trained):
     assert all(moved.values()), [name for name, value in moved.items() if not value]
 
 
-def test_a_batch_in_two_parts_has_the_losses_and_gradients_of_one():
-    lab = TINY.model_copy(update={"world": LabWorld(rows={3: 1.0, 5: 1.0}, jitter=0)})
-    trained, processor = model.build(lab, PROMPTS, seed=3)
-    collate = examples.Collator(processor, jitter=0)
-    rng = random.Random(1)
-    drawn = [examples.draw_example(lab, PROMPTS, lab.pretrain.phases[0], rng) for _ in range(9)]
-    found = []
-    for parts in ([drawn], [drawn[:4], drawn[4:]]):
-        trained.zero_grad()
-        losses = [pretrain.token_losses(trained, collate(part, rng)) for part in parts]
-        torch.stack([loss.sum() for loss in losses]).sum().backward()
-        rows = torch.cat([loss.sum(1) for loss in losses])
-        found.append((rows, torch.cat([weight.grad.flatten() for weight in trained.parameters()])))
-    (rows, gradient), (parted_rows, parted_gradient) = found
-    torch.testing.assert_close(parted_rows, rows, rtol=1e-5, atol=1e-5)
-    assert (parted_gradient - gradient).norm() / gradient.norm() < 1e-5
-
-
 def test_a_blind_model_is_refused_and_leaves_no_weights(tmp_path):
     strict = TINY.model_copy(update={"pretrain": TINY.pretrain.model_copy(update={"reading_threshold": 0.95})})
     with pytest.raises(UserError, match=r"reading_threshold: the model reads \d+\.\d% of"):
