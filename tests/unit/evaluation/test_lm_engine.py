@@ -62,6 +62,19 @@ def test_draws_have_the_nucleus_distribution(temperature, top_p):
     assert np.all(np.abs(found - expected) <= 5 * np.sqrt(expected * (1 - expected) / n) + 1e-12)
 
 
+@pytest.mark.parametrize("top_p", [0.3, 0.95])
+def test_a_nucleus_is_the_same_wherever_it_is_looked_for(monkeypatch, top_p):
+    draws = torch.Generator().manual_seed(1)
+    sharpness = torch.logspace(-2, 1, 400)[:, None]  # nuclei from one token to nearly all
+    logits = sharpness * torch.randn(400, 300, generator=draws)
+    numbers = torch.rand(400, generator=draws, dtype=torch.float64)
+    found = draw(logits, numbers, Sampling(0.7, top_p, 1))
+    alone = torch.cat([draw(logits[[row]], numbers[[row]], Sampling(0.7, top_p, 1)) for row in range(400)])
+    monkeypatch.setattr("vr1repro.engines.sampling._NUCLEUS", 300)
+    assert torch.equal(found, draw(logits, numbers, Sampling(0.7, top_p, 1)))
+    assert torch.equal(found, alone)
+
+
 def test_the_largest_uniform_number_stays_in_the_nucleus():
     logits = torch.log(torch.tensor([[0.6, 0.3, 0.1]]))
     assert draw(logits, torch.tensor([1.0], dtype=torch.float64), Sampling(1.0, 0.8, 1)).item() == 1
