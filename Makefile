@@ -66,6 +66,7 @@ verify: $(VENV)/.test ## Run the tests, the micro run, and what is too long for 
 bench: $(VENV)/.test ## Measure speed, one table a script; DATA=folder of public model outputs for the grader's
 	$(BIN)/python bench/grpo_update.py --out results/reference/bench/grpo-update.json
 	$(BIN)/python bench/gpu_step.py --size tiny --prompt 128 --response 64 --group 8
+	if test -d results/micro/train/ci; then $(BIN)/python bench/generation.py --run results/micro --problems 128 --out results/reference/bench/generation.json; fi
 	$(BIN)/python bench/endpoint_throughput.py --record results/reference/bench
 	if test -d $(DATA)/mathvision; then $(BIN)/python bench/grading.py --data $(DATA)/mathvision --out results/reference/bench/grading.json; fi
 

@@ -1,9 +1,9 @@
 """Next-token logits behind a prompt: one decoding step at a time, with rows that leave and a cache that is not copied.
 
-A step of a small model is bound by what Python does around its kernels. transformers' modules spend about 6 ms on a
-step of the lab's model, the same kernels called by themselves under 2 ms. `Qwen25Decoder` calls them by themselves: it
-reads the weights of the loaded model, and writes keys and values in place where transformers' cache makes a copy of
-itself with each token. `ModuleDecoder` is transformers' own step, for every other model of the Qwen-VL family.
+A step of a small model is bound by what Python does around its kernels, and by a cache that copies itself with each
+token. `Qwen25Decoder` calls the kernels by themselves, with the layers of the loaded model, and writes keys and values
+in place: a third to 40 % of a step's time is saved with the lab's model. `ModuleDecoder` is transformers' own step, for
+every other model of the Qwen-VL family.
 """
 
 from collections.abc import Sequence
@@ -134,10 +134,10 @@ class Qwen25Decoder:
             values[:, :, place] = own.v_proj(normed).view(rows, -1, own.head_dim)
             # Heads that share a key are queries beside each other: nothing of the cache is repeated for them.
             query = _rotate(query, cos, sin).view(rows, keys.shape[1], -1, own.head_dim)
-            seen_by = scaled_dot_product_attention(
+            attended = scaled_dot_product_attention(
                 query, keys[:, :, :seen], values[:, :, :seen], attn_mask=shown, scale=own.scaling
             )
-            states = states + own.o_proj(seen_by.reshape(rows, -1))
+            states = states + own.o_proj(attended.reshape(rows, -1))
             behind = layer.post_attention_layernorm
             normed = rms_norm(states, (width,), behind.weight, behind.variance_epsilon)
             states = states + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
