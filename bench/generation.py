@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import GenerationConfig
 
-from vr1repro.config.evaluation import TransformersSampler, VllmSampler
+from vr1repro.config.evaluation import Decoding, TransformersSampler, VllmSampler
 from vr1repro.engines.base import Request, Sampling, request_seed
 from vr1repro.engines.local import TransformersEngine
 from vr1repro.engines.sampling import decode
@@ -55,7 +55,7 @@ def requests(run: Path, n: int) -> list[Request]:
     return found
 
 
-def transformers_way(model: Path, decoding: Literal["kernels", "modules", "generate"], threads: int) -> Sample:
+def transformers_way(model: Path, decoding: Decoding | Literal["generate"], threads: int) -> Sample:
     """Sampling with our engine over transformers."""
     settings = TransformersSampler(kind="transformers", batch_size=128, decoding=decoding)
     engine = TransformersEngine(model, settings, model_sha=None, threads=threads)
@@ -80,7 +80,7 @@ def rollout_way(model: Path, group: int, threads: int, *, share: bool, kernels: 
         temperature=1.0, top_p=1.0, max_new_tokens=SAMPLING.max_tokens, do_sample=True,
         eos_token_id=sorted(engine.stop_ids), pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    way: Literal["kernels", "modules"] = "kernels" if kernels else "modules"
+    way: Decoding = "kernels" if kernels else "modules"
 
     def sample(asked: list[Request]) -> Replies:
         replies: Replies = {}

@@ -10,6 +10,9 @@ PromptStyle = Literal["paper", "direct", "cot"]
 Protocol = Literal["single", "paper"]
 Preset = Literal["think-answer", "boxed", "plain"]
 
+# How a row's next token is computed once its prompt has been read (`engines.decoder`).
+Decoding = Literal["kernels", "modules"]
+
 
 class TransformersSampler(Section):
     """Sample with transformers in this process."""
@@ -19,7 +22,7 @@ class TransformersSampler(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the weights; auto: the checkpoint's. Not stated."
     )
-    decoding: Literal["kernels", "modules", "generate"] = Field(
+    decoding: Literal[Decoding, "generate"] = Field(
         default="kernels",
         description="generate: transformers' own loop, which keeps every row until the last one ends. modules: rows"
         " leave the batch when they end. kernels: the same, with the steps of Qwen2.5-VL's decoder made without"

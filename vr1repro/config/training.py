@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
+from vr1repro.config.evaluation import Decoding
 from vr1repro.config.models import ModelSource
 
 # Keys of a stage's settings on which no result depends.
@@ -83,7 +84,7 @@ class Generation(Section):
         description="With transformers: read a group's prompt once and let finished rows leave the batch. The same"
         " distribution, other random numbers than TRL's. Ours.",
     )
-    decoding: Literal["kernels", "modules"] = Field(
+    decoding: Decoding = Field(
         default="kernels",
         description="With by_groups: steps of Qwen2.5-VL's decoder without transformers' modules (other models: with"
         " them), or with them. Equal up to rounding; throughput only.",

@@ -7,15 +7,15 @@ every other model of the Qwen-VL family.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vr1repro.config.evaluation import Decoding
 
 if TYPE_CHECKING:
     import torch
 
 # Places by which the cache grows: room for all tokens that may come would be gigabytes for a 16K completion.
 _ROOM = 128
-
-Decoding = Literal["kernels", "modules"]
 
 
 class Decoder(Protocol):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vr1repro.config.evaluation import Decoding
 from vr1repro.engines.base import Sampling
-from vr1repro.engines.decoder import Decoding, open_decoder
+from vr1repro.engines.decoder import open_decoder
 
 if TYPE_CHECKING:
     import torch

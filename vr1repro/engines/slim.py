@@ -2,7 +2,8 @@
 
 A job of the micro run works for half a minute, so a start of ten seconds shows. transformers takes scikit-learn for
 assisted generation, which brings half of scipy, and scipy for object detection (3 of its 9 seconds); TRL takes vLLM
-wherever it finds it (7 seconds). None of these packages is hidden from anything that is imported later.
+wherever it finds it (7 seconds). Whoever imports these packages later gets them; transformers and TRL themselves
+remember that they found none, which only detection losses, assisted generation and sampling with vLLM would miss.
 """
 
 import sys

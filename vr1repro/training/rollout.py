@@ -11,8 +11,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
 
+from vr1repro.config.evaluation import Decoding
 from vr1repro.engines.base import Sampling
-from vr1repro.engines.decoder import Decoding
 from vr1repro.engines.sampling import decode
 from vr1repro.training.grouped import distinct_prompts
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from vr1repro.config.evaluation import Decoding
 from vr1repro.engines import decoder as decoding
 from vr1repro.engines.decoder import Decoder, ModuleDecoder, Qwen25Decoder, open_decoder
 from vr1repro.problem_files import read_problems
@@ -32,7 +33,7 @@ def with_pictures(lab: SimpleNamespace, processor: Any) -> dict[str, torch.Tenso
     return dict(processor(text=texts, images=[row["images"] for row in rows], padding=True, return_tensors="pt"))
 
 
-def read(model: Any, inputs: dict[str, torch.Tensor], owners: list[int] | None, way: decoding.Decoding) -> Decoder:
+def read(model: Any, inputs: dict[str, torch.Tensor], owners: list[int] | None, way: Decoding) -> Decoder:
     from vr1repro.engines.sampling import _prompt_positions
 
     positions, offsets = _prompt_positions(model, inputs)
