@@ -56,6 +56,10 @@ for _command in (
     app.command()(_command)
 
 
+_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+app.command(context_settings=_ANYTHING)(runs.warm)
+
+
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def stage(context: typer.Context) -> None:
     """The jobs of the workflow; its rules call them."""

@@ -1,9 +1,11 @@
-"""Commands on runs: `vr1repro check`, `watch`, `keep`, `redraw`, `why`."""
+"""Commands on runs: `vr1repro check`, `watch`, `warm`, `keep`, `redraw`, `why`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vr1repro.errors import UserError
 
 
 def check(config: Annotated[Path, typer.Argument(help="A config file.")]) -> None:
@@ -26,6 +28,24 @@ def watch(
     from vr1repro.reporting.watch import watch as show
 
     show(run, every, once)
+
+
+def warm(context: typer.Context) -> None:
+    """Run a command, for example `vr1repro warm snakemake --cores 2`, whose jobs need not import torch each anew.
+
+    A process beside it imports torch, transformers and TRL once, and jobs are forked from it. Results are the same; a
+    job's memory and CPU stand at the end of its log instead of in its benchmark file.
+    """
+    from vr1repro.warm.client import end_as
+    from vr1repro.warm.server import run_beside
+
+    if not context.args:
+        raise UserError("vr1repro warm: which command? For example: vr1repro warm snakemake --cores 2")
+    try:
+        code = run_beside(context.args)
+    except OSError as error:
+        raise UserError(f"vr1repro warm: {context.args[0]}: {error.strerror}") from None
+    end_as(code)
 
 
 def keep(

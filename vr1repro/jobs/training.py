@@ -7,6 +7,7 @@ import typer
 
 from vr1repro.engines.slim import import_trl
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
+from vr1repro.warm.client import start_cold
 
 
 @app.command("sft")
@@ -37,7 +38,9 @@ def train_rl(
 ) -> None:
     """One GRPO stage of one arm."""
     settings, plan = open_run(config)
-    import_trl(vllm=settings.rl.generation.engine != "transformers")
+    if vllm := settings.rl.generation.engine != "transformers":
+        start_cold()  # TRL looks for vLLM when it is imported
+    import_trl(vllm=vllm)
     from vr1repro.training import grpo
 
     asked = settings.arms[arm]

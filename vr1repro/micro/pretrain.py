@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from vr1repro.config.lab import Lab, LabPhase
 from vr1repro.errors import UserError
@@ -23,6 +23,7 @@ from vr1repro.micro import model as lab_model
 from vr1repro.micro.examples import IGNORED, TASKS, Batch, Collator, TaskName, draw_example
 from vr1repro.micro.reading import measure_reading
 from vr1repro.micro.tokenizer import Prompts
+from vr1repro.micro.unpadded import Unpadded, without_padding
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration
@@ -55,8 +56,8 @@ def pretrain(lab: Lab, prompts: Prompts, out: Path, seed: int, threads: int, say
         (out / name).unlink(missing_ok=True)
     model, processor = lab_model.build(lab, prompts, seed)
     collate = Collator(processor, lab.world.jitter)
-    with Appender(out / LOG) as log, Appender(out / TIMING) as timing:
-        _Trainer(lab, prompts, model, collate, seed, log, timing, say).run()
+    with Appender(out / LOG) as log, Appender(out / TIMING) as timing, without_padding(model) as forward:
+        _Trainer(lab, prompts, model, forward, collate, seed, log, timing, say).run()
     reading = measure_reading(model, collate, lab, seed)
     write_atomically(out / READING, json.dumps(reading, indent=2) + "\n")
     say(f"reads {reading['pictures_right']:.1%} of {reading['pictures']} held-out pictures")
@@ -77,18 +78,20 @@ class _Trainer:
         lab: Lab,
         prompts: Prompts,
         model: "Qwen2_5_VLForConditionalGeneration",
+        forward: Unpadded,
         collate: Collator,
         seed: int,
         log: Appender,
         timing: Appender,
         say: Callable[[str], None],
     ) -> None:
-        self._lab, self._prompts, self._model, self._collate = lab, prompts, model, collate
+        self._lab, self._prompts, self._collate = lab, prompts, collate
+        self._model, self._forward = model, forward
         self._log, self._timing, self._say = log, timing, say
         self._rng = random.Random(f"pretrain:{seed}")
         settings = lab.pretrain
         self._optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=settings.betas, weight_decay=settings.weight_decay
+            model.parameters(), lr=0.0, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
         )
         self._recent: deque[float] = deque(maxlen=settings.window)
         self._sums: dict[TaskName, list[float]] = {task: [] for task in TASKS}
@@ -118,7 +121,7 @@ class _Trainer:
             group["lr"] = lr
         examples = [draw_example(self._lab, self._prompts, phase, self._rng) for _ in range(settings.batch)]
         batch = self._collate(examples, self._rng)
-        losses = token_losses(self._model, batch)
+        losses = token_losses(self._model, self._forward, batch)
         counts = (batch.labels[:, 1:] != IGNORED).sum()
         self._optimizer.zero_grad(set_to_none=True)
         (losses.sum() / counts).backward()
@@ -149,13 +152,13 @@ class _Trainer:
             values.clear()
 
 
-def token_losses(model: "Qwen2_5_VLForConditionalGeneration", batch: Batch) -> torch.Tensor:
+def token_losses(model: "Qwen2_5_VLForConditionalGeneration", forward: Unpadded, batch: Batch) -> torch.Tensor:
     """Cross-entropy of each predicted token, shape [rows, tokens - 1]; zero outside the replies.
 
     The vocabulary's logits are computed at reply positions only; elsewhere they would be thrown away.
     """
-    hidden = model.model(**batch.inputs, use_cache=False).last_hidden_state[:, :-1]
     targets = batch.labels[:, 1:]
     wanted = targets != IGNORED
-    values = cross_entropy(model.lm_head(hidden[wanted]), targets[wanted], reduction="none")
+    before = pad(wanted, (0, 1))[batch.inputs["attention_mask"].bool()]  # the tokens that predict a reply's
+    values = cross_entropy(model.lm_head(forward(batch.inputs)[before]), targets[wanted], reduction="none")
     return torch.zeros(targets.shape, dtype=values.dtype).masked_scatter(wanted, values)

@@ -13,6 +13,7 @@ from vr1repro.config.lab import Lab, LabModel, LabPhase, LabPretrain, LabWorld
 from vr1repro.errors import UserError
 from vr1repro.micro import drawing, examples, model, pretrain, world
 from vr1repro.micro.tokenizer import Prompts
+from vr1repro.micro.unpadded import without_padding
 from vr1repro.problems.prompt import messages
 
 PROMPTS = Prompts(
@@ -113,10 +114,32 @@ def test_the_loss_is_on_replies_only():
     rng = random.Random(0)
     drawn = [examples.draw_example(TINY, PROMPTS, TINY.pretrain.phases[0], rng) for _ in range(6)]
     batch = collate(drawn, rng)
-    losses = pretrain.token_losses(built, batch)
+    with without_padding(built) as forward:
+        losses = pretrain.token_losses(built, forward, batch)
     whole = built(**batch.inputs, labels=batch.labels).loss
     wanted = batch.labels[:, 1:] != examples.IGNORED
     assert torch.allclose(losses.sum() / wanted.sum(), whole, atol=1e-5)
     for row, example in enumerate(drawn):
         reply = processor.tokenizer.decode(batch.labels[row][batch.labels[row] != examples.IGNORED])
         assert reply == example.reply + "<|im_end|>"
+
+
+def test_without_padding_losses_and_gradients_are_those_of_transformers():
+    built, processor = model.build(Lab(), PROMPTS, seed=0)
+    collate = examples.Collator(processor, 1)
+    rng = random.Random(1)
+    phase = LabPhase(rows=16, solve=0.5, bridge=0.3, max_steps=1, lr=1e-3)
+    batch = collate([examples.draw_example(Lab(), PROMPTS, phase, rng) for _ in range(24)], rng)
+    assert len(set(batch.inputs["attention_mask"].sum(1).tolist())) > 10
+    assert len(set(batch.inputs["image_grid_thw"][:, 2].tolist())) > 2  # windows of several sizes
+    before = built(**batch.inputs, labels=batch.labels)
+    before.loss.backward()
+    wanted = {name: value.grad.clone() for name, value in built.named_parameters()}
+    built.zero_grad()
+    with without_padding(built) as forward:
+        losses = pretrain.token_losses(built, forward, batch)
+        (losses.sum() / (batch.labels[:, 1:] != examples.IGNORED).sum()).backward()
+    for name, value in built.named_parameters():
+        assert (value.grad - wanted[name]).norm() <= 1e-5 * wanted[name].norm(), name
+    after = built(**batch.inputs, labels=batch.labels)
+    assert torch.equal(after.logits, before.logits)
