@@ -15,7 +15,9 @@ export MPLBACKEND := agg
 export TOKENIZERS_PARALLELISM := false
 # Every job is a process of its own; without compiled modules on disk each would compile torch and transformers anew.
 unexport PYTHONDONTWRITEBYTECODE
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# Jobs are forked from a process that has imported torch; WARM= lets each import it for itself.
+WARM ?= $(BIN)/vr1repro warm
+SNAKEMAKE := $(WARM) $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: help env env-micro micro smoke figures test verify bench lint format docs lock clean
 

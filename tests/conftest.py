@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -64,5 +65,5 @@ def smoke(repo: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) 
         if not (workflow.root / "report" / "index.html").exists():
             folder.mkdir(exist_ok=True)
             workflow.interrupt_at("train/ci/s1/sft.log")
-            workflow.finish()
+            replace(workflow, warm=True).finish()
     return workflow

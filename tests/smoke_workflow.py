@@ -22,6 +22,7 @@ class Workflow:
     repo: Path
     folder: Path
     package: Path | None = None  # a copy of the repository whose `vr1repro` is used in place of the installed one
+    warm: bool = False  # jobs are forked from a warm process, as `make smoke` has it
 
     @property
     def root(self) -> Path:
@@ -36,7 +37,17 @@ class Workflow:
     def command(self, *words: str) -> list[str]:
         """The command line, one core, so that interruptions meet the stages in order."""
         source = self.source
-        command = [sys.executable, "-m", "snakemake", *words, "-s", str(source / "Snakefile"), "--rerun-incomplete"]
+        warm = [sys.executable, "-m", "vr1repro", "warm"] if self.warm else []
+        command = [
+            *warm,
+            sys.executable,
+            "-m",
+            "snakemake",
+            *words,
+            "-s",
+            str(source / "Snakefile"),
+            "--rerun-incomplete",
+        ]
         return [*command, "--directory", str(self.folder), "--cores", "1",
                 "--configfile", str(source / "config" / "smoke.yaml")]  # fmt: skip
 

@@ -14,17 +14,24 @@ from pathlib import Path
 from typing import Any
 
 ADDRESS = "VR1REPRO_WARM"  # the variable that holds the path of the server's socket
+# Jobs that import torch; the others start faster by themselves.
+_HEAVY = {"lab-model", "bridge", "sft", "rl", "evaluate"}
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_warm(arguments: Sequence[str]) -> int | None:
     """Run `vr1repro` with these arguments in a fork of the server's process, and wait for its end.
 
+    Args:
+        arguments: What stands behind the program's name.
+
     Returns:
         Its exit code, negative for the signal that ended it; None: start it as usual.
     """
     address = os.environ.get(ADDRESS)
-    if not address or "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun counts on its workers being its children
+    if not address or arguments[:1] != ["stage"] or not _HEAVY.intersection(arguments[1:2]):
+        return None
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun counts on its workers being its children
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         try:

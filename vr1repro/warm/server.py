@@ -30,7 +30,10 @@ from vr1repro.warm.client import ADDRESS
 
 _POOLS = [f"{pool}_NUM_THREADS" for pool in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")]
 # What Snakemake and shells set for each job, and nothing reads at import.
-_OWN = {*_POOLS, "VECLIB_MAXIMUM_THREADS", "TMPDIR", "TMP", "TEMP", "TEMPDIR", "PWD", "OLDPWD", "SHLVL", "_", ADDRESS}
+_OWN = {
+    *_POOLS, "VECLIB_MAXIMUM_THREADS", "TMPDIR", "TMP", "TEMP", "TEMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "COLUMNS",
+    "LINES", ADDRESS,
+}  # fmt: skip
 _PARENT_DEATH = 1  # prctl(2), PR_SET_PDEATHSIG
 
 
@@ -53,7 +56,7 @@ def run_beside(command: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, lambda number, frame: None)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: main.send_signal(number))
-        arguments = [sys.executable, "-m", __name__, address]
+        arguments = [sys.executable, "-P", "-m", __name__, address]
         # One thread a pool, for threads do not survive a fork. The pipe closes with this process, however it ends.
         pools = dict.fromkeys(_POOLS, "1")
         server = subprocess.Popen(arguments, stdin=subprocess.PIPE, env={**os.environ, **pools})
@@ -148,6 +151,8 @@ class Server:
 
     def _told(self, job: _Job) -> None:
         """Hand a client's signals down; a client that is gone takes its job with it."""
+        if job not in self._jobs:  # it has ended in the same turn
+            return
         try:
             numbers = job.client.recv(64) or bytes([signal.SIGKILL])
         except OSError:
