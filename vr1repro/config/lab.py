@@ -172,7 +172,8 @@ class LabPretrain(Section):
     window: int = Field(default=20, gt=0, description="Steps over which the running mean loss is taken.")
     reading_threshold: Share = Field(
         default=0.9,
-        description="Least share of held-out pictures whose every value is read, or pretraining fails; 95 to 100 % are usual.",
+        description="Least share of held-out pictures whose every value is read, or pretraining fails. Usual are 95 to"
+        " 100 %.",
     )
     reading_pictures: int = Field(default=300, gt=0, description="Held-out pictures that reading is measured on.")
 

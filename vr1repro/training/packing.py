@@ -8,12 +8,11 @@ With prompts of P tokens, completions of R and groups of G, a forward has P+GR t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from torch.nn.utils.rnn import pad_sequence
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -37,11 +36,35 @@ class Segment:
     start: int
     length: int
     buckets: tuple[tuple[int, ...], ...]
+    # By device; all layers of a model use them.
+    _rows: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def end(self) -> int:
         """Place behind its last completion."""
         return self.start + self.length + sum(map(sum, self.buckets))
+
+    def rows(self, device: torch.device) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Completions as padded rows, one bucket after another.
+
+        Returns:
+            For each bucket the places of its tokens, counted from the segment's start, [b, R], padding with the last
+            one's; and which of these b*R are tokens.
+        """
+        if device not in self._rows:
+            place, found = self.length, []
+            for lengths in self.buckets:
+                counts = torch.tensor(lengths)
+                tokens = torch.arange(lengths[0])
+                starts = place + counts.cumsum(0) - counts
+                filled = (tokens < counts[:, None]).flatten().nonzero()[:, 0]
+                rows = starts[:, None] + torch.minimum(tokens, counts[:, None] - 1)
+                found.append((rows.to(device), filled.to(device)))
+                place += sum(lengths)
+            self._rows[device] = found
+        return self._rows[device]
 
 
 @dataclass(frozen=True)
@@ -145,22 +168,20 @@ def _one_prompt(
 ) -> list[torch.Tensor]:
     """Attention of a prompt and its completions; parts of [tokens, heads, width] in the row's order."""
     p = segment.length
-    before, behind = ([x[:, :, :p] for x in (q, k, v)], [x[0, :, p:].transpose(0, 1) for x in (q, k, v)])
-    of_prompt = scaled_dot_product_attention(before[0], before[1], before[2], is_causal=True, scale=scale)
+    shared = [x[:, :, :p] for x in (q, k, v)]
+    of_prompt = scaled_dot_product_attention(shared[0], shared[1], shared[2], is_causal=True, scale=scale)
     parts = [of_prompt[0].transpose(0, 1)]
-    place = 0
-    for lengths in segment.buckets:
-        end = place + sum(lengths)
+    for place, filled in segment.rows(q.device):
         # [b, heads, R, width]; what pads the shorter ones stands behind all that they see.
-        mine = [pad_sequence(x[place:end].split(lengths), batch_first=True).transpose(1, 2) for x in behind]
+        mine = [x[0].index_select(1, place.flatten()).unflatten(1, place.shape).transpose(0, 1) for x in (q, k, v)]
         ks, vs = (
-            torch.cat([shared.expand(len(lengths), -1, -1, -1), own], 2)
-            for shared, own in zip(before[1:], mine[1:], strict=True)
+            torch.cat([before.expand(len(place), -1, -1, -1), own], 2)
+            for before, own in zip(shared[1:], mine[1:], strict=True)
         )
-        seen = torch.ones(lengths[0], p + lengths[0], dtype=torch.bool, device=q.device).tril(p)
-        out = scaled_dot_product_attention(mine[0], ks, vs, attn_mask=seen, scale=scale).transpose(1, 2)
-        parts.extend(row[:length] for row, length in zip(out, lengths, strict=True))
-        place = end
+        longest = place.shape[1]
+        seen = torch.ones(longest, p + longest, dtype=torch.bool, device=q.device).tril(p)
+        out = scaled_dot_product_attention(mine[0], ks, vs, attn_mask=seen, scale=scale)
+        parts.append(out.transpose(1, 2).flatten(0, 1).index_select(0, filled))
     return parts
 
 
