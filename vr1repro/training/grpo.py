@@ -44,6 +44,7 @@ from vr1repro.training.launch import distributed_arguments
 from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.rollout import add_group_sampling
+from vr1repro.training.shared_pictures import process_pictures_once
 from vr1repro.training.step_log import StepLog, rl_row
 from vr1repro.training.trainers import PackedTrainer, PlainTrainer
 
@@ -123,6 +124,8 @@ def train(
     begun = resume.prepare(out, __name__, values, inputs, ends)
     if settings.generation.by_groups:
         add_group_sampling(model, settings.generation.decoding)
+    if settings.share_prefix:
+        process_pictures_once(processor)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     wanted = prompts_used(settings, job.stage.steps)
