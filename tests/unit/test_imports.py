@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch", "cluster"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,
-    **dict.fromkeys(["commands", "jobs", "cli", "warm"], 5),
+    **dict.fromkeys(["commands", "jobs", "cli", "warm", "__main__"], 5),
 }
 
 

@@ -40,10 +40,10 @@ def run_warm(arguments: Sequence[str]) -> int | None:
             return None
         answer = _ask(server, arguments)
     if answer is None:
-        print("error: the process of `vr1repro warm` died, and this job with it; start the run again", file=sys.stderr)
+        print("error: the process of vr1repro warm died, and this job with it; start the run again", file=sys.stderr)
         return 1
     if "refused" in answer:
-        print(f"started without `vr1repro warm`: {answer['refused']}", file=sys.stderr)
+        print(f"started without vr1repro warm: {answer['refused']}", file=sys.stderr)
         return None
     print(f"{answer['cpu_s']} s of CPU, {answer['peak_mb']} MB at most", file=sys.stderr)
     code: int = answer["code"]

@@ -133,7 +133,7 @@ def test_a_server_that_dies_takes_its_jobs_with_it(repo: Path, tmp_path: Path) -
         job = begin(address, repo / "config" / "micro.yaml", tmp_path / "model")
         os.kill(server_of(process.pid), signal.SIGKILL)
         assert job.wait(timeout=60) == 1
-        assert "`vr1repro warm` died" in (tmp_path / "model.log").read_text()
+        assert "vr1repro warm died" in (tmp_path / "model.log").read_text()
         assert not learns(tmp_path / "model")
         process.stdin.close()
     assert process.returncode == 0
