@@ -51,18 +51,12 @@ class Unpadded:
     def _positions(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """M-RoPE positions, [3, tokens]. They depend on where a row's picture stands and on its grid alone."""
         kinds = inputs["mm_token_type_ids"]
-        length = kinds.shape[1]
+        starts, ends = kinds.argmax(1).tolist(), inputs["attention_mask"].sum(1).tolist()
+        grids = inputs["image_grid_thw"].tolist()
         found = []
-        for row, (start, grid, end) in enumerate(
-            zip(
-                kinds.argmax(1).tolist(),
-                inputs["image_grid_thw"].tolist(),
-                inputs["attention_mask"].sum(1).tolist(),
-                strict=True,
-            )
-        ):
+        for row, (start, end, grid) in enumerate(zip(starts, ends, grids, strict=True)):
             key = (start, *grid)
-            if key not in self._places or self._places[key].shape[1] < length:
+            if key not in self._places or self._places[key].shape[1] < end:
                 positions, _ = self._model.model.get_rope_index(
                     input_ids=inputs["input_ids"][row, None],
                     mm_token_type_ids=kinds[row, None],

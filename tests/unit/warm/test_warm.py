@@ -159,3 +159,16 @@ def test_the_command_ends_it(tmp_path: Path, words: list[str], code: int, said: 
     done = run("", "warm", *words, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("forked", "said"), [(True, "Usage"), (False, "stayed")])
+def test_a_job_that_must_import_for_itself_begins_anew(forked: bool, said: str) -> None:
+    """TRL takes vLLM while it is imported, or never."""
+    code = "import sys; from vr1repro.warm.client import start_cold; sys.argv = ['vr1repro', 'stage', 'rl', '--help']\n"
+    code += "sys.modules['transformers'] = sys\n" if forked else ""
+    done = subprocess.run(
+        [sys.executable, "-c", code + "start_cold(); print('stayed')"],
+        env={**ENVIRONMENT, "VR1REPRO_WARM": "gone"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said in done.stdout
+    assert ("stayed" in done.stdout) != forked
