@@ -56,8 +56,8 @@ for _command in (
     app.command()(_command)
 
 
-_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
-app.command(context_settings=_ANYTHING)(runs.warm)
+# What follows the program's name is the program's.
+app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(runs.warm)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

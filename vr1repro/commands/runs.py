@@ -30,21 +30,21 @@ def watch(
     show(run, every, once)
 
 
-def warm(context: typer.Context) -> None:
-    """Run a command, for example `vr1repro warm snakemake --cores 2`, whose jobs need not import torch each anew.
+def warm(
+    command: Annotated[list[str], typer.Argument(help="For example: snakemake --cores 2", show_default=False)],
+) -> None:
+    """Run a command whose jobs need not import torch each anew.
 
-    A process beside it imports torch, transformers and TRL once, and jobs are forked from it. Results are the same; a
+    A process beside it imports torch, transformers and TRL once, and jobs are forked from it. Results are the same. A
     job's memory and CPU stand at the end of its log instead of in its benchmark file.
     """
     from vr1repro.warm.client import end_as
     from vr1repro.warm.server import run_beside
 
-    if not context.args:
-        raise UserError("vr1repro warm: which command? For example: vr1repro warm snakemake --cores 2")
     try:
-        code = run_beside(context.args)
+        code = run_beside(command)
     except OSError as error:
-        raise UserError(f"vr1repro warm: {context.args[0]}: {error.strerror}") from None
+        raise UserError(f"vr1repro warm: {command[0]}: {error.strerror}") from None
     end_as(code)
 
 

@@ -149,7 +149,7 @@ def server_of(wrapper: int) -> int:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ([], 2, "which command?"),
+        ([], 2, "Missing argument"),
         (["no-such-program"], 2, "no-such-program: No such file"),
         (["sh", "-c", "exit 3"], 3, ""),
         (["sh", "-c", "kill -TERM $$"], -signal.SIGTERM, ""),
