@@ -72,20 +72,17 @@ class Unpadded:
 def without_padding(model: Any) -> Iterator[Unpadded]:
     """Let a Qwen2.5-VL's own forward be as before once this ends."""
     visual = model.model.visual
-    before = {name: config._attn_implementation for name, config in _configs(model).items()}
     embed = visual.patch_embed
+    ours = {"text_config": _ROWS, "vision_config": _WINDOWS}
+    before = {part: getattr(model.config, part)._attn_implementation for part in ours}
+    model.set_attn_implementation(ours)
+    embed.forward = partial(_embed, embed.proj)
+    visual.forward = partial(_see, visual.forward, cache(partial(_index, visual)))
     try:
-        model.set_attn_implementation({"text_config": _ROWS, "vision_config": _WINDOWS})
-        embed.forward = partial(_embed, embed.proj)
-        visual.forward = partial(_see, visual.forward, cache(partial(_index, visual)))
         yield Unpadded(model)
     finally:
         model.set_attn_implementation(before)
         del embed.forward, visual.forward
-
-
-def _configs(model: Any) -> dict[str, Any]:
-    return {name: getattr(model.config, name) for name in ("text_config", "vision_config")}
 
 
 def _embed(convolution: torch.nn.Conv3d, patches: torch.Tensor) -> torch.Tensor:

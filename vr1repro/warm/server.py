@@ -2,7 +2,7 @@
 
 A job is a fork, so it has all that is imported and nothing else of it: no thread, no open file. Of this package it
 keeps nothing either, so a job's own code is read from disk as ever. No job is forked whose environment differs from the
-server's, for packages read theirs while they are imported; the sizes of thread pools may, which jobs set by themselves.
+server's, for packages read theirs while they are imported; sizes of thread pools may (`_OWN`).
 
 Snakemake counts memory and CPU of a job's children, where a forked job is not. Its log therefore ends with what the
 kernel counted.
@@ -29,7 +29,8 @@ from vr1repro.engines.slim import import_trl
 from vr1repro.warm.client import ADDRESS
 
 _POOLS = [f"{pool}_NUM_THREADS" for pool in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")]
-# What Snakemake and shells set for each job, and nothing reads at import.
+# What Snakemake and shells set for each job. Nothing reads it at import but thread pools: a job sets torch's itself,
+# the others have one thread.
 _OWN = {
     *_POOLS, "VECLIB_MAXIMUM_THREADS", "TMPDIR", "TMP", "TEMP", "TEMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "COLUMNS",
     "LINES", ADDRESS,

@@ -104,6 +104,11 @@ def stage_input(wildcards):
     return str(PLAN.stage_dir(arm, before, seed) / "manifest.json")
 
 
+def evaluation_priority(wildcards):
+    """Starts go first: the cold-start model's replies are the longest, and last they would keep a core waiting."""
+    return 0 if CONFIG.arms[PLAN.checkpoint(wildcards.slug).arm].stages else 5
+
+
 def checkpoints(arms):
     """Every checkpoint to evaluate for some arms: ends, and those on the way."""
     found = {}

@@ -11,8 +11,7 @@ rule evaluate_checkpoint:
         f"{ROOT}/logs/eval/{{slug}}.log",
     benchmark:
         f"{ROOT}/benchmarks/eval/{{slug}}.jsonl"
-    # A start has no stage of RL. The cold-start model's replies are the longest: last, they would keep a core waiting.
-    priority: lambda wildcards: 0 if CONFIG.arms[PLAN.checkpoint(wildcards.slug).arm].stages else 5
+    priority: evaluation_priority
     conda:
         TRAINING_ENV
     threads: CONFIG.resources.evaluate.threads

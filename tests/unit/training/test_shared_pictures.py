@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 from PIL import Image
 from transformers import AutoProcessor
@@ -20,7 +21,9 @@ def picture(seed: int, cells: int) -> Image.Image:
     return Image.open(BytesIO(file.getvalue()))
 
 
-def test_equal_pictures_are_processed_once(lab: SimpleNamespace, tmp_path: Path) -> None:
+def test_equal_pictures_are_processed_once(
+    lab: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Groups stand mixed, and one picture is another's neighbour of the same size."""
     processor = AutoProcessor.from_pretrained(lab.model)
     rows = [(1, 3), (2, 3), (1, 3), (3, 5), (2, 3), (3, 5), (1, 3), (4, 4)]
@@ -33,11 +36,10 @@ def test_equal_pictures_are_processed_once(lab: SimpleNamespace, tmp_path: Path)
     seen = []
     original = kind._preprocess
     process_pictures_once(processor)
-    kind._preprocess = lambda self, found, **words: seen.append(len(found)) or original(self, found, **words)
-    try:
-        shared = processor(text=text, images=[[picture(*row)] for row in rows], padding=True, return_tensors="pt")
-    finally:
-        kind._preprocess = original
+    monkeypatch.setattr(
+        kind, "_preprocess", lambda self, found, **words: seen.append(len(found)) or original(self, found, **words)
+    )
+    shared = processor(text=text, images=[[picture(*row)] for row in rows], padding=True, return_tensors="pt")
     assert seen == [4]
     assert plain.keys() == shared.keys()
     assert all(torch.equal(plain[name], shared[name]) for name in plain)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,27 @@ PRETRAINING = ["stage", "lab-model", "--config"]
 WARM = re.compile(r"[\d.]+ s of CPU, \d+ MB at most\n")
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A server beside a command that waits."""
+@contextmanager
+def serving() -> Iterator[tuple[str, int]]:
+    """`vr1repro warm` beside a command that waits: the server's address, and the process that started both."""
+    command = [*PROGRAM, "warm", "sh", "-c", "echo $VR1REPRO_WARM; cat"]
     with subprocess.Popen(
-        [*PROGRAM, "warm", "sh", "-c", "echo $VR1REPRO_WARM; cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as process:
         assert process.stdout
         assert process.stdin
         found = process.stdout.readline().strip()
         wait_for(Path(found))
-        yield found
+        yield found, process.pid
         process.stdin.close()
     assert process.returncode == 0
     assert not Path(found).exists()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as (found, _):
+        yield found
 
 
 def wait_for(path: Path, text: str = "", seconds: float = 120) -> None:
@@ -119,24 +123,12 @@ def test_a_signal_to_the_waiting_process_ends_the_job(
 
 
 def test_a_server_that_dies_takes_its_jobs_with_it(repo: Path, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "warm", "sh", "-c", "echo $VR1REPRO_WARM; cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    ) as process:
-        assert process.stdout
-        assert process.stdin
-        address = process.stdout.readline().strip()
-        wait_for(Path(address))
+    with serving() as (address, starter):
         job = begin(address, repo / "config" / "micro.yaml", tmp_path / "model")
-        os.kill(server_of(process.pid), signal.SIGKILL)
+        os.kill(server_of(starter), signal.SIGKILL)
         assert job.wait(timeout=60) == 1
         assert "vr1repro warm died" in (tmp_path / "model.log").read_text()
         assert not learns(tmp_path / "model")
-        process.stdin.close()
-    assert process.returncode == 0
 
 
 def server_of(wrapper: int) -> int:
