@@ -21,12 +21,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from vr1repro.files import write_atomically
-from vr1repro.provenance import made
-from vr1repro.reporting.draws import item_spread
-from vr1repro.reporting.paired import paired_difference
-from vr1repro.reporting.statistics import clustered_mean, seed_mean
-from vr1repro.reporting.verdicts import Label, judge, predict
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import made
+from vr1repro.reporting.claims.judgement import Label, judge, predict
+from vr1repro.reporting.run.scores_by_seed import item_spread
+from vr1repro.reporting.statistics.estimate import clustered_mean, seed_mean
+from vr1repro.reporting.statistics.paired import paired_difference
 
 SEEDS = (2, 3, 8)
 LEVEL, MARGIN, SHIFT, ROUNDING = 0.95, 3.0, 3.0, 0.05

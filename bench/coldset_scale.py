@@ -26,9 +26,9 @@ from PIL import Image
 from vr1repro.coldset.bridge import Draft, in_shard
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
-from vr1repro.problem_files import write_problems
-from vr1repro.provenance import made
-from vr1repro.records import Problem, dump_line
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.provenance import made
+from vr1repro.core.records import Problem, dump_line
 
 SHARDS = 8
 SETTINGS = ColdsetSettings(

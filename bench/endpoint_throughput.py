@@ -24,10 +24,10 @@ from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.engines import open_engine
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.core.provenance import made
+from vr1repro.core.records import Problem
 from vr1repro.engines.base import Request, Sampling
-from vr1repro.engines.endpoint import EndpointEngine
-from vr1repro.provenance import made
-from vr1repro.records import Problem
+from vr1repro.engines.endpoint.client import EndpointEngine
 
 _REPLY = {
     "object": "chat.completion", "created": 0, "model": "m",

@@ -31,13 +31,13 @@ from rich.table import Table
 from transformers import GenerationConfig
 
 from vr1repro.config.evaluation import Decoding, TransformersSampler, VllmSampler
+from vr1repro.core.files import write_atomically
+from vr1repro.core.problem_files import read_problems
+from vr1repro.core.provenance import made
 from vr1repro.engines.base import Request, Sampling, request_seed
-from vr1repro.engines.local import TransformersEngine
-from vr1repro.engines.sampling import decode
-from vr1repro.files import write_atomically
-from vr1repro.problem_files import read_problems
+from vr1repro.engines.transformers.engine import TransformersEngine
+from vr1repro.engines.transformers.sampling import decode
 from vr1repro.problems.prompt import user_turn
-from vr1repro.provenance import made
 from vr1repro.training.rollout import sample_groups
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=384)

@@ -20,8 +20,8 @@ from typing import Any
 import shapes
 import torch
 
-from vr1repro.files import write_atomically
-from vr1repro.provenance import made
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import made
 from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
 
 # Dense bf16 FLOP/s by the makers' data sheets.

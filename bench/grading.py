@@ -29,10 +29,10 @@ from vr1repro.answers.compare import choice_index
 from vr1repro.answers.extract import final_answer
 from vr1repro.answers.grade import Grader, Pair
 from vr1repro.answers.units import plain
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read_lines
-from vr1repro.provenance import made
-from vr1repro.records import Outcome
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.provenance import made
+from vr1repro.core.records import Outcome
 
 Row = tuple[str, str, tuple[str, ...] | None]
 

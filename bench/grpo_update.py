@@ -25,8 +25,8 @@ from accelerate import Accelerator
 from trl import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from vr1repro.files import write_atomically
-from vr1repro.provenance import made
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import made
 from vr1repro.training.grouped import Ways, add_grouped_forward
 from vr1repro.training.trainers import GroupTrainer
 

@@ -26,11 +26,11 @@ from PIL import Image
 
 from vr1repro.answers.compare import cheap
 from vr1repro.config.problems import OverlapSettings, ProblemSource
+from vr1repro.core.provenance import made
+from vr1repro.core.records import Outcome, Problem, sha256
 from vr1repro.problems.load import Skips, load_problems
 from vr1repro.problems.overlap import Index, Item, both, image_score, item
-from vr1repro.provenance import made
-from vr1repro.records import Outcome, Problem, sha256
-from vr1repro.reporting import style
+from vr1repro.reporting.figures import style
 
 MEASURES = ("text", "image", "both")
 # Which copies put a measure to the test; the others leave what it looks at as it was.

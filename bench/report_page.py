@@ -32,13 +32,13 @@ from selenium.webdriver.chrome.service import Service
 
 from vr1repro.config.loader import load as load_config
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import write_rows
-from vr1repro.provenance import made
-from vr1repro.records import Response, Verdict
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.provenance import made
+from vr1repro.core.records import Response, Verdict
 from vr1repro.reporting.build import make_report
-from vr1repro.reporting.page import PAGES
-from vr1repro.reporting.results import Results
+from vr1repro.reporting.page.page import PAGES
+from vr1repro.reporting.run.results import Results
 
 ARMS, SEEDS = 10, 5
 OUTCOMES = ("right", "wrong", "unparsable", "timeout", "judge_error")

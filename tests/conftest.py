@@ -44,8 +44,8 @@ def shared() -> Path:
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random checkpoint of the real architecture."""
     from vr1repro.config.lab import Lab, LabModel
-    from vr1repro.micro.model import build, save
-    from vr1repro.micro.tokenizer import Prompts
+    from vr1repro.lab.model import build, save
+    from vr1repro.lab.tokenizer import Prompts
 
     folder = tmp_path_factory.mktemp("checkpoint")
     lab = Lab(model=LabModel(hidden=64, layers=2, heads=2, kv_heads=1, ffn=96, vision_hidden=32, vision_heads=2,

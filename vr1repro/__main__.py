@@ -2,7 +2,7 @@
 
 import sys
 
-from vr1repro.warm.client import end_as, run_warm
+from vr1repro.jobs.warm.client import end_as, run_warm
 
 
 def main() -> None:

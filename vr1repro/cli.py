@@ -8,7 +8,7 @@ import typer
 
 import vr1repro
 from vr1repro.commands import cluster, comparing, data, evaluating, grading, runs
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 app = typer.Typer(
     name="vr1repro",

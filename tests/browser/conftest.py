@@ -21,7 +21,7 @@ from synthetic_run import HOSTILE, arm_infos, write_run  # noqa: E402
 from vr1repro.config.loader import load  # noqa: E402
 from vr1repro.config.reporting import ReportSettings  # noqa: E402
 from vr1repro.reporting.build import make_figures, make_report  # noqa: E402
-from vr1repro.reporting.results import Results  # noqa: E402
+from vr1repro.reporting.run.results import Results  # noqa: E402
 
 WIDE, PHONE = (1280, 900), (390, 844)
 QUESTION = "Count <img src=x onerror=\"window.hacked='question'\"> \u2028 the bars"

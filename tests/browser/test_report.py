@@ -9,12 +9,12 @@ import pytest
 from conftest import PHONE, QUESTION, WIDE, Page  # type: ignore[attr-defined]
 from synthetic_run import HOSTILE
 
-from vr1repro.jsonl import read
-from vr1repro.records import Response
-from vr1repro.reporting.page import PAGES, input_hashes
-from vr1repro.reporting.results import Results
-from vr1repro.reporting.sources import Sources
-from vr1repro.reporting.words import count_words
+from vr1repro.core.jsonl import read
+from vr1repro.core.records import Response
+from vr1repro.reporting.lineage.sources import Sources
+from vr1repro.reporting.page.page import PAGES, input_hashes
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.words import count_words
 
 pytestmark = pytest.mark.slow
 LIST = "#list .item"

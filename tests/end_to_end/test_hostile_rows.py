@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from vr1repro.core.jsonl import write_rows
 from vr1repro.evaluation.scoring import BENCHMARKS
 from vr1repro.evaluation.stages import EXTRACTING
-from vr1repro.jsonl import write_rows
 
 QUESTIONS = {
     "mathvista": [

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from vr1repro.provenance import made
+from vr1repro.core.provenance import made
 
 pytestmark = [
     pytest.mark.verify,

@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 
 FLOORS = {
-    **dict.fromkeys(
-        ["errors", "records", "files", "jsonl", "problem_files", "provenance", "progress", "config", "published"], 1
-    ),
-    **dict.fromkeys(["answers", "problems", "engines", "micro", "fetch", "cluster"], 2),
+    **dict.fromkeys(["core", "config", "published"], 1),
+    **dict.fromkeys(["answers", "problems", "engines", "lab", "cluster"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,
-    **dict.fromkeys(["commands", "jobs", "cli", "warm", "__main__"], 5),
+    **dict.fromkeys(["commands", "jobs", "cli", "__main__"], 5),
 }
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from smoke_workflow import Workflow
 
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read_lines
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from vr1repro.answers.closed import at_a_point, readings
 from vr1repro.answers.units import MAX_ANSWER, key, number, plain, remembered, split_unit
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 Matcher = Literal["layered", "math-verify", "exact"]
 MATCH_TYPES = ("latex", "expr", "string")

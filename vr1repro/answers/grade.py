@@ -19,7 +19,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, gold_text
 from vr1repro.answers.mathverify import deep
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 T = TypeVar("T")
 Made = TypeVar("Made", covariant=True)

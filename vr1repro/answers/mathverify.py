@@ -11,7 +11,7 @@ from typing import Any
 from vr1repro.answers.compare import DEFAULT, WORD, MatchSettings, apart, cheap
 from vr1repro.answers.extract import Rule, final_answer
 from vr1repro.answers.units import split_unit
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 _ROOT = re.compile(r"(?<!\\)(?:\bsqrt|(?<=\d)sqrt|\u221a)\s?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+))")
 _PI = re.compile(r"\u03c0|(?<![\\a-zA-Z])pi\b")

@@ -14,7 +14,7 @@ from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER,
 from vr1repro.answers.extract import final_answer, last_boxed
 from vr1repro.answers.grade import Grader, Pair, Work
 from vr1repro.config.reward import RewardSettings
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 _STRICT_MIDDLE = f"{THINK_CLOSE}{ANSWER_OPEN} {FINAL_ANSWER}"
 _STRICT_END = f" {ANSWER_CLOSE}"

@@ -15,8 +15,8 @@ from vr1repro.cluster.estimate import estimate, total
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EndpointSampler, VllmSampler
 from vr1repro.config.plan import Plan
-from vr1repro.errors import UserError
-from vr1repro.provenance import PACKAGE
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import PACKAGE
 
 State = Literal["ok", "no", "-"]
 PINS = PACKAGE.parent / "envs" / "cluster.txt"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from vr1repro.cluster import slurm
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 STATE = Path(".snakemake")
 _held: list[IO[str]] = []  # locks live as long as the process

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from vr1repro.cluster import slurm
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 # How long Slurm's controller may be away.
 PATIENCE_S = float(os.environ.get("VR1REPRO_SLURM_PATIENCE_S", "300"))

@@ -18,10 +18,10 @@ from vr1repro.config import uses
 from vr1repro.config.models import HubData, HubModel
 from vr1repro.config.plan import Plan
 from vr1repro.config.problems import ProblemSource
-from vr1repro.errors import UserError
-from vr1repro.fetch import MODEL_FILES, snapshot
-from vr1repro.files import write_atomically
-from vr1repro.provenance import file_sha
+from vr1repro.core.errors import UserError
+from vr1repro.core.fetch import MODEL_FILES, snapshot
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import file_sha
 
 PINS = "hub.json"
 

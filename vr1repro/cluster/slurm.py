@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 # The executor plugin writes the rule into a job's comment; the name is the profile's prefix and a UUID.
 _OURS = re.compile(r"^(rule|group)_")

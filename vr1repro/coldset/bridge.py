@@ -20,11 +20,11 @@ from vr1repro.coldset import prompts
 from vr1repro.coldset.filters import split_reply
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.engines.flight import BudgetSpent
-from vr1repro.errors import UserError
-from vr1repro.jsonl import write_rows
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.records import Outcome, Problem, Record
+from vr1repro.engines.endpoint.pool import BudgetSpent
 from vr1repro.problems.prompt import user_turn
-from vr1repro.records import Outcome, Problem, Record
 
 STEPS = ("pseudo_cot", "description", "chain")
 UNANSWERED = "unanswered"

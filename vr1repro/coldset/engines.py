@@ -10,9 +10,9 @@ from vr1repro.coldset.ledger import Ledger, call
 from vr1repro.config.coldset import ModelEngine, ScriptedEngine
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.config.lab import LabTeacher
-from vr1repro.engines.flow import Meter
-from vr1repro.errors import UserError
-from vr1repro.provenance import content_sha
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import content_sha
+from vr1repro.engines.endpoint.limiter import Meter
 
 if TYPE_CHECKING:
     from vr1repro.engines.base import Engine as Sampler
@@ -117,7 +117,7 @@ class _Model:
             return load_engine(
                 str(self._folder or self._asked.model), sampler, self._threads, self._asked.max_image_pixels
             )
-        from vr1repro.engines.endpoint import EndpointEngine
+        from vr1repro.engines.endpoint.client import EndpointEngine
 
         url, died = self._asked.model, None
         if self._asked.server is not None:
@@ -159,7 +159,7 @@ class _Scripted:
         pass
 
     def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
-        from vr1repro.micro.teacher import reason
+        from vr1repro.lab.teacher import reason
 
         for ask in asks:
             yield Reply(ask.key, reason(ask.text, ask.seed, self._habits, self._threshold), None, "stop")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
-from vr1repro.files import write_atomically
-from vr1repro.problem_files import HUB_FEATURES, problem_schema
+from vr1repro.core.files import write_atomically
+from vr1repro.core.problem_files import HUB_FEATURES, problem_schema
 
 COLDSET = "coldset.parquet"
 _TEXT: dict[str, Any] = {"dtype": "string", "_type": "Value"}

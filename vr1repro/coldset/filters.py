@@ -20,7 +20,7 @@ from vr1repro.answers.grade import Pair
 from vr1repro.answers.units import MAX_ANSWER, number, plain, split_unit
 from vr1repro.coldset.polish import MARKS
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 _ASSISTANT = re.compile(
     r"\bas an? (?:AI|text-based|language)\b|\b(?:large )?language model\b"

@@ -17,9 +17,9 @@ from vr1repro.coldset.bridge import Draft
 from vr1repro.coldset.filters import PICTURE, Candidate, first_rule, pair, split_chain, split_reply
 from vr1repro.coldset.polish import polish
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.problem_files import problem_row
+from vr1repro.core.problem_files import problem_row
+from vr1repro.core.records import Outcome, Problem, Trace, dump_line, sha256
 from vr1repro.problems.prompt import user_turn
-from vr1repro.records import Outcome, Problem, Trace, dump_line, sha256
 
 # Where a draft lies: number of the file, first byte, length.
 Place = tuple[int, int, int]

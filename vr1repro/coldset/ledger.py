@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 from typing import IO, Self
 
-from vr1repro.errors import UserError
-from vr1repro.jsonl import Appender, read
-from vr1repro.provenance import json_sha
-from vr1repro.records import Record
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import Appender, read
+from vr1repro.core.provenance import json_sha
+from vr1repro.core.records import Record
 
 LEDGER, PROBLEMS, TELEMETRY = "ledger.jsonl", "problems.jsonl", "telemetry.jsonl"
 

@@ -18,10 +18,10 @@ from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
 from vr1repro.coldset.yields import Yield
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.errors import UserError
-from vr1repro.files import explained, whole_file, write_atomically
-from vr1repro.jsonl import read_lines
-from vr1repro.records import Outcome
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import explained, whole_file, write_atomically
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.records import Outcome
 
 Key = tuple[str, str]
 

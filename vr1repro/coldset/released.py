@@ -11,11 +11,11 @@ from typing import Any
 from vr1repro.answers.completion import ANSWER_OPEN, THINK_CLOSE, answer_only
 from vr1repro.config.models import HubData, LocalData
 from vr1repro.config.problems import ProblemSource
-from vr1repro.errors import UserError
-from vr1repro.fetch import data_folder
-from vr1repro.problem_files import write_problems
+from vr1repro.core.errors import UserError
+from vr1repro.core.fetch import data_folder
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import Problem
 
 
 def take(source: HubData | LocalData, out: Path) -> dict[str, Any]:

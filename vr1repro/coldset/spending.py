@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.coldset.ledger import TELEMETRY, Call
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read
 
 
 def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 
 def plan(config: Annotated[Path, typer.Option("--configfile", help="A config file.")]) -> None:

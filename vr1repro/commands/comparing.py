@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 _AGAINST = "published:MODEL (a printed name), scores:PATH (official score file, or a folder of them), or [NAME=]PATH."
 
@@ -28,8 +28,8 @@ def compare(
     workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
 ) -> None:
     """Compare a model's responses with published numbers and with other models, with errors and verdicts."""
-    from vr1repro.reporting import foreign
-    from vr1repro.reporting.versus_report import Question, report
+    from vr1repro.reporting.compare import foreign
+    from vr1repro.reporting.compare.report import Question, report
 
     targets = against or []
     if unknown := [one for one in targets if one in ("published:", "scores:")]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 
 def check(config: Annotated[Path, typer.Argument(help="A config file.")]) -> None:
@@ -25,7 +25,7 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Show it once.")] = False,
 ) -> None:
     """Watch a run's training: curves, reward outcomes, times, sampled completions. Ctrl-C ends the watching only."""
-    from vr1repro.reporting.watch import watch as show
+    from vr1repro.training.monitor import watch as show
 
     show(run, every, once)
 
@@ -38,8 +38,8 @@ def warm(
     A process beside it imports torch, transformers and TRL once, and jobs are forked from it. Results are the same. A
     job's memory and CPU stand at the end of its log instead of in its benchmark file.
     """
-    from vr1repro.warm.client import end_as
-    from vr1repro.warm.server import run_beside
+    from vr1repro.jobs.warm.client import end_as
+    from vr1repro.jobs.warm.server import run_beside
 
     try:
         code = run_beside(command)
@@ -53,14 +53,14 @@ def keep(
     out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],
 ) -> None:
     """Keep a finished run as one small archive of its evidence, without weights."""
-    from vr1repro.reporting import reference
+    from vr1repro.reporting.lineage import archive
 
-    size = reference.keep(config.parent, out)
-    typer.echo(f"{out / reference.EVIDENCE}: {size / 1e6:.1f} MB")
+    size = archive.keep(config.parent, out)
+    typer.echo(f"{out / archive.EVIDENCE}: {size / 1e6:.1f} MB")
 
 
 def redraw(
-    reference: Annotated[Path, typer.Option(help="A kept run.")],
+    archive: Annotated[Path, typer.Option("--reference", help="A kept run.")],
     out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
     published: Annotated[
         Path | None, typer.Option(help="Folder in which to draw Figure 1 of the published values alone.")
@@ -71,12 +71,13 @@ def redraw(
     from multiprocessing import get_context
 
     from vr1repro.config.loader import load
-    from vr1repro.reporting import build, pictures
-    from vr1repro.reporting import reference as kept
-    from vr1repro.reporting.sheets import all_sheets
+    from vr1repro.reporting import build
+    from vr1repro.reporting.lineage import archive as kept
+    from vr1repro.reporting.page import pictures
+    from vr1repro.reporting.tables.ours import all_sheets
 
-    config = reference / kept.CONFIG
-    with kept.opened(reference) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
+    config = archive / kept.CONFIG
+    with kept.opened(archive) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
         figures = second.submit(_figures, config, run, out / "figures", published)  # as long as all the rest
         pictures.draw_again(run, load(config))
         results, plan = build.open_run(config, run)
@@ -91,7 +92,7 @@ def redraw(
 
 def _figures(config: Path, run: Path, out: Path, published: Path | None) -> None:
     from vr1repro.reporting import build
-    from vr1repro.reporting.figures import write_published_figure
+    from vr1repro.reporting.figures.registry import write_published_figure
 
     build.make_figures(build.open_run(config, run)[0], out)
     if published is not None:
@@ -103,8 +104,9 @@ def why(
     run: Annotated[Path, typer.Option(help="A run's folder, or a kept run.")] = Path("results/micro"),
 ) -> None:
     """Print what a table's cell was made from: files, hashes, commits, checkpoints, config."""
-    from vr1repro.reporting import build, chain, reference
+    from vr1repro.reporting import build
+    from vr1repro.reporting.lineage import archive, chain
 
-    with reference.folder_of(run) as folder:
-        results, _ = build.open_run(run / reference.CONFIG, folder)
-        typer.echo(chain.explain(results, run / reference.CONFIG, cell))
+    with archive.folder_of(run) as folder:
+        results, _ = build.open_run(run / archive.CONFIG, folder)
+        typer.echo(chain.explain(results, run / archive.CONFIG, cell))

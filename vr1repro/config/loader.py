@@ -7,8 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 from vr1repro.config.run import Config
-from vr1repro.errors import UserError
-from vr1repro.files import write_atomically
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
 
 
 def load(path: Path) -> Config:

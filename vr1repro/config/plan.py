@@ -20,7 +20,7 @@ from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.models import ModelSource
 from vr1repro.config.run import Config
 from vr1repro.config.training import Arm, Stage
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 SLUG = rf"(?P<arm>{NAME})_s(?P<seed>\d+)(?:_stage(?P<stage>\d+)_step(?P<step>\d+))?"
 RELEASED = "released."  # prefix of a released checkpoint's folder under models/; a config name may not hold it

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from vr1repro.config.evaluation import EndpointSampler, Sampler, TransformersSampler
+from vr1repro.core.errors import UserError
+from vr1repro.core.fetch import MODEL_FILES, snapshot
+from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha
+from vr1repro.core.records import sha256
 from vr1repro.engines.base import Engine
-from vr1repro.errors import UserError
-from vr1repro.fetch import MODEL_FILES, snapshot
-from vr1repro.provenance import MANIFEST, content_sha, file_sha, json_sha
-from vr1repro.records import sha256
 
 
 def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None) -> Engine:
@@ -28,12 +28,12 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
             f"{model}: an endpoint needs a sampler of kind openai, a checkpoint one of kind transformers or vllm"
         )
     if isinstance(sampler, EndpointSampler):
-        from vr1repro.engines.endpoint import EndpointEngine
+        from vr1repro.engines.endpoint.client import EndpointEngine
 
         return EndpointEngine(model, sampler, max_image_pixels=max_image_pixels)
     folder, model_sha = _checkpoint(model)
     if isinstance(sampler, TransformersSampler):
-        from vr1repro.engines.local import TransformersEngine
+        from vr1repro.engines.transformers.engine import TransformersEngine
 
         return TransformersEngine(
             folder, sampler, model_sha=model_sha, threads=threads, max_image_pixels=max_image_pixels

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vr1repro.config.coldset import ServerSettings
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 _PR_SET_PDEATHSIG = 1
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config.evaluation import VllmSampler
+from vr1repro.core.errors import UserError
 from vr1repro.engines.base import (
     Completion,
     Request,
@@ -15,7 +16,6 @@ from vr1repro.engines.base import (
     reply_text,
     stop_tokens,
 )
-from vr1repro.errors import UserError
 from vr1repro.problems.images import decode
 
 _MAX_PIXELS = 178_956_970

@@ -15,7 +15,11 @@ from pydantic import BaseModel
 
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.provenance import file_sha
+from vr1repro.core.records import Outcome, Verdict, sha256
 from vr1repro.evaluation.explanations import explanation_of
 from vr1repro.evaluation.grading import pair_of
 from vr1repro.evaluation.questions import read_questions
@@ -24,10 +28,6 @@ from vr1repro.evaluation.scoring.mathvision import MATHVISION
 from vr1repro.evaluation.scoring.mathvista import MATHVISTA
 from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
 from vr1repro.evaluation.scoring.mathvista_rule import TUNED_ON
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read_lines
-from vr1repro.provenance import file_sha
-from vr1repro.records import Outcome, Verdict, sha256
 
 # Their answers are drawn or counted, not a model's.
 _GUESSES = ("random_guess", "frequent_guess")

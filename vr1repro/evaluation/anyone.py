@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.errors import UserError
+from vr1repro.core.fetch import fetch_benchmark, linked_source
 from vr1repro.engines.load import refuse_unknown
-from vr1repro.errors import UserError
 from vr1repro.evaluation.bought import bought
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
 from vr1repro.evaluation.tasks.build import HUB
-from vr1repro.fetch import fetch_benchmark, linked_source
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from vr1repro.errors import UserError
-from vr1repro.jsonl import read
-from vr1repro.records import Verdict
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read
+from vr1repro.core.records import Verdict
 
 _Z = 1.959963984540054
 

@@ -8,12 +8,12 @@ from typing import Any
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work
 from vr1repro.config.evaluation import Protocol
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read, read_lines
+from vr1repro.core.records import Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.questions import question_of, read_questions
 from vr1repro.evaluation.scoring import Options, Row, Score, Tally, benchmark, profile
-from vr1repro.jsonl import read, read_lines
-from vr1repro.records import Outcome, Response, Verdict, dump_line
 
 # What tells several responses to one question apart is carried from the response to its verdict.
 _CARRIED = ("attempt", "eval_seed", "train_seed", "model", "arm", "protocol")

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config.evaluation import Protocol
-from vr1repro.jsonl import Appender, read, write_rows
-from vr1repro.records import Response
+from vr1repro.core.jsonl import Appender, read, write_rows
+from vr1repro.core.records import Response
 
 RESPONSES, ASIDE, TIMING, RUN = "responses.jsonl", "responses.aside.jsonl", "timing.jsonl", "run.json"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import Appender, read_lines
+from vr1repro.core.provenance import json_sha
 from vr1repro.engines.base import Request, Sampling
-from vr1repro.errors import UserError
-from vr1repro.jsonl import Appender, read_lines
-from vr1repro.provenance import json_sha
 
 _AHEAD = 16  # prompts read ahead, for each request in flight
 
@@ -140,7 +140,7 @@ class Llm:
 
     def _endpoint(self) -> Any:
         if self._engine is None:
-            from vr1repro.engines.endpoint import EndpointEngine
+            from vr1repro.engines.endpoint.client import EndpointEngine
 
             settings = EndpointSampler(
                 kind="openai",

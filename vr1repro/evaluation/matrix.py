@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from vr1repro.config.evaluation import Protocol
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.differences import page
 from vr1repro.evaluation.grading import grade_file, response_rows
 from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import Score, benchmark
 from vr1repro.evaluation.scoring.base import text_of
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read
-from vr1repro.records import Outcome, Verdict
 
 # 97.5th percentile of the normal distribution.
 _Z = 1.959963984540054

@@ -13,8 +13,8 @@ from typing import get_args
 from vr1repro.answers.completion import ANSWER_CLOSE
 from vr1repro.answers.extract import paper_answer
 from vr1repro.config.evaluation import Protocol
-from vr1repro.errors import UserError
-from vr1repro.records import Response
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Response
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 

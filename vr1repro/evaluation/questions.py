@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read_lines
 from vr1repro.evaluation.scoring.base import Benchmark, Question, Row, identity
-from vr1repro.jsonl import read_lines
 from vr1repro.problems.variants import Variants, in_order
 
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")

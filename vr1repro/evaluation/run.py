@@ -11,16 +11,16 @@ from typing import Any
 
 from vr1repro.config.evaluation import EndpointSampler, EvaluationSettings, Protocol
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.progress import progress
+from vr1repro.core.provenance import json_sha, made
+from vr1repro.core.records import Problem
 from vr1repro.engines.base import Engine, Sampling
 from vr1repro.engines.load import load_engine
-from vr1repro.errors import UserError
 from vr1repro.evaluation.ledger import RESPONSES, RUN, Ledger, counts
 from vr1repro.evaluation.protocols import PROTOCOLS
-from vr1repro.files import write_atomically
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.progress import progress
-from vr1repro.provenance import json_sha, made
-from vr1repro.records import Problem
 
 _UNHEALTHY = ("refused", "unknown_tokens", "grid_mismatches")
 

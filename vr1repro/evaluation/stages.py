@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from itertools import tee
 from pathlib import Path
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read_lines
 from vr1repro.evaluation.grading import Aside
 from vr1repro.evaluation.llm import Asker, Counts, Llm
 from vr1repro.evaluation.questions import question_of, read_questions
@@ -21,7 +22,6 @@ from vr1repro.evaluation.scoring import Question, Row, benchmark
 from vr1repro.evaluation.scoring.base import text_of
 from vr1repro.evaluation.scoring.dynamath import gold_of
 from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
-from vr1repro.jsonl import read_lines
 
 _EXTRACTED = "Extracted answer:"
 _EXTRACT = (

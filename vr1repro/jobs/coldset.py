@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.core.provenance import content_sha, file_sha, write_manifest
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, benchmark_source, open_run
-from vr1repro.provenance import content_sha, file_sha, write_manifest
 
 
 @app.command("bridge")
@@ -18,8 +18,8 @@ def bridge_shard(
 
     from vr1repro.coldset.bridge import bridge, in_shard
     from vr1repro.coldset.engines import open_engine
-    from vr1repro.problem_files import read_problems
-    from vr1repro.progress import progress
+    from vr1repro.core.problem_files import read_problems
+    from vr1repro.core.progress import progress
 
     settings, plan = open_run(config)
     problems = (
@@ -74,7 +74,7 @@ def build_coldset(
 @app.command("overlap")
 def find_overlap(config: ConfigFile, out: Out) -> None:
     """Compare cold-start and RL problems with every benchmark of the run."""
-    from vr1repro.problem_files import read_problems
+    from vr1repro.core.problem_files import read_problems
     from vr1repro.problems.load import Skips, load_problems
     from vr1repro.problems.overlap import report
     from vr1repro.problems.overlap_files import write_report

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import file_sha
 from vr1repro.jobs.common import ConfigFile, Out, app, benchmark_source, open_run
-from vr1repro.provenance import file_sha
 
 Slug = Annotated[str, typer.Option(help="Slug of the checkpoint.")]
 
@@ -65,7 +65,7 @@ def _close(summary: Path, files: dict[str, Path], figures: dict[str, object] | d
     """Write the summary that tells the workflow that a checkpoint's files are complete."""
     import json
 
-    from vr1repro.files import write_atomically
+    from vr1repro.core.files import write_atomically
 
     content = {name: {"sha256": file_sha(path), "figures": figures[name]} for name, path in files.items()}
     write_atomically(summary, json.dumps(content, indent=2, sort_keys=True) + "\n")

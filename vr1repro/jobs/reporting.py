@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 
 from vr1repro.config.plan import Plan
+from vr1repro.core.provenance import file_sha, write_manifest
 from vr1repro.jobs.common import ConfigFile, Out, app
-from vr1repro.provenance import file_sha, write_manifest
 
 
 @app.command("tables")

@@ -6,9 +6,9 @@ import typer
 
 from vr1repro.config.models import LabModelSource
 from vr1repro.config.run import LabBenchmark, LabProblems
+from vr1repro.core.provenance import write_manifest
 from vr1repro.engines.slim import import_transformers
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
-from vr1repro.provenance import write_manifest
 
 
 @app.command("problems")
@@ -21,24 +21,24 @@ def make_problems(
     out.mkdir(parents=True, exist_ok=True)
     facts: dict[str, object] = {}
     if isinstance(source, LabBenchmark):
-        from vr1repro.micro.benchmarks import write_benchmark
+        from vr1repro.lab.benchmarks import write_benchmark
 
         assert settings.lab is not None  # noqa: S101 - checked by Config
         write_benchmark(settings.lab.world, name, source.n, settings.seeds.data, out)
     elif isinstance(source, LabProblems):
-        from vr1repro.micro.world import generate
-        from vr1repro.problem_files import write_problems
+        from vr1repro.core.problem_files import write_problems
+        from vr1repro.lab.world import generate
 
         assert settings.lab is not None  # noqa: S101 - checked by Config
         problems = generate(settings.lab.world, source.partition, source.n, settings.seeds.data)
         facts["problems"] = write_problems(out / PROBLEMS, problems)
     elif name in settings.benchmarks:
-        from vr1repro.fetch import fetch_benchmark
+        from vr1repro.core.fetch import fetch_benchmark
 
         fetch_benchmark(source, out)
         return
     else:
-        from vr1repro.problem_files import write_problems
+        from vr1repro.core.problem_files import write_problems
         from vr1repro.problems.load import Skips, load_problems
 
         skips = Skips()
@@ -56,8 +56,8 @@ def lab_model(config: ConfigFile, out: Out) -> None:
 
     import_transformers()
     from vr1repro.coldset import prompts
-    from vr1repro.micro.pretrain import pretrain
-    from vr1repro.micro.tokenizer import Prompts
+    from vr1repro.lab.pretrain import pretrain
+    from vr1repro.lab.tokenizer import Prompts
 
     settings, _ = open_run(config)
     assert settings.lab is not None  # noqa: S101 - checked by Config
@@ -74,7 +74,7 @@ def fetch_model(
     config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="A model's folder name under models/.")]
 ) -> None:
     """Bring a model from the hub or a local folder."""
-    from vr1repro import fetch
+    from vr1repro.core import fetch
 
     _, plan = open_run(config)
     source = plan.model_sources()[name]

@@ -7,7 +7,7 @@ import typer
 
 from vr1repro.engines.slim import import_trl
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
-from vr1repro.warm.client import start_cold
+from vr1repro.jobs.warm.client import start_cold
 
 
 @app.command("sft")

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
+from vr1repro.core.records import Problem
 from vr1repro.problems.images import ImageStore, encoded
-from vr1repro.records import Problem
 
 Row = Mapping[str, Any]
 

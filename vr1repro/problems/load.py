@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from vr1repro.config.problems import ProblemSource
-from vr1repro.errors import UserError
-from vr1repro.fetch import snapshot
-from vr1repro.jsonl import read_lines, write_rows
+from vr1repro.core.errors import UserError
+from vr1repro.core.fetch import snapshot
+from vr1repro.core.jsonl import read_lines, write_rows
+from vr1repro.core.records import Problem
 from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
 from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
 from vr1repro.problems.variants import Variants
-from vr1repro.records import Problem
 
 
 @dataclass

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config.problems import OverlapSettings, ProblemSource
-from vr1repro.errors import UserError
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import write_rows
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.records import Problem
 from vr1repro.problems.load import Skips, load_problems
 from vr1repro.problems.overlap import report
-from vr1repro.records import Problem
 
 PAIRS = "pairs.jsonl"
 

@@ -2,7 +2,7 @@
 
 from string import ascii_uppercase
 
-from vr1repro.records import Problem
+from vr1repro.core.records import Problem
 
 
 def user_turn(problem: Problem) -> str:

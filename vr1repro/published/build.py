@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vr1repro.errors import UserError
-from vr1repro.files import write_atomically
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
 from vr1repro.published.targets import ARMS, BASELINE_ARMS, target
 from vr1repro.published.values import Arithmetic, PublishedValue, Status, ValueClass
 

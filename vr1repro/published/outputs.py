@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vr1repro.errors import UserError
-from vr1repro.files import write_atomically
-from vr1repro.jsonl import read_lines
-from vr1repro.provenance import file_sha
-from vr1repro.records import dump_line
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.provenance import file_sha
+from vr1repro.core.records import dump_line
 
 SITE = "https://raw.githubusercontent.com"
 MANIFEST = "official-outputs.json"

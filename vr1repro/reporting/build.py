@@ -7,19 +7,19 @@ from pathlib import Path
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
-from vr1repro.files import write_atomically
+from vr1repro.core.files import write_atomically
 from vr1repro.published import load
-from vr1repro.reporting.arms import from_plan
-from vr1repro.reporting.comparison import as_table, compare
-from vr1repro.reporting.figures import write_figures
-from vr1repro.reporting.page import write_report
-from vr1repro.reporting.render import Sheet, write_tables
-from vr1repro.reporting.results import Results
-from vr1repro.reporting.score_table import score_table, write_scores
-from vr1repro.reporting.settings import our_settings
-from vr1repro.reporting.sheets import all_sheets
-from vr1repro.reporting.sources import Sources, write_table_sources
-from vr1repro.reporting.tables import all_tables
+from vr1repro.reporting.claims.comparison import as_table, compare
+from vr1repro.reporting.claims.settings import our_settings
+from vr1repro.reporting.figures.registry import write_figures
+from vr1repro.reporting.lineage.sources import Sources, write_table_sources
+from vr1repro.reporting.page.page import write_report
+from vr1repro.reporting.run.arms import from_plan
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables.ours import all_sheets
+from vr1repro.reporting.tables.paper import all_tables
+from vr1repro.reporting.tables.render import Sheet, write_tables
+from vr1repro.reporting.tables.score_table import score_table, write_scores
 
 
 def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:

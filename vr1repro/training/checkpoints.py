@@ -10,8 +10,8 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import ProcessorMixin
 
 from vr1repro.config.training import WITHOUT_EFFECT, Launch, RlSettings, SftSettings
-from vr1repro.errors import UserError
-from vr1repro.provenance import content_sha, write_manifest
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import content_sha, write_manifest
 from vr1repro.training.resume import writing
 
 

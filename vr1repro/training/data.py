@@ -13,10 +13,10 @@ from torch.utils.data import Sampler
 from transformers.processing_utils import ProcessorMixin
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from vr1repro.errors import UserError
-from vr1repro.problem_files import read_problems
+from vr1repro.core.errors import UserError
+from vr1repro.core.problem_files import read_problems
+from vr1repro.core.records import Problem
 from vr1repro.problems.prompt import messages, user_turn
-from vr1repro.records import Problem
 
 _TURNS = List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})})
 

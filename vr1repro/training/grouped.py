@@ -15,7 +15,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.training.packing import LAYOUT, lay_out, use_packed_attention
 
 

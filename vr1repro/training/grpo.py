@@ -33,9 +33,9 @@ from trl import GRPOConfig, GRPOTrainer
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import RlSettings, Stage
-from vr1repro.jsonl import Appender
-from vr1repro.problem_files import read_problems
-from vr1repro.provenance import content_sha, file_sha, write_manifest
+from vr1repro.core.jsonl import Appender
+from vr1repro.core.problem_files import read_problems
+from vr1repro.core.provenance import content_sha, file_sha, write_manifest
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import prompt_lengths, rl_rows, rl_stream
 from vr1repro.training.grouped import Ways

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 # Nats by which two correct ways to compute a log-probability may differ: any token in fp32, the mean in half precision.
 _EXACT, _HALF = 1e-3, 0.05

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vr1repro.config.training import Launch
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 
 def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 if TYPE_CHECKING:
     from vr1repro.training.trainers import PackedTrainer, PlainTrainer

@@ -7,8 +7,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from vr1repro.answers.reward import HardFormatReward
-from vr1repro.jsonl import Appender
-from vr1repro.records import Outcome
+from vr1repro.core.jsonl import Appender
+from vr1repro.core.records import Outcome
 from vr1repro.training.step_log import ACCURACY_METRIC, FORMAT_METRIC, OUTCOME_METRIC
 
 

@@ -13,7 +13,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from vr1repro.config.evaluation import Decoding
 from vr1repro.engines.base import Sampling
-from vr1repro.engines.sampling import decode
+from vr1repro.engines.transformers.sampling import decode
 from vr1repro.training.grouped import distinct_prompts
 
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids")

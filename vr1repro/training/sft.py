@@ -17,7 +17,7 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from vr1repro.config.training import SftSettings
-from vr1repro.provenance import content_sha, write_manifest
+from vr1repro.core.provenance import content_sha, write_manifest
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import LengthGroupedOrder, sft_rows
 from vr1repro.training.launch import distributed_arguments

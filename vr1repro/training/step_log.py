@@ -11,9 +11,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vr1repro.errors import UserError
-from vr1repro.jsonl import Appender
-from vr1repro.records import Outcome
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import Appender
+from vr1repro.core.records import Outcome
 
 Entry = dict[str, Any]
 OUTCOME_METRIC = "outcome/{}"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from trl import GRPOTrainer
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.training import guards, skipping
 from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
 from vr1repro.training.resume import Resumable

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 _log = logging.getLogger(__name__)
 _WRAPPERS = {"model", "language_model"}

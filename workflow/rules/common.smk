@@ -4,9 +4,9 @@ import shlex
 from vr1repro.config import loader, uses
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.config.training import WITHOUT_EFFECT
-from vr1repro.errors import UserError
-from vr1repro.provenance import PACKAGE, code_hash, folder_shas, json_sha
-from vr1repro.files import write_atomically
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import PACKAGE, code_hash, folder_shas, json_sha
+from vr1repro.core.files import write_atomically
 
 CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"
 try:

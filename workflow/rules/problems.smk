@@ -16,7 +16,7 @@ rule make_problems:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.problems.load", "vr1repro.micro.world", "vr1repro.micro.benchmarks"),
+        code=code_hash("vr1repro.problems.load", "vr1repro.lab.world", "vr1repro.lab.benchmarks"),
         settings=lambda wildcards: settings(
             {**CONFIG.problems, **CONFIG.benchmarks}[wildcards.set], CONFIG.lab and CONFIG.lab.world, CONFIG.seeds.data
         ),
@@ -42,7 +42,7 @@ rule pretrain_lab_model:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.micro.pretrain", "vr1repro.coldset.prompts"),
+        code=code_hash("vr1repro.lab.pretrain", "vr1repro.coldset.prompts"),
         settings=settings(CONFIG.lab, CONFIG.seeds.data, CONFIG.resources.prepare.threads),
     shell:
         "vr1repro stage lab-model --config {params.config} --out {params.out} > {log} 2>&1"

@@ -81,7 +81,7 @@ rule make_report:
     params:
         config=RESOLVED,
         code=code_hash("vr1repro.reporting.build"),
-        looks=[folder_shas(PACKAGE / "reporting" / name) for name in ("templates", "assets")],
+        looks=[folder_shas(PACKAGE / "reporting" / "page" / name) for name in ("templates", "assets")],
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage report --config {params.config} --out {output.pages} > {log} 2>&1"

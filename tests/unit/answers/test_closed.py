@@ -10,7 +10,7 @@ from vr1repro.answers.closed import at_a_point, closed_form, readings
 from vr1repro.answers.compare import MatchSettings, cheap
 from vr1repro.answers.mathverify import deep
 from vr1repro.answers.units import number, plain
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from vr1repro.answers.compare import MatchSettings, cheap, choice_index
 from vr1repro.answers.distance import levenshtein
 from vr1repro.answers.mathverify import certainly_different, deep
 from vr1repro.answers.units import key, number, plain, split_unit
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 RIGHT, WRONG, UNPARSABLE = Outcome.RIGHT, Outcome.WRONG, Outcome.UNPARSABLE
 

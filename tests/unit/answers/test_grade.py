@@ -9,7 +9,7 @@ import pytest
 
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 # huggingface/Math-Verify#65: its own SIGALRM cannot interrupt the C call that works out this power.
 HANGS = r"\boxed{\dfrac{5^{(5^{(5^{(5^5)})}-4)}-5}{16}}"

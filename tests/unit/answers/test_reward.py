@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vr1repro.answers.completion import completion
 from vr1repro.answers.reward import HardFormatReward, formatted_answer
 from vr1repro.config.reward import RewardSettings
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 GOOD = completion("2 + 2\nis 4", "4")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vr1repro.cluster import head, plugin, slurm
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.engines import open_engine
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Problem
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
 
 SEED = 1
 

@@ -12,9 +12,9 @@ from vr1repro.coldset.bridge import Ask, Reply, bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
-from vr1repro.errors import UserError
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Problem
+from vr1repro.core.errors import UserError
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
 
 SETTINGS = ColdsetSettings(
     sources=["s"], shards=1, mllm=ScriptedEngine(kind="scripted"), reasoner=ScriptedEngine(kind="scripted"),

@@ -127,7 +127,7 @@ def test_ten_kills_change_nothing(server, tmp_path):
 @pytest.mark.verify
 @pytest.mark.timeout(3600)
 def test_ten_kills_change_nothing_at_5000_problems(server, tmp_path, repo):
-    from vr1repro.provenance import made
+    from vr1repro.core.provenance import made
 
     found = check(server, tmp_path, 5000)
     record = repo / "results" / "reference" / "verify" / "coldset-kills.json"

@@ -14,10 +14,10 @@ from vr1repro.coldset.bridge import Ask, Draft, Reply, bridge, in_shard
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
-from vr1repro.errors import UserError
-from vr1repro.jsonl import read
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Problem, Trace
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem, Trace
 
 SETTINGS = ColdsetSettings(
     sources=["s"],

@@ -16,12 +16,12 @@ from vr1repro.coldset.merge import merge
 from vr1repro.coldset.spending import write_costs
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
 from vr1repro.engines.base import Request, Sampling
-from vr1repro.engines.endpoint import EndpointEngine
-from vr1repro.errors import UserError
-from vr1repro.jsonl import read
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Problem
+from vr1repro.engines.endpoint.client import EndpointEngine
 
 pytest.importorskip("aiohttp")
 

@@ -3,7 +3,7 @@ import pytest
 from vr1repro.answers.grade import Grader
 from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, first_rule, pair, split_reply
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
-from vr1repro.records import Outcome
+from vr1repro.core.records import Outcome
 
 SETTINGS = ColdsetSettings(
     sources=["s"],

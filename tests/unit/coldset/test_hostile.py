@@ -17,12 +17,12 @@ from vr1repro.coldset.bridge import Ask, Reply, bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.problems import ProblemSource
-from vr1repro.engines.wire import data_url
-from vr1repro.jsonl import read, write_rows
-from vr1repro.problem_files import write_problems
+from vr1repro.core.jsonl import read, write_rows
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Trace
+from vr1repro.engines.endpoint.protocol import data_url
 from vr1repro.problems.images import BadImage
 from vr1repro.problems.load import Skips, load_problems
-from vr1repro.records import Trace
 
 FREE = 2**30
 REQUESTS = 3 * len(PROBLEMS)

@@ -9,8 +9,8 @@ from PIL import Image
 
 from vr1repro.coldset.released import take
 from vr1repro.config.models import LocalData
-from vr1repro.errors import UserError
-from vr1repro.problem_files import read_problems
+from vr1repro.core.errors import UserError
+from vr1repro.core.problem_files import read_problems
 
 CHAIN = "<think>It shows 7. Wait, 3+4=7.</think><answer> Final Answer:7 </answer>"
 

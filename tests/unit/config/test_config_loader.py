@@ -6,7 +6,7 @@ import yaml
 
 from vr1repro.config import loader
 from vr1repro.config.docs import generated
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 CONFIGS = ("micro", "smoke", "paper")
 

@@ -6,7 +6,7 @@ import yaml
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 
 
 @pytest.fixture

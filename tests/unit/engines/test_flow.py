@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vr1repro.engines.flow import Limiter, Meter, backoff_s, retry_after_s
+from vr1repro.engines.endpoint.limiter import Limiter, Meter, backoff_s, retry_after_s
 
 
 class Clock:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import write_rows
 from vr1repro.evaluation.bought import bought
-from vr1repro.jsonl import write_rows
 
 
 def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.records import Problem
 from vr1repro.evaluation.tasks.prompts import BOXED_SUFFIX, prompt
-from vr1repro.jsonl import read_lines
 from vr1repro.problems.adapters import SCHEMAS
-from vr1repro.records import Problem
 
 
 def problems(path, name):

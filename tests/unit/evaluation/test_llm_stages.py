@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import write_rows
 from vr1repro.evaluation.llm import Asker, Llm
 from vr1repro.evaluation.stages import extract_file, judge_file
-from vr1repro.jsonl import write_rows
 
 pytest.importorskip("openai")
 

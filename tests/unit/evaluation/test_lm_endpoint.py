@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.core.errors import UserError
 from vr1repro.engines.base import Request, Sampling
-from vr1repro.engines.endpoint import EndpointEngine
-from vr1repro.errors import UserError
+from vr1repro.engines.endpoint.client import EndpointEngine
 
 pytest.importorskip("aiohttp")
 

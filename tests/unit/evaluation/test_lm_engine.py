@@ -12,8 +12,8 @@ from vr1repro.engines.base import Request, Sampling, request_seed, uniforms
 
 torch = pytest.importorskip("torch")
 
-from vr1repro.engines.local import TransformersEngine  # noqa: E402
-from vr1repro.engines.sampling import decode, draw, generate  # noqa: E402
+from vr1repro.engines.transformers.engine import TransformersEngine  # noqa: E402
+from vr1repro.engines.transformers.sampling import decode, draw, generate  # noqa: E402
 
 
 def picture(width, height=28):
@@ -70,7 +70,7 @@ def test_a_nucleus_is_the_same_wherever_it_is_looked_for(monkeypatch, top_p):
     numbers = torch.rand(400, generator=draws, dtype=torch.float64)
     found = draw(logits, numbers, Sampling(0.7, top_p, 1))
     alone = torch.cat([draw(logits[[row]], numbers[[row]], Sampling(0.7, top_p, 1)) for row in range(400)])
-    monkeypatch.setattr("vr1repro.engines.sampling._NUCLEUS", 300)
+    monkeypatch.setattr("vr1repro.engines.transformers.sampling._NUCLEUS", 300)
     assert torch.equal(found, draw(logits, numbers, Sampling(0.7, top_p, 1)))
     assert torch.equal(found, alone)
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem, Response
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
-from vr1repro.jsonl import read
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Problem, Response
 
 pytest.importorskip("lm_eval")
 
@@ -85,7 +85,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(tiny_checkpoint, spec, t
 
 
 def test_an_interrupted_run_asks_only_for_the_rest(tiny_checkpoint, spec, tmp_path, monkeypatch, never_answers):
-    from vr1repro.engines.local import TransformersEngine
+    from vr1repro.engines.transformers.engine import TransformersEngine
 
     run(tiny_checkpoint, spec, tmp_path / "whole")
     asked = []

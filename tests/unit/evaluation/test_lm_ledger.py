@@ -1,8 +1,8 @@
 """Responses are earned once, kept through crashes and changed settings, and end in the benchmark's order."""
 
+from vr1repro.core.jsonl import read
+from vr1repro.core.records import Response
 from vr1repro.evaluation.ledger import ASIDE, Ledger, counts, key
-from vr1repro.jsonl import read
-from vr1repro.records import Response
 
 
 def row(identity, attempt=0, text="t", generation="g", **more):

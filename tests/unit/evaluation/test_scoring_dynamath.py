@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vr1repro.answers.grade import Grader
+from vr1repro.core.fetch import linked_source
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.records import Problem
 from vr1repro.evaluation.grading import grade_file
 from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import DYNAMATH, Options
 from vr1repro.evaluation.scoring.dynamath import short_answer
 from vr1repro.evaluation.tasks.build import HUB
 from vr1repro.evaluation.tasks.prompts import prompt
-from vr1repro.fetch import linked_source
-from vr1repro.jsonl import write_rows
 from vr1repro.problems.load import load_problems
-from vr1repro.records import Problem
 
 FLOAT = {"id": "1-1", "seed": "1", "answer": "3.142", "answer_type": "float"}
 CHOICE = {"id": "1-1", "seed": "1", "answer": "B", "answer_type": "multiple choice"}

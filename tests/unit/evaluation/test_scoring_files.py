@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Outcome, Problem, Verdict
 from vr1repro.evaluation.grading import equivalent_file, grade_file, summary
 from vr1repro.evaluation.questions import read_questions
 from vr1repro.evaluation.scoring import MATHVISION, aggregate, cluster_of
-from vr1repro.jsonl import write_rows
-from vr1repro.problem_files import write_problems
-from vr1repro.records import Outcome, Problem, Verdict
 
 QUESTIONS = [
     {"id": "1", "question": "?", "options": ["A", "B"], "answer": "B", "level": 1, "subject": "logic"},

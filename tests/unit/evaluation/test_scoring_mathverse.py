@@ -3,10 +3,10 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring import MATHVERSE, Options, Tally
 from vr1repro.evaluation.scoring.base import Score, _mean
 from vr1repro.evaluation.scoring.mathverse import VERSIONS, choices_of
-from vr1repro.records import Outcome, Verdict
 
 MULTI = {
     "sample_index": "7",

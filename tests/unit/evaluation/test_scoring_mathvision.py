@@ -3,9 +3,9 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.core.records import Outcome
 from vr1repro.evaluation.scoring import MATHVISION, Options, Tally
 from vr1repro.evaluation.scoring.mathvision import equal, model_answer
-from vr1repro.records import Outcome
 
 
 @pytest.mark.parametrize(

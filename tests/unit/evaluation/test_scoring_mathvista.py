@@ -3,8 +3,8 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.core.records import Outcome
 from vr1repro.evaluation.scoring import MATHVISTA, Options, Tally
-from vr1repro.records import Outcome
 
 CHOICES = {
     "pid": "1",

@@ -20,7 +20,7 @@ from io import BytesIO
 from PIL import Image
 from vr1repro.config.evaluation import TransformersSampler, VllmSampler
 from vr1repro.engines.base import Request, Sampling
-from vr1repro.engines.local import TransformersEngine
+from vr1repro.engines.transformers.engine import TransformersEngine
 from vr1repro.engines.vllm import VllmEngine
 
 def picture(shade, width):

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from vr1repro.config.problems import OverlapSettings
-from vr1repro.jsonl import write_rows
-from vr1repro.problem_files import write_problems
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
 from vr1repro.problems.overlap import Index, image_hashes, image_score, item
 from vr1repro.problems.overlap_files import compare_files
-from vr1repro.records import Problem
 
 SETTINGS = OverlapSettings()
 QUESTION = "In triangle ABC the side AB has length 12 and the angle at C is 35 degrees. Find the area of the triangle."

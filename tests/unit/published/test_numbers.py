@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.published import PublishedValue, Status, ValueClass, load, table
 from vr1repro.published import build as building
 from vr1repro.published.build import build, classify, dump, identify

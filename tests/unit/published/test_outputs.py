@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.published import outputs
 from vr1repro.published.outputs import MANIFEST, Source, fetch, sources
 

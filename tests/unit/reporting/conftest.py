@@ -9,7 +9,7 @@ from synthetic_run import arm_infos, write_run
 from vr1repro.config.loader import load
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
-from vr1repro.reporting.results import Results
+from vr1repro.reporting.run.results import Results
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vr1repro.jsonl import write_rows
-from vr1repro.records import Response, Trace, Verdict
-from vr1repro.reporting.arms import ArmInfo, StageInfo
+from vr1repro.core.jsonl import write_rows
+from vr1repro.core.records import Response, Trace, Verdict
+from vr1repro.reporting.run.arms import ArmInfo, StageInfo
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 CLASSES = ("easy", "medium", "hard")

@@ -10,12 +10,13 @@ from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
-from vr1repro.jsonl import read, write_rows
-from vr1repro.records import Verdict
-from vr1repro.reporting import build, render
-from vr1repro.reporting.pairs import MEAN, arm_pairs
-from vr1repro.reporting.results import Results
-from vr1repro.reporting.sheets import pairs_sheet
+from vr1repro.core.jsonl import read, write_rows
+from vr1repro.core.records import Verdict
+from vr1repro.reporting import build
+from vr1repro.reporting.claims.pairs import MEAN, arm_pairs
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables.ours import pairs_sheet
 
 
 def half(run: Path) -> None:

@@ -9,11 +9,11 @@ from vr1repro.answers.completion import answer_only, completion
 from vr1repro.coldset import prompts
 from vr1repro.config.lab import Lab
 from vr1repro.config.loader import load
-from vr1repro.micro.model import build, save
-from vr1repro.micro.tokenizer import Prompts
-from vr1repro.micro.world import generate
-from vr1repro.problem_files import write_problems
-from vr1repro.provenance import write_manifest
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.provenance import write_manifest
+from vr1repro.lab.model import build, save
+from vr1repro.lab.tokenizer import Prompts
+from vr1repro.lab.world import generate
 
 
 @pytest.fixture(scope="session")

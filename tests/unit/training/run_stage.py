@@ -13,7 +13,7 @@ def replay_rollouts() -> None:
     from trl import GRPOTrainer
 
     from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.records import Outcome
+    from vr1repro.core.records import Outcome
 
     def generate(self: Any, prompt_ids: list[list[int]], *_: Any, **__: Any) -> Any:
         ids = []

@@ -1,8 +1,8 @@
 import pytest
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Problem
 from vr1repro.problems.prompt import messages, user_turn
-from vr1repro.records import Problem
 
 data = pytest.importorskip("vr1repro.training.data")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from vr1repro.config.evaluation import Decoding
-from vr1repro.engines import decoder as decoding
-from vr1repro.engines.decoder import Decoder, ModuleDecoder, Qwen25Decoder, open_decoder
-from vr1repro.problem_files import read_problems
+from vr1repro.core.problem_files import read_problems
+from vr1repro.engines.transformers import decoder as decoding
+from vr1repro.engines.transformers.decoder import Decoder, ModuleDecoder, Qwen25Decoder, open_decoder
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def with_pictures(lab: SimpleNamespace, processor: Any) -> dict[str, torch.Tenso
 
 
 def read(model: Any, inputs: dict[str, torch.Tensor], owners: list[int] | None, way: Decoding) -> Decoder:
-    from vr1repro.engines.sampling import _prompt_positions
+    from vr1repro.engines.transformers.sampling import _prompt_positions
 
     positions, offsets = _prompt_positions(model, inputs)
     out = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)

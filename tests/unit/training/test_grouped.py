@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vr1repro.config.training import Stage
-from vr1repro.problem_files import read_problems
+from vr1repro.core.problem_files import read_problems
 
 pytestmark = pytest.mark.slow
 

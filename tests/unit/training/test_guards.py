@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.training import guards
 
 IMAGE = 7

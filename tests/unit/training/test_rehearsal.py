@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from vr1repro.config.training import Stage
-from vr1repro.errors import UserError
-from vr1repro.provenance import content_sha
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import content_sha
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.problem_files import read_problems
+from vr1repro.core.problem_files import read_problems
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def config(processor: Any, **changes: Any) -> Any:
 
 def test_a_group_s_prompt_read_once_gives_the_same_completions(loaded: Any) -> None:
     from vr1repro.engines.base import Sampling
-    from vr1repro.engines.sampling import decode
+    from vr1repro.engines.transformers.sampling import decode
     from vr1repro.training.rollout import sample_groups
 
     model, processor, batch = loaded

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from vr1repro.config.training import Stage
-from vr1repro.errors import UserError
-from vr1repro.problem_files import read_problems
+from vr1repro.core.errors import UserError
+from vr1repro.core.problem_files import read_problems
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,7 +27,7 @@ def job() -> Any:
 def lively(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reward with spread: an untrained model never earns the real one, and all losses would be 0."""
     from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.records import Outcome
+    from vr1repro.core.records import Outcome
 
     def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
         return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
@@ -125,7 +125,7 @@ def test_completions_without_advantage_are_left_out_and_nothing_changes(
     lab: SimpleNamespace, tmp_path: Any, job: Any, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.records import Outcome
+    from vr1repro.core.records import Outcome
     from vr1repro.training.trainers import PackedTrainer
 
     def score(_: Any, texts: list[str], golds: list[str], *__: Any) -> list[Reward]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.training.weight_sums import sync_and_compare
 
 pytestmark = pytest.mark.slow
@@ -105,7 +105,7 @@ REAL = """
 import sys, torch
 from transformers import AutoModelForImageTextToText
 from vllm import LLM
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
 from vr1repro.training.weight_sums import WeightSums
 
 if __name__ == "__main__":

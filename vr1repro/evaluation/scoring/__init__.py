@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Verdict
 from vr1repro.evaluation.scoring.base import Benchmark, Judge, Options, Question, Row, Score, Tally
 from vr1repro.evaluation.scoring.dynamath import DYNAMATH
 from vr1repro.evaluation.scoring.mathverse import MATHVERSE
 from vr1repro.evaluation.scoring.mathvision import MATHVISION
 from vr1repro.evaluation.scoring.mathvista import MATHVISTA
 from vr1repro.evaluation.scoring.mmmath import MMMATH
-from vr1repro.records import Verdict
 
 __all__ = [
     "BENCHMARKS",

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from vr1repro.answers.extract import Extraction, final_answer
 from vr1repro.answers.grade import Pair, Work
-from vr1repro.records import Outcome, Verdict
+from vr1repro.core.records import Outcome, Verdict
 
 Question = dict[str, Any]
 Row = dict[str, Any]

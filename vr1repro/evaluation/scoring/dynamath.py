@@ -16,9 +16,9 @@ from vr1repro.answers.compare import DEFAULT, MatchSettings, choice_index
 from vr1repro.answers.extract import final_answer, last_number
 from vr1repro.answers.grade import Pair, Work
 from vr1repro.answers.units import number, split_unit
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring.base import Benchmark, Options, Question, Row, compared, identity, text_of
 from vr1repro.evaluation.scoring.peers import extraction_in, undecided
-from vr1repro.records import Outcome, Verdict
 
 _ID_KEYS = ("id", "question_id", "index")
 _LETTERS = "ABCDE"

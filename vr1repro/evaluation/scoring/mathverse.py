@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from vr1repro.answers.compare import choice_index
 from vr1repro.answers.grade import Pair, Work
 from vr1repro.answers.units import plain
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring.base import (
     Benchmark,
     Options,
@@ -22,7 +23,6 @@ from vr1repro.evaluation.scoring.base import (
     identity,
 )
 from vr1repro.evaluation.scoring.peers import judged, mathverse_lmms_eval, mathverse_vlmevalkit
-from vr1repro.records import Outcome, Verdict
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 _ID_KEYS = ("sample_index", "id", "question_id")

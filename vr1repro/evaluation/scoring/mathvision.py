@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from vr1repro.answers.arithmetic import NotArithmetic, Value, evaluate
 from vr1repro.answers.grade import Pair, Work
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring.base import (
     Benchmark,
     Options,
@@ -22,7 +23,6 @@ from vr1repro.evaluation.scoring.base import (
     text_of,
 )
 from vr1repro.evaluation.scoring.peers import mathvision_vlmevalkit
-from vr1repro.records import Outcome, Verdict
 
 _ID_KEYS = ("id", "question_id")
 _FLAGS = ("the final answer is", "the answer is", "the correct answer is", "the answer should be")

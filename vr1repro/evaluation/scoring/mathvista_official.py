@@ -10,8 +10,8 @@ from typing import Any
 
 from vr1repro.answers.distance import levenshtein
 from vr1repro.answers.grade import Work
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring.base import Options, Question, Row, identity, text_of
-from vr1repro.records import Outcome, Verdict
 
 ID_KEYS = ("pid", "id", "question_id")
 _LETTER = re.compile(r"\(([a-zA-Z])\)")

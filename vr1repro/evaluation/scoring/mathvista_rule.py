@@ -11,9 +11,9 @@ from vr1repro.answers.compare import choice_index
 from vr1repro.answers.extract import Extraction, Rule, answer_phrase, final_answer, last_number
 from vr1repro.answers.grade import Pair, Work
 from vr1repro.answers.units import number, split_unit
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring.base import Options, Question, Row, compared, text_of
 from vr1repro.evaluation.scoring.mathvista_official import normalise, question_id_of
-from vr1repro.records import Outcome, Verdict
 
 # The public outputs that were looked at while these rules were written (lupantech/MathVista@53d5258, results).
 TUNED_ON = (

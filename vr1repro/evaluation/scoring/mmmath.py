@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from vr1repro.answers.grade import Pair, Work
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring import mmmath_judge
 from vr1repro.evaluation.scoring.base import (
     Benchmark,
@@ -23,7 +24,6 @@ from vr1repro.evaluation.scoring.base import (
 )
 from vr1repro.evaluation.scoring.mmmath_judge import OFFICIAL, Rules
 from vr1repro.evaluation.scoring.peers import mmmath_vlmevalkit
-from vr1repro.records import Outcome, Verdict
 
 _ID_KEYS = ("id", "question_id", "index")
 _STRICT = Rules(precision=1e-6, percent=False, all_boxes=False)

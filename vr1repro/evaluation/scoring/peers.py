@@ -17,10 +17,10 @@ from typing import Any
 
 from vr1repro.answers.arithmetic import NotArithmetic, evaluate
 from vr1repro.answers.grade import Work
+from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scoring import mmmath_judge
 from vr1repro.evaluation.scoring.base import Options, Question, Row, text_of
 from vr1repro.evaluation.scoring.mathvista_official import official, question_id_of
-from vr1repro.records import Outcome, Verdict
 
 _SEPARATORS = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 _REFUSALS = (

@@ -11,12 +11,12 @@ from PIL import Image
 from vr1repro.answers.grade import Grader
 from vr1repro.config.evaluation import EvaluationSettings, Preset, PromptStyle
 from vr1repro.config.problems import ProblemSource
-from vr1repro.errors import UserError
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Problem
 from vr1repro.evaluation.protocols import has_answer
 from vr1repro.evaluation.scoring import Options, profile
 from vr1repro.evaluation.tasks.prompts import prompt
 from vr1repro.problems.load import load_problems
-from vr1repro.records import Problem
 
 PLACEHOLDER = "<image>"
 SPLIT = "test"

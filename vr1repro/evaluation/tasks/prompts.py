@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 
 from vr1repro.config.evaluation import Preset, PromptStyle
-from vr1repro.errors import UserError
-from vr1repro.records import Problem
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Problem
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -1,0 +1,186 @@
+"""Figures: drawn from what is there, the same bytes twice, honest about scale, and without torch."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic_run import arm_infos
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import file_sha
+from vr1repro.reporting.claims.comparison import MICRO_NOTE
+from vr1repro.reporting.figures.figure_one import figure_one
+from vr1repro.reporting.figures.published import published_figure_one
+from vr1repro.reporting.figures.registry import FIGURES, write_figures, write_published_figure
+from vr1repro.reporting.figures.style import arm_style, drawing
+from vr1repro.reporting.run.arms import ArmInfo, trajectory
+from vr1repro.reporting.run.results import Results
+
+
+@pytest.fixture(scope="module")
+def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("figures")
+    write_figures(path, results, ["figure1", "coldset"])
+    return path
+
+
+@pytest.mark.parametrize("width", [None, 3.3], ids=["two columns", "one column"])
+@pytest.mark.parametrize("name", list(FIGURES))
+def test_every_figure_shows_the_run(results: Results, name: str, width: float | None) -> None:
+    with drawing():
+        figure = FIGURES[name].draw(results, width)
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() <= (width or results.settings.page_width)
+        # Nothing of a panel hangs over the page's sides, where a paper would cut it off.
+        right = figure.get_figwidth() * figure.dpi
+        for axes in (each for each in figure.axes if each.get_visible()):
+            box = axes.get_tightbbox()
+            assert box is not None
+            assert box.x0 > -3, axes.get_title(loc="left")
+            assert box.x1 < right + 3, axes.get_title(loc="left")
+    assert sum(len(axes.lines) + len(axes.patches) for axes in figure.axes) > 1
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert not [text for text in said if text.startswith(("no ", "not "))]
+    assert MICRO_NOTE in figure._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+
+
+def test_every_format(folder: Path) -> None:
+    names = ("figure1", "coldset")
+    wide = {f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg", "png")}
+    narrow = {f"{name}-column.{suffix}" for name in names for suffix in ("pdf", "png")}
+    assert {path.name for path in folder.iterdir()} == wide | narrow | {"provenance.json"}
+    assert (folder / "figure1.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "figure1.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_same_bytes_twice(folder: Path, results: Results, tmp_path: Path) -> None:
+    pictures = [path for path in write_figures(tmp_path, results, ["coldset"]) if path.suffix != ".json"]
+    assert len(pictures) == 5
+    for path in pictures:
+        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
+
+
+def test_a_figure_that_fails_is_named(fresh_run: Callable[..., Path], settings: ReportSettings, tmp_path: Path) -> None:
+    run = fresh_run()
+    results = Results.load(run, arm_infos(), settings, comparable=False)
+    log = sorted(run.glob("train/*/s*/stage*/steps.jsonl"))[0]
+    log.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"figure training: .*steps\.jsonl"):
+        write_figures(tmp_path, results, ["training"])
+
+
+def test_nothing_of_day_or_machine_inside(folder: Path) -> None:
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        assert b"CreationDate" not in data
+        assert b"<dc:date>" not in data
+        assert str(Path.home()).encode() not in data or str(Path.home()) == "/"
+
+
+def test_panels_follow_the_papers_arrangement(results: Results) -> None:
+    with drawing():
+        figure = figure_one(results)
+        axes = [a for a in figure.axes if a.get_title(loc="left")]
+        assert [a.get_title(loc="left")[0] for a in axes] == list("ABCDEF")
+        # Our curve of panel D: stage 1 in the paper's grey, stage 2 in its blue.
+        colours = {line.get_color() for line in axes[3].lines}
+        assert {"#404040", "#1E90FF", "#00008B", "#ADD8E6"} <= colours
+        assert MICRO_NOTE in figure._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+
+
+def test_scales_are_kept_apart_where_they_differ(results: Results) -> None:
+    with drawing():
+        micro, same = figure_one(results), figure_one(replace(results, comparable=True))
+        right_axes = [a for a in micro.axes if "Paper" in a.get_ylabel()]
+        assert len(right_axes) == 3
+        assert not [a for a in same.axes if "Paper" in a.get_ylabel()]
+        assert MICRO_NOTE not in same._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+
+
+def test_ghosts_stand_at_the_published_values(results: Results) -> None:
+    with drawing():
+        figure = figure_one(replace(results, comparable=True))
+        panel = next(a for a in figure.axes if a.get_title(loc="left").startswith("D"))
+        ghosts = {(x, y) for line in panel.lines for x, y in zip(*line.get_data(), strict=True)}
+    assert {(300, 1051), (300, 3272), (200, 2059)} <= ghosts
+
+
+FEW = {name: arm for name, arm in arm_infos().items() if name in ("base", "ci", "zero")}
+
+
+@pytest.mark.parametrize("arms", [arm_infos(), FEW, {}], ids=["arms of the paper", "few", "none"])
+@pytest.mark.parametrize("comparable", [True, False])
+def test_an_empty_run_still_gives_figures(tmp_path: Path, arms: dict[str, ArmInfo], comparable: bool) -> None:
+    empty = Results.load(tmp_path / "none", arms, ReportSettings(), comparable)
+    with drawing():
+        for kind in FIGURES.values():
+            figure = kind.draw(empty)
+            figure.draw_without_rendering()
+            assert figure.axes
+
+
+def test_a_figure_names_what_it_was_made_from_and_nothing_else_matters(
+    fresh_run: Callable[..., Path], settings: ReportSettings, tmp_path: Path
+) -> None:
+    """Files that `coldset` does not name may change without a change of its bytes; the one that it names may not."""
+
+    def drawn(folder: str) -> tuple[bytes, dict[str, str]]:
+        results = Results.load(run, arm_infos(), settings, comparable=False)
+        write_figures(tmp_path / folder, results, ["coldset"])
+        known = json.loads((tmp_path / folder / "provenance.json").read_text())
+        files = [known["files"][k] for k in known["figures"]["coldset"]["files"]]
+        return (tmp_path / folder / "coldset.png").read_bytes(), {file["path"]: file["sha256"] for file in files}
+
+    run = fresh_run()
+    picture, files = drawn("a")
+    assert files == {"coldset/yield.json": file_sha(run / "coldset" / "yield.json")}
+    for path in [*run.glob("eval/*/*/*/*/verdicts/rule.jsonl"), *run.glob("train/**/steps.jsonl")]:
+        path.write_text(path.read_text().splitlines(keepends=True)[0])
+    assert drawn("b") == (picture, files)
+    (run / "coldset" / "yield.json").write_text('{"problems": 30, "kept": 5, "rejected": {"answer": 25}}')
+    again, changed = drawn("c")
+    assert again != picture
+    assert changed != files
+
+
+def test_an_earlier_stage_that_is_another_arms_end_is_on_the_curve(results: Results) -> None:
+    arm = replace(results.arms["vision-r1-stage3"], parent="ci")
+    points = trajectory(results.headline, arm, results.settings, ["mathvista"], results.arms)
+    end = next(point for point in points if point.step == 40)
+    own = results.accuracy("vision-r1", "mathvista")
+    assert own is not None
+    assert end.estimate.value == pytest.approx(own.value)
+
+
+def test_unknown_figures_are_refused(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no figure figure9"):
+        write_figures(tmp_path, results, ["figure9"])
+
+
+def test_arms_differ_in_two_ways_for_grey_print() -> None:
+    names = ["base", "ci", "zero", "long", "vision-r1", "vision-r1-stage3", "mine", "yours"]
+    styles = [arm_style(name, names) for name in names]
+    for k, one in enumerate(styles):
+        for other in styles[k + 1 :]:
+            assert sum(one[key] != other[key] for key in ("color", "marker", "linestyle")) >= 2
+
+
+def test_reporting_imports_no_torch() -> None:
+    code = (
+        "import sys; import vr1repro.reporting.build;"
+        " sys.exit(bool({'torch', 'transformers', 'trl', 'lm_eval', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_published_values_alone(tmp_path: Path) -> None:
+    assert [path.suffix for path in write_published_figure(tmp_path)] == [".pdf", ".svg", ".png"]
+    with drawing():
+        figure = published_figure_one()
+        end = [line.get_ydata()[-1] for line in figure.axes[3].lines if len(line.get_xdata()) == 13]  # type: ignore[arg-type]
+    assert end == [1051, 3272]

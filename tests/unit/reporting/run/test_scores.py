@@ -1,0 +1,212 @@
+"""Collecting saved verdicts and estimating from them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic_run import BENCHMARKS, arm_infos
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read, write_rows
+from vr1repro.core.records import Response, Verdict
+from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, trajectory
+from vr1repro.reporting.run.questions import EXCLUDED, read_questions
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.scores import accuracy, average_weights, collect, gain
+from vr1repro.reporting.run.scores_by_seed import draws, grader_band
+from vr1repro.reporting.tables.score_table import score_table, write_scores
+
+
+def test_tidy_table_holds_every_verdict(run: Path, results: Results) -> None:
+    lines = sum(len(path.read_text().splitlines()) for path in run.glob("eval/*/*/*/e*/verdicts/*.jsonl"))
+    assert len(results.frame) == lines
+    first = results.frame[(results.frame["model"] == "vision-r1_s1_stage2_step30")].iloc[0]
+    assert (first["arm"], first["train_seed"], first["stage"], first["step"]) == ("vision-r1", 1, 2, 30)
+    assert not first["final"]
+    assert results.frame[results.frame["final"]]["step"].isna().all()
+
+
+def test_overall_is_what_a_hand_count_gives(run: Path, results: Results) -> None:
+    verdicts = [
+        verdict
+        for path in run.glob("eval/ci_s1/mathvista/single/e*/verdicts/rule.jsonl")
+        for verdict in read(path, Verdict)
+    ]
+    share = 100 * sum(verdict.correct is True for verdict in verdicts) / len(verdicts)
+    estimate = results.accuracy("ci", "mathvista")
+    assert estimate is not None
+    assert estimate.value == pytest.approx(share)
+    assert estimate.n == len(verdicts) == 120
+    assert estimate.clusters == 30  # two questions a picture
+
+
+def test_mathverse_clusters_problems_and_averages_versions(results: Results) -> None:
+    rows = results.final("ci")
+    rows = rows[rows["benchmark"] == "mathverse"]
+    part = rows[(rows["stratum"] != "Vision Only") | (rows["eval_seed"] == 1)]  # one version answered half as often
+    means = part.assign(right=[v is True for v in part["correct"]]).groupby("stratum")["right"].mean()
+    estimate = accuracy(part, results.settings, average_weights(part))
+    assert len(means) == 5
+    assert estimate.value == pytest.approx(100 * means.mean())
+    assert estimate.clusters == 30
+
+
+def test_average_gives_each_benchmark_the_same_share(results: Results) -> None:
+    parts = [results.accuracy("long", name) for name in BENCHMARKS]
+    mean = results.average("long", BENCHMARKS)
+    assert mean is not None
+    assert mean.value == pytest.approx(sum(part.value for part in parts if part) / 3)
+    assert results.average("long", (*BENCHMARKS, "dynamath")) is None
+
+
+def test_text_only_questions_do_not_count(tmp_path: Path, results: Results) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {"sample_index": str(k), "problem_index": "1", "problem_version": version}
+        for k, version in enumerate(("Text Only", "Vision Only"))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert list(read_questions(tmp_path, "mathverse")["stratum"]) == [EXCLUDED, "Vision Only"]
+
+    frame = results.final("ci")
+    frame = frame[frame["benchmark"] == "mathverse"]
+    extra = frame.head(3).assign(stratum=EXCLUDED, subsets=[("version-text-only",)] * 3, correct=True)
+    both = accuracy(pd.concat([frame, extra]), results.settings)
+    assert both == accuracy(frame, results.settings)
+
+
+def test_pictures_are_never_read(run: Path) -> None:
+    assert "decoded_image" not in read_questions(run / "problems" / "mathvista", "mathvista").columns
+
+
+def test_draws_and_band(results: Results) -> None:
+    ends = results.frame[(results.frame["arm"] == "zero") & results.frame["final"]]
+    scores = draws(results.final("zero"), results.settings, BENCHMARKS)
+    assert list(scores) == [1]
+    assert len(scores[1]) == 2
+    assert draws(results.final("zero"), results.settings, ("mathverse:vision-only",))[1] != scores[1]
+    assert draws(results.final("zero"), results.settings, ("dynamath",)) == {}
+    (low, high), alternatives = grader_band(ends, results.settings, BENCHMARKS)
+    assert alternatives == 1
+    assert low < 0 <= high == 0.0  # the strict profile of the fixture only takes credit away
+
+
+def test_gain_pairs_by_question(results: Results) -> None:
+    better, worse = results.final("vision-r1"), results.final("ci")
+    difference = gain(better, worse, results.settings)
+    means = [results.average(arm, BENCHMARKS) for arm in ("vision-r1", "ci")]
+    assert difference.estimate.value == pytest.approx(means[0].value - means[1].value)  # type: ignore[union-attr]
+    assert difference.estimate.low > 0
+    assert gain(worse, better, results.settings).estimate.value == pytest.approx(-difference.estimate.value)
+
+
+def test_score_table_never_has_a_value_without_its_error(results: Results, tmp_path: Path) -> None:
+    some = results.frame[results.frame["arm"].isin(["ci", "vision-r1"])]
+    table = score_table(some, results.settings)
+    assert not table[["value", "n", "clusters", "stderr", "low", "high", "method"]].isna().any().any()
+    assert {"overall", "gps", "geo", "vision-only"} <= set(table["subset"])
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
+    one = table[(table["benchmark"] == "average") & (table["arm"] == "ci") & (table["profile"] == "rule")]
+    assert one["ungraded"].iloc[0] > 0
+    write_scores(tmp_path / "a.csv", table)
+    write_scores(tmp_path / "b.csv", table)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert len(pd.read_csv(tmp_path / "a.csv")) == len(table)
+
+
+def test_the_last_attempt_counts(fresh_run: Callable[..., Path], settings: ReportSettings) -> None:
+    run = fresh_run()
+    folder = run / "eval" / "ci_s1" / "mmmath" / "single" / "e1"
+    first = next(iter(read(folder / "responses.jsonl", Response)))
+    again = first.model_copy(update={"attempt": 2, "n_tokens": 7})
+    write_rows(folder / "responses.jsonl", [again, *read(folder / "responses.jsonl", Response)])
+    verdicts = [Verdict(id=first.id, verdict="right", attempt=2), Verdict(id=first.id, verdict="wrong", attempt=0)]  # type: ignore[call-arg]
+    write_rows(folder / "verdicts" / "rule.jsonl", verdicts)
+    frame = collect(run, settings)
+    row = frame[(frame["model"] == "ci_s1") & (frame["benchmark"] == "mmmath") & (frame["profile"] == "rule")]
+    row = row[row["eval_seed"] == 1]
+    assert list(row["correct"]) == [True]
+    assert list(row["n_tokens"]) == [7]
+
+
+def test_orphan_verdicts_and_unknown_questions_are_refused(
+    fresh_run: Callable[..., Path], settings: ReportSettings
+) -> None:
+    run = fresh_run()
+    path = run / "eval" / "ci_s1" / "mmmath" / "single" / "e1" / "verdicts" / "rule.jsonl"
+    kept = list(read(path, Verdict))
+    write_rows(path, [*kept, Verdict(id="nobody", verdict="right")])
+    with pytest.raises(UserError, match=r"rule\.jsonl: the verdict on 'nobody' has no response"):
+        collect(run, settings)
+    write_rows(path, kept)
+    responses = path.parents[1] / "responses.jsonl"
+    stray = next(iter(read(responses, Response))).model_copy(update={"id": "stray"})
+    write_rows(responses, [*read(responses, Response), stray])
+    write_rows(path, [*kept, Verdict(id="stray", verdict="right")])
+    with pytest.raises(UserError, match="'stray' is no question of mmmath"):
+        collect(run, settings)
+
+
+def test_nothing_evaluated_is_an_empty_table(tmp_path: Path, settings: ReportSettings) -> None:
+    results = Results.load(tmp_path, arm_infos(), settings, comparable=True)
+    assert results.frame.empty
+    assert results.evaluated == []
+    assert results.benchmarks == []
+
+
+def test_logs_follow_shared_stages(run: Path) -> None:
+    arms = arm_infos()
+    shared, own = training_log(run, arms["ptst-4kx16-4kx16"]), training_log(run, arms["vision-r1"])
+    assert list(shared["step"]) == list(range(1, 41))
+    first = [log[log["stage"] == 1]["reward"].to_list() for log in (shared, own)]
+    assert first[0] == first[1]
+    assert {"outcome_right", "outcome_judge_error"} <= set(own.columns)
+
+
+def test_smoothing_keeps_stages_apart(run: Path) -> None:
+    log = training_log(run, arm_infos()["vision-r1"])
+    points = smoothed(log, "mean_length", 7, 40)  # windows of 6 steps do not divide the stages of 20
+    assert list(points[points["stage"] == 1]["step"]) == [6, 12, 18, 20]
+    assert points["value"].iloc[0] == pytest.approx(log["mean_length"].iloc[:6].mean())
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"stage": 1, "step": 1}, "step 1 stands twice"),
+        ({"stage": 2, "step": 41}, "`stage` 1"),
+        ({"stage": 1}, "`step`"),
+    ],
+)
+def test_bad_logs_are_refused(fresh_run: Callable[..., Path], row: dict[str, int], message: str) -> None:
+    run = fresh_run()
+    path = run / "train" / "zero" / "s1" / "stage1" / "steps.jsonl"
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(str(row).replace("'", '"') + "\n")
+    with pytest.raises(UserError, match=rf"steps\.jsonl:41: .*{message}"):
+        training_log(run, arm_infos()["zero"])
+
+
+def test_trajectory_goes_from_start_to_end(results: Results) -> None:
+    points = trajectory(results.headline, results.arms["vision-r1"], results.settings, BENCHMARKS)
+    assert [(point.step, point.stage) for point in points] == [(0, 0), (10, 1), (20, 1), (30, 2), (40, 2)]
+    start, end = results.average("ci", BENCHMARKS), results.average("vision-r1", BENCHMARKS)
+    assert (points[0].estimate, points[-1].estimate) == (start, end)
+    shared = trajectory(results.headline, results.arms["ptst-4kx16-4kx16"], results.settings, BENCHMARKS)
+    assert [point.step for point in shared] == [0, 10, 20, 40]
+
+
+def test_length_on_the_training_set(run: Path, results: Results) -> None:
+    arms, log = arm_infos(), training_log(run, arm_infos()["long"])
+    length = rl_length(results.log, arms, "long", results.settings)
+    assert length is not None
+    assert length.value == pytest.approx(log["mean_length"].iloc[-4:].mean())
+    start = rl_length(results.log, arms, "ci", results.settings)
+    assert start is not None
+    assert start.value == pytest.approx(log["mean_length"].iloc[0])  # Long has the widest limit of CI's children
+    assert rl_length(results.log, arms, "vision-r1-stage3", results.settings) is None

@@ -1,0 +1,69 @@
+"""Reflection words and length classes."""
+
+from pathlib import Path
+
+import pytest
+
+from vr1repro.answers.completion import completion
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.problem_files import write_problems
+from vr1repro.core.records import Problem
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.words import bin_labels, by_length, coldset_counts, count_words, summed
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("Wait, wait. WAIT", 3), ("waiting awaits", 0), ("wait-wait", 2), ("", 0), ("Wait\nHmm", 1)],
+)
+def test_whole_words_in_any_case(text: str, count: int) -> None:
+    assert count_words(text, ["Wait"])["Wait"] == count
+
+
+def test_sums_carry_an_error() -> None:
+    total = summed(["Wait wait", "no", "Wait"], ["Wait", "Hmm"])
+    assert total["Wait"].value == 3
+    assert total["Wait"].low < 3 < total["Wait"].high
+    assert total["Hmm"].value == 0
+
+
+@pytest.mark.parametrize(
+    ("borders", "labels"), [([4096, 8192], ["0-4K", "4K-8K", "8K+"]), ([40, 80], ["0-40", "40-80", "80+"])]
+)
+def test_labels_of_length_classes(borders: list[int], labels: list[str]) -> None:
+    assert bin_labels(borders) == labels
+
+
+def test_length_classes_sum_to_everything(results: Results) -> None:
+    rows = results.final("ci")
+    rows = rows[rows["benchmark"] == "mathverse"]
+    bars = by_length(rows, results.settings)
+    assert sum(share.value for _, share, _ in bars) == pytest.approx(100)
+    overall = 100 * sum(value is True for value in rows["correct"]) / len(rows)
+    assert sum(share.value * hits.value / 100 for _, share, hits in bars if hits) == pytest.approx(overall)
+
+
+def test_a_limit_belongs_to_the_class_below(results: Results) -> None:
+    rows = results.final("ci").head(4).assign(n_tokens=[40.0, 41.0, 80.0, 81.0])
+    assert [share.value for _, share, _ in by_length(rows, results.settings)] == [25, 50, 25]
+
+
+def test_counts_of_the_run(results: Results) -> None:
+    assert results.coldset_words["Wait"].value == 40  # two in each of the 20 kept chains
+    assert results.coldset_words["Hmm"].value == 20
+    counts = results.sampled_words
+    assert counts["ci"]["Wait"].value == ReportSettings().sampled_responses
+    assert {"base", "vision-r1"} <= set(counts)
+
+
+def test_words_of_a_released_set_are_those_of_its_chains(tmp_path: Path) -> None:
+    # The answer's own text is not part of the chain.
+    texts = [completion("Wait, is it so? Hmm.", "Wait"), completion("No.", "Hmm")]
+    rows = [
+        Problem(id=str(k), source="x", question="?", answer="1", metadata={"completion": text})
+        for k, text in enumerate(texts)
+    ]
+    write_problems(tmp_path / "coldset.parquet", rows)
+    counts = coldset_counts(tmp_path, ReportSettings())
+    assert (counts["Wait"].value, counts["Hmm"].value) == (1, 1)
+    assert coldset_counts(tmp_path / "none", ReportSettings()) == {}

@@ -1,0 +1,129 @@
+"""JSONL: reading with line numbers, appending so that a crash loses no finished row."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import explained, whole_file
+from vr1repro.core.records import Record, dump_line
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def read(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
+    """Read validated rows of a JSONL file.
+
+    Args:
+        path: The file.
+        kind: The record class.
+
+    Yields:
+        The rows in file order.
+
+    Raises:
+        UserError: The file is missing, or a line is not such a record; the message names file and line.
+    """
+    for number, values in read_lines(path):
+        try:
+            yield kind.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{path}:{number}: not a {kind.__name__}: {key}: {first['msg']}") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read the objects of a JSONL file with their line numbers (from 1); blank lines are skipped.
+
+    Raises:
+        UserError: The file is missing, or a line is not a JSON object; the message names file and line.
+    """
+    try:
+        stream = path.open(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from None
+            if not isinstance(values, dict):
+                raise UserError(f"{path}:{number}: a row must be a JSON object, this is {type(values).__name__}")
+            yield number, values
+
+
+class Appender:
+    """Append rows to a JSONL file so that a crash loses at most the row being written.
+
+    Opening an existing file cuts off a last line without a newline (the mark of a crash). Each row is flushed to the
+    operating system; `close` syncs to disk. Use as a context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _cut_torn_tail(path)
+        self._path = path
+        self._stream = path.open("ab", buffering=0)
+
+    def append(self, row: BaseModel | dict[str, Any]) -> None:
+        """Write one row to the operating system.
+
+        Raises:
+            UserError: The disk is full or failing; the file holds all earlier rows and no part of this one.
+        """
+        line = memoryview((dump_line(row) + "\n").encode("ascii"))
+        end = self._stream.tell()
+        with explained(self._path):
+            try:
+                while line:
+                    line = line[self._stream.write(line) or 0 :]
+            except OSError:
+                self._stream.truncate(end)
+                raise
+
+    def close(self) -> None:
+        """Sync to disk and close."""
+        with explained(self._path):
+            os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _cut_torn_tail(path: Path) -> None:
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read(1) == b"\n":
+            return
+        # Back to the last newline in steps, so that a long torn line does not pull the whole file into memory.
+        end = stream.tell()
+        while end > 0:
+            start = max(0, end - 65536)
+            stream.seek(start)
+            newline = stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                stream.truncate(start + newline + 1)
+                return
+            end = start
+        stream.truncate(0)
+
+
+def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> None:
+    """Write a whole JSONL file, aside and renamed, one row at a time."""
+    with whole_file(path) as stream:
+        for row in rows:
+            stream.write((dump_line(row) + "\n").encode("ascii"))

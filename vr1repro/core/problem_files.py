@@ -1,0 +1,119 @@
+"""Problems as Parquet, with their pictures, in the layout that the hub's viewer shows."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import whole_file
+from vr1repro.core.records import Problem
+
+# A row group is closed at so many rows or bytes of images, so that writer and readers hold little.
+_GROUP_ROWS, _GROUP_BYTES = 512, 32 * 2**20
+_STRING: dict[str, Any] = {"dtype": "string", "_type": "Value"}
+HUB_FEATURES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("id", "source", "question", "answer"), _STRING),
+    "choices": {"feature": _STRING, "_type": "List"},
+    "image": {"_type": "Image"},
+    "metadata": _STRING,
+}
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> int:
+    """Write problems as Parquet, images in the hub's own image struct. Returns the number of rows.
+
+    Columns: id, source, question, answer (string), choices (list of string, nullable), image (struct bytes, path;
+    nullable), metadata (JSON text). `datasets.load_dataset("parquet", ...)` decodes the image column. Problems are
+    written as they come; only one row group is held.
+
+    Raises:
+        UserError: The disk is full or failing.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = problem_schema()
+    held: list[dict[str, Any]] = []
+    size = total = 0
+    with whole_file(path) as stream, pq.ParquetWriter(stream, schema) as writer:
+        for problem in problems:
+            held.append(problem_row(problem))
+            size += len(problem.image or b"")
+            total += 1
+            if len(held) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+                writer.write_table(pa.Table.from_pylist(held, schema=schema))
+                held, size = [], 0
+        if held or not total:
+            writer.write_table(pa.Table.from_pylist(held, schema=schema))
+    return total
+
+
+def problem_schema() -> Any:
+    """The Arrow schema of a problem file, with what the hub needs to show its images."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("source", pa.string()),
+            ("question", pa.string()),
+            ("answer", pa.string()),
+            ("choices", pa.list_(pa.string())),
+            ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            ("metadata", pa.string()),
+        ],
+        metadata={"huggingface": json.dumps({"info": {"features": HUB_FEATURES}})},
+    )
+
+
+def problem_row(problem: Problem) -> dict[str, Any]:
+    """A problem as a row of a problem file."""
+    return {
+        "id": problem.id,
+        "source": problem.source,
+        "question": problem.question,
+        "answer": problem.answer,
+        "choices": problem.choices,
+        "image": None if problem.image is None else {"bytes": problem.image, "path": None},
+        "metadata": json.dumps(problem.metadata, sort_keys=True, ensure_ascii=False),
+    }
+
+
+def read_problems(path: Path) -> Iterator[Problem]:
+    """Read what `write_problems` wrote.
+
+    Raises:
+        UserError: The file is missing or is not such a Parquet file.
+    """
+    table = _opened(path, {"id", "question", "answer", "image"})
+    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
+    for batch in table.iter_batches(batch_size=256, columns=columns):
+        for row in batch.to_pylist():
+            image = row.pop("image")
+            row["metadata"] = json.loads(row.get("metadata") or "{}")
+            yield Problem(**row, image=None if image is None else image["bytes"])
+
+
+def read_metadata(path: Path) -> Iterator[dict[str, Any]]:
+    """The metadata of each problem in a file, without reading its images.
+
+    Raises:
+        UserError: The file is missing or is not such a Parquet file.
+    """
+    for batch in _opened(path, {"metadata"}).iter_batches(batch_size=256, columns=["metadata"]):
+        yield from (json.loads(text or "{}") for text in batch.column(0).to_pylist())
+
+
+def _opened(path: Path, columns: set[str]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a Parquet file of problems: {error}") from None
+    missing = columns - set(table.schema_arrow.names)
+    if missing:
+        raise UserError(f"{path}: lacks the columns {', '.join(sorted(missing))}")
+    return table

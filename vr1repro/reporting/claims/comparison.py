@@ -1,0 +1,191 @@
+"""One row for every published number: its class, ours, the difference and what can be said about it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.published import PublishedValue, Status, ValueClass
+from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
+from vr1repro.reporting.run.results import Measurement, Missing, Results
+from vr1repro.reporting.statistics.estimate import Estimate
+
+MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published number beside ours.
+
+    Attributes:
+        published: The number.
+        ours: Our estimate, None where there is none.
+        setting: Our value of a setting, None for scores.
+        difference: Ours minus the paper's.
+        judgement: What can be said.
+        margin: The declared margin, in the number's unit; None where no verdict was tried.
+    """
+
+    published: PublishedValue
+    ours: Estimate | None
+    setting: Any
+    difference: float | None
+    judgement: Judgement
+    margin: float | None = None
+
+
+def compare(
+    values: Iterable[PublishedValue], results: Results, our_settings: Mapping[str, Any] | None = None
+) -> list[Comparison]:
+    """Compare every published value; none is dropped.
+
+    Args:
+        values: Published values.
+        results: The run.
+        our_settings: Our value of a published setting, by the published id. A setting that it lacks is `not stated`.
+    """
+    return [_compare(value, results, our_settings or {}) for value in values]
+
+
+def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str, Any]) -> Comparison:
+    if value.value_class is ValueClass.SETTING:
+        return _setting(value, our_settings)
+    found = results.measure(value.target)
+    ours = found.estimate if isinstance(found, Measurement) else None
+    difference = None if ours is None else ours.value - value.number
+    if value.value_class is not ValueClass.CLAIM:
+        return Comparison(value, ours, None, difference, Judgement(Label.NO_VERDICT, _why_none(value)))
+    if not results.comparable:
+        return Comparison(value, ours, None, difference, Judgement(Label.NOT_COMPARABLE, MICRO_NOTE))
+    if isinstance(found, Missing):
+        return Comparison(value, None, None, None, not_run(found.reason, found.command))
+    margin = _margin(value, results.settings)
+    return Comparison(value, ours, None, difference, _judge(value, found, margin, results.settings), margin)
+
+
+def _judge(value: PublishedValue, found: Measurement, margin: float, settings: ReportSettings) -> Judgement:
+    if not found.scores:
+        reason = "one count or log, without independent draws: a difference is shown, no verdict is possible"
+        return Judgement(Label.UNDERPOWERED, reason)
+    return judge(
+        value.number,
+        found.scores,
+        margin=margin,
+        rounding=value.rounding or 0.0,
+        band=found.band,
+        sampling=found.sampling,
+        confidence=settings.confidence,
+    )
+
+
+def _margin(value: PublishedValue, settings: ReportSettings) -> float:
+    if value.target is None or value.target.quantity not in ("accuracy", "proportion"):
+        return settings.relative_margin * abs(value.number)
+    return settings.margin(value.target.benchmark)
+
+
+def _setting(value: PublishedValue, our_settings: Mapping[str, Any]) -> Comparison:
+    if value.id not in our_settings:
+        judgement = Judgement(Label.NOT_STATED, "this run's config has no such value")
+        return Comparison(value, None, None, None, judgement)
+    ours = our_settings[value.id]
+    label = Label.EQUAL if _same(ours, value.value) else Label.DIFFERS
+    return Comparison(value, None, ours, None, Judgement(label, f"paper {value.value}, this run {ours}"))
+
+
+def _same(ours: Any, theirs: float | str) -> bool:
+    """Equal as numbers, with `4K` read as 4096, or as text."""
+    return _number(ours) == _number(theirs) if _number(ours) is not None else str(ours) == str(theirs)
+
+
+def _number(value: Any) -> float | None:
+    text = str(value).strip()
+    factor = 1024 if text[-1:] in ("K", "k") else 1
+    try:
+        return float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        return None
+
+
+def _why_none(value: PublishedValue) -> str:
+    if value.value_class is ValueClass.QUOTED_BASELINE:
+        return "quoted baseline: who measured it and how is not stated"
+    if value.value_class is ValueClass.DIGITISED:
+        return "read off a printed curve: drawn as a ghost, not judged"
+    check = value.arithmetic
+    if check is None:
+        return "derived; the numbers that it was derived from are not printed"
+    if check.status is Status.DISAGREES:
+        return f"derived; the printed numbers give {check.computed:g}, the paper prints {value.number:g}"
+    return f"derived; arithmetic {check.status.value}: the {check.formula} of the printed numbers is {check.computed:g}"
+
+
+def tally(rows: Iterable[Comparison]) -> dict[Label, int]:
+    """Claims by verdict, in the vocabulary's order; labels that no claim has are left out."""
+    counts = Counter(row.judgement.label for row in rows if row.published.value_class is ValueClass.CLAIM)
+    return {label: counts[label] for label in Label if counts[label]}
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Prints of what should be one number that differ."""
+
+    what: str
+    prints: tuple[PublishedValue, ...]
+
+
+def contradictions(values: Iterable[PublishedValue]) -> list[Contradiction]:
+    """Numbers that the paper's versions and its README print differently, without digitised ones and third parties."""
+    prints: dict[tuple[str, ...], list[PublishedValue]] = {}
+    for value in values:
+        if value.value_class is ValueClass.DIGITISED or "third-party" in value.version:
+            continue
+        model = value.model.removesuffix(" (Ours)").partition(" vs ")[0]
+        subset = {"Overall; Avg": "Overall"}.get(value.subset, value.subset)
+        prints.setdefault((model, value.benchmark, subset, value.metric), []).append(value)
+    return [
+        Contradiction(" ".join(part for part in key if part), tuple(same))
+        for key, same in prints.items()
+        if len({value.value for value in same}) > 1
+    ]
+
+
+def as_table(rows: Iterable[Comparison]) -> pd.DataFrame:
+    """The comparison as a flat table, one row for each published value."""
+    flat = []
+    for row in rows:
+        value, judged = row.published, row.judgement
+        prediction = judged.prediction
+        flat.append(
+            {
+                "id": value.id,
+                "class": value.value_class.value,
+                "version": value.version,
+                "table": value.table,
+                "model": value.model,
+                "benchmark": value.benchmark,
+                "subset": value.subset,
+                "metric": value.metric,
+                "paper": value.value,
+                "ours": row.setting if row.ours is None else row.ours.value,
+                **dict.fromkeys(("n", "clusters", "stderr", "low", "high", "method")),
+                **({} if row.ours is None else {k: v for k, v in asdict(row.ours).items() if k != "value"}),
+                "difference": row.difference,
+                "verdict": judged.label.value,
+                "reason": judged.reason,
+                "margin": row.margin,
+                "prediction_half_width": prediction.half_width if prediction else None,
+                "draws": prediction.draws if prediction else None,
+                "unit": prediction.unit if prediction else None,
+                "df": prediction.df if prediction else None,
+                "power_at_margin": judged.power,
+                "detectable": judged.detectable,
+                "command": judged.command,
+                "note": value.note,
+                "source": value.source,
+            }
+        )
+    return pd.DataFrame(flat)

@@ -1,0 +1,188 @@
+"""The verdict on one published claim: a pure function of our seeds' scores, the declared margin and the grader band.
+
+The rule. The published number is one more draw of the same experiment on the same questions, so that item sampling
+cancels and the noise is that of training and decoding. It is compared with a prediction interval for one new draw
+(Hahn and Meeker 1991): m +- t(df) * s * sqrt(1 + 1/K) for K draws of mean m and standard deviation s. With one
+training, s is that of sampling and comes from the questions' own disagreement (`draws.item_spread`), with hundreds of
+degrees of freedom; with several trainings it is theirs, with K - 1. An interval wider than the declared margin carries
+no verdict, whatever the value, nor do one draw or two trainings.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vr1repro.reporting.run.scores_by_seed import Spread
+from vr1repro.reporting.statistics import power as study
+from vr1repro.reporting.statistics.paired import FEWEST_SEEDS
+
+TRAINING = "training seed"
+
+
+class Label(StrEnum):
+    """What can be said about a published number. Only claims get one of the first five."""
+
+    REPRODUCED = "reproduced"
+    CONSISTENT = "consistent"
+    NOT_REPRODUCED = "not reproduced"
+    UNDERPOWERED = "underpowered"
+    NOT_RUN = "not run"
+    NOT_COMPARABLE = "micro: not comparable"
+    EQUAL = "equal"
+    DIFFERS = "differs"
+    NOT_STATED = "not stated"
+    NO_VERDICT = "no verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Where one new draw of our experiment would fall.
+
+    Attributes:
+        mean: Mean of our draws.
+        half_width: Half the interval's width; infinite where there is no spread to estimate.
+        draws: Independent draws behind it: training seeds, or evaluation seeds of one training.
+        unit: What one draw is.
+        scale: Standard error of prediction, sqrt of the new draw's variance plus that of the mean.
+        df: Degrees of freedom of the standard error.
+        smallest: Smallest of the draws.
+        largest: Largest.
+    """
+
+    mean: float
+    half_width: float
+    draws: int
+    unit: str
+    scale: float
+    df: float
+    smallest: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and what it rests on.
+
+    Attributes:
+        label: The verdict.
+        reason: One sentence: why.
+        prediction: The interval, where there was one.
+        power: Chance that this study would have called a shift of the margin's size "not reproduced".
+        detectable: Smallest shift that it would have seen with a chance of 80 percent.
+        command: Which command would run it, for `not run`.
+    """
+
+    label: Label
+    reason: str
+    prediction: Prediction | None = None
+    power: float | None = None
+    detectable: float | None = None
+    command: str | None = None
+
+
+def predict(
+    scores: Mapping[int, Sequence[float]], confidence: float = 0.95, sampling: Spread | None = None
+) -> Prediction:
+    """Prediction interval for one new score.
+
+    With several training seeds the draw is a training seed with one evaluation seed: the variance of a new draw is
+    that between trainings plus that within (balanced one-way random effects), on (trainings - 1) degrees of freedom.
+    That is exact for one evaluation seed a training and cautious for more: Satterthwaite's degrees of freedom would be
+    narrower, and cover too rarely with two or three trainings (`bench/calibration.py`).
+    With one training it is an evaluation seed, and the interval says nothing about training again.
+
+    Args:
+        scores: Scores by training seed, one for each evaluation seed.
+        confidence: Level.
+        sampling: With one training, its spread from the questions' own disagreement. It is not used where the scores
+            differ by more than it allows (chance 1 in 1000): then something else than sampling changed between them.
+
+    Raises:
+        ValueError: There is no score.
+    """
+    from scipy.special import chdtri, stdtrit
+
+    groups = [list(draws) for draws in scores.values() if len(draws)]
+    if not groups:
+        raise ValueError("a prediction needs at least one score")
+    if len(groups) == 1:
+        means, within, unit = groups[0], 0.0, "evaluation seed"
+    else:
+        means, unit = [sum(draws) / len(draws) for draws in groups], TRAINING
+        # A group's mean has only 1/E of the decoding variance; a single published draw has all of it.
+        spare = [_variance(draws) * (1 - 1 / len(draws)) for draws in groups if len(draws) > 1]
+        within = sum(spare) / len(spare) if spare else 0.0
+    k, mean = len(means), sum(means) / len(means)
+    ends = min(means), max(means)
+    if k < 2:
+        return Prediction(mean, math.inf, k, unit, math.inf, 0, *ends)
+    between, df = _variance(means), float(k - 1)
+    if sampling is not None and len(groups) == 1 and between * df <= sampling.variance * float(chdtri(df, 0.001)):
+        between, df = sampling.variance, sampling.df
+    scale = math.sqrt(between * (1 + 1 / k) + within)
+    return Prediction(mean, float(stdtrit(df, 0.5 + confidence / 2)) * scale, k, unit, scale, df, *ends)
+
+
+def judge(
+    published: float,
+    scores: Mapping[int, Sequence[float]],
+    *,
+    margin: float,
+    rounding: float = 0.0,
+    band: tuple[float, float] = (0.0, 0.0),
+    confidence: float = 0.95,
+    sampling: Spread | None = None,
+) -> Judgement:
+    """The verdict on one claim.
+
+    Args:
+        published: The printed value, in the unit of the scores.
+        scores: Our scores by training seed, one for each evaluation seed.
+        margin: Declared half-width above which nothing is said.
+        rounding: Half a unit of the last printed digit.
+        band: How far other graders and protocols move our mean: lowest (<= 0) and highest (>= 0) shift.
+        confidence: Level of the prediction interval.
+        sampling: As for `predict`.
+
+    Raises:
+        ValueError: There is no score, or margin or band is impossible.
+    """
+    if margin <= 0 or band[0] > 0 or band[1] < 0:
+        raise ValueError(f"margin must be positive and the band hold 0: margin {margin}, band {band}")
+    prediction = predict(scores, confidence, sampling)
+    power = study.power(margin, prediction.scale, prediction.df, confidence)
+    detectable = study.detectable(prediction.scale, prediction.df, confidence)
+    if math.isinf(prediction.half_width):
+        reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
+        return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
+    if prediction.unit == TRAINING and prediction.draws < FEWEST_SEEDS:
+        reason = (
+            f"{prediction.draws} training seeds give a range, {prediction.smallest:.2f} to {prediction.largest:.2f}; a"
+            f" verdict on training needs {FEWEST_SEEDS}"
+        )
+        return Judgement(Label.UNDERPOWERED, reason, prediction, 0.0, math.inf)
+    width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
+    plain = f"{width} for one new draw, {prediction.draws} {prediction.unit}s"
+    if prediction.half_width > margin:
+        reason = f"{plain}: wider than the declared margin of {margin:g}"
+        return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
+    low = prediction.mean - prediction.half_width - rounding
+    high = prediction.mean + prediction.half_width + rounding
+    if low <= published <= high:
+        return Judgement(Label.REPRODUCED, f"inside {plain}", prediction, power, detectable)
+    if low + band[0] <= published <= high + band[1]:
+        reason = f"outside {plain}, inside with the grader and protocol band {band[0]:+.2f} to {band[1]:+.2f}"
+        return Judgement(Label.CONSISTENT, reason, prediction, power, detectable)
+    reason = f"outside {plain} and its bands; a shift of {margin:g} is seen with a chance of {power:.0%}"
+    return Judgement(Label.NOT_REPRODUCED, reason, prediction, power, detectable)
+
+
+def not_run(reason: str, command: str | None = None) -> Judgement:
+    """The verdict where we have no score."""
+    return Judgement(Label.NOT_RUN, reason, command=command)
+
+
+def _variance(draws: Sequence[float]) -> float:
+    mean = sum(draws) / len(draws)
+    return sum((draw - mean) ** 2 for draw in draws) / (len(draws) - 1)

@@ -1,0 +1,1 @@
+"""Anyone's responses against published numbers and other models: `vr1repro compare`."""

@@ -1,0 +1,1 @@
+"""What a number was made from, and the archive that keeps a run's evidence."""

@@ -1,0 +1,109 @@
+"""A run kept small: its evidence in one archive, from which tables, figures and the page are made again.
+
+results/reference/<run>/config.yaml       the resolved config
+results/reference/<run>/evidence.tar.xz   the run's folder: logs, responses, verdicts, cold-set traces, questions
+without pictures, manifests, times; no weights
+results/reference/<run>/manifest.json     hashes, versions, commit
+"""
+
+import io
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import file_sha, write_manifest
+from vr1repro.reporting.run.questions import without_pictures
+
+EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"
+_KEPT = (
+    "models/*/*.json",
+    "models/*/*.jsonl",
+    "problems/*/manifest.json",
+    "coldset/*.json",
+    "coldset/*.jsonl",
+    "train/**/manifest.json",
+    "train/**/*.jsonl",
+    "eval/**/*.json",
+    "eval/**/*.jsonl",
+    "benchmarks/**/*.jsonl",
+)
+
+
+def keep(run: Path, out: Path) -> int:
+    """Keep a finished run.
+
+    Args:
+        run: `results/<run>`.
+        out: Folder to write; other files in it (a README, a list of trials) stay.
+
+    Returns:
+        Bytes of the archive.
+
+    Raises:
+        UserError: The run has no evaluated arm, or no resolved config.
+    """
+    if not (run / CONFIG).exists() or not list(run.glob("eval/*/verdicts.json")):
+        raise UserError(f"{run}: no finished run here (no {CONFIG} or no eval/*/verdicts.json); make its tables first")
+    out.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz", preset=9) as archive:
+        for path in sorted({path for pattern in _KEPT for path in run.glob(pattern)}):
+            _add(archive, path.relative_to(run).as_posix(), path.read_bytes())
+        evaluated = {path.parts[-4] for path in run.glob("eval/*/*/*/e*/responses.jsonl")}
+        for benchmark in sorted(evaluated):
+            for path in sorted((run / "problems" / benchmark).glob("**/*.parquet")):
+                _add(archive, path.relative_to(run).as_posix(), without_pictures(path))
+    write_atomically(out / EVIDENCE, buffer.getvalue())
+    shutil.copyfile(run / CONFIG, out / CONFIG)
+    write_manifest(out, "reference", {}, {"config": file_sha(run / CONFIG)})
+    return buffer.tell()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)  # no times, no owners: equal evidence gives equal bytes
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+@contextmanager
+def opened(reference: Path) -> Iterator[Path]:
+    """Unpack a kept run for as long as the context lasts.
+
+    Yields:
+        A folder laid out like `results/<run>`.
+
+    Raises:
+        UserError: There is no archive, or it cannot be unpacked.
+    """
+    archive = reference / EVIDENCE
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with tarfile.open(archive, "r:xz") as stream:
+                stream.extractall(folder, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise UserError(f"{archive}: no kept run can be read here: {error}") from None
+        yield Path(folder)
+
+
+@contextmanager
+def folder_of(run: Path) -> Iterator[Path]:
+    """A run's folder, kept or not.
+
+    Args:
+        run: `results/<run>`, or a folder that `keep` wrote.
+
+    Raises:
+        UserError: It is neither.
+    """
+    if not (run / CONFIG).exists():
+        raise UserError(f"{run}: no {CONFIG} here; name a run's folder (results/<run>) or a kept run")
+    if (run / EVIDENCE).exists():
+        with opened(run) as folder:
+            yield folder
+    else:
+        yield run

@@ -1,0 +1,164 @@
+"""`vr1repro why`: from a table's cell down to its responses, the checkpoints that wrote them, and what those are of."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import MANIFEST, file_sha, json_sha, read_manifest
+from vr1repro.reporting.lineage.sources import FILE, KEY_FORM, Sources, key
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables.paper import Cell, Line, Table, all_tables
+from vr1repro.reporting.tables.render import estimate, number
+
+_SHORT = 12  # characters of a hash on screen
+_SEEDS = ("seed", "step")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell and where it stands."""
+
+    table: Table
+    line: Line
+    column: str
+    cell: Cell
+
+
+def find(tables: list[Table], name: str) -> Place:
+    """The cell of a name; case does not matter, a row may be named by its arm.
+
+    Raises:
+        UserError: There is no such table, row or column; the message names those that there are.
+    """
+    parts = name.split(":")
+    if len(parts) != 3:
+        raise UserError(f"{name}: must be {KEY_FORM}, for example T1:Vision-R1-7B:MathVista")
+    table = _pick("table", parts[0], {table.key: table for table in tables})
+    arms = {line.arm: line for line in reversed(table.lines) if line.arm}
+    line = _pick("row", parts[1], {line.name: line for line in table.lines}, arms)
+    column = _pick("column", parts[2], {column: column for column in table.columns})
+    return Place(table, line, column, line.cells[table.columns.index(column)])
+
+
+def _pick(kind: str, wanted: str, there: Mapping[str, T], also: Mapping[str, T] | None = None) -> T:
+    for names in (there, also or {}):
+        for name, value in names.items():
+            if name.lower() == wanted.strip().lower():
+                return value
+    close = difflib.get_close_matches(wanted, there, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UserError(f"no {kind} `{wanted}`; {hint}There are: {', '.join(there)}")
+
+
+def explain(results: Results, config: Path, name: str) -> str:
+    """The chain behind a cell as text.
+
+    Args:
+        results: The run.
+        config: Its resolved config.
+        name: `<table>:<row>:<column>`.
+
+    Raises:
+        UserError: There is no such cell.
+    """
+    place = find(list(all_tables(results)), name)
+    return "\n".join(_lines(results, config, place, Sources(results)))
+
+
+def _lines(results: Results, config: Path, place: Place, sources: Sources) -> Iterator[str]:
+    cell = place.cell
+    yield f"{key(place.table, place.line, place.column)}   ({place.table.title})"
+    if cell.paper is not None:
+        yield f"paper: {cell.paper.value} ({cell.paper.value_class.value}, {cell.paper.id})"
+        yield f"  read in: {cell.paper.source}"
+    ours = cell.ours
+    if ours is None:
+        yield f"ours: none. {cell.reason or place.line.note or 'the paper prints a dash, or we have no such model'}"
+        return
+    yield f"ours: {estimate(ours)}, n {ours.n}, clusters {ours.clusters}, {ours.method}"
+    if cell.difference is not None:
+        said = f"; {cell.label.value}: {cell.reason}" if cell.label else ""
+        yield f"difference: {number(cell.difference, signed=True)}{said}"
+    files = sources.of(cell.target)
+    settings = results.settings
+    yield f"headline: protocol {settings.protocol}, scoring profile {settings.profile}"
+    yield f"config: {config} sha256 {file_sha(config)[:_SHORT]}"
+    together = json_sha([sources.sha(path) for path in files])
+    yield f"made from {len(files)} files, together sha256 {together[:_SHORT]}{_since(results.run, place, together)}:"
+    manifests = _manifests(results.run)
+    models: dict[str, str] = {}
+    for path in files:
+        yield f"  {path}  {sources.sha(path)[:_SHORT]}"
+        if path.endswith("responses.jsonl") and (run := _json(results.run / Path(path).parent / "run.json")):
+            content, made = run["content"], run["made"]
+            models[content["model_sha"]] = content["model"]
+            yield (
+                f"    asked of {content['model']} ({content['model_sha'][:_SHORT]}), seed {content['seed']}, settings"
+                f" {json_sha(content['generation'])[:_SHORT]}, commit {_short(made)}"
+            )
+        elif path.endswith("steps.jsonl") and (results.run / path).with_name(MANIFEST).exists():
+            stage = read_manifest((results.run / path).parent)
+            asked = json_sha(stage["content"]["settings"])[:_SHORT]
+            yield f"    logged by commit {_short(stage['made'])}, settings {asked}"
+    if models:
+        yield "written by:"
+    seen: set[str] = set()
+    for sha in sorted(models, key=lambda each: models[each]):
+        yield from _artefact(sha, f"model {models[sha]}", manifests, results.run, 1, seen)
+
+
+def _since(run: Path, place: Place, together: str) -> str:
+    """Whether the table that lies in the run was made of the files as they are now."""
+    written = _json(run / "tables" / FILE)
+    if written is None:
+        return ""
+    known = written["cells"].get(key(place.table, place.line, place.column))
+    same = known is not None and known["sha256"] == together
+    return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
+
+
+def _artefact(
+    sha: str, role: str, manifests: Mapping[str, Path], run: Path, depth: int, seen: set[str]
+) -> Iterator[str]:
+    """A finished folder and, below it, what it was made of; told once, named again."""
+    indent = "  " * depth
+    folder = manifests.get(sha)
+    if folder is None:
+        yield f"{indent}{role}: {sha[:_SHORT]} (its manifest is not in this run's files)"
+        return
+    where = folder.relative_to(run).as_posix()
+    if sha in seen:
+        yield f"{indent}{role}: {where}  {sha[:_SHORT]} (above)"
+        return
+    seen.add(sha)
+    manifest = read_manifest(folder)
+    content, made = manifest["content"], manifest["made"]
+    asked = content["settings"]
+    told = ", ".join(f"{name} {asked[name]}" for name in _SEEDS if name in asked)
+    yield (
+        f"{indent}{role}: {where}  {sha[:_SHORT]}, commit {_short(made)}, settings {json_sha(asked)[:_SHORT]}"
+        + (f" ({told})" if told else "")
+    )
+    weights = [(name, digest) for name, digest in content["files"].items() if name.endswith(".safetensors")]
+    for name, digest in weights:
+        yield f"{indent}  weights {name}  {digest[:_SHORT]}"
+    for name, child in content["inputs"].items():
+        yield from _artefact(str(child), name, manifests, run, depth + 1, seen)
+
+
+def _manifests(run: Path) -> dict[str, Path]:
+    """Finished folders of a run by their content hash."""
+    return {str(read_manifest(path.parent)["content_sha"]): path.parent for path in sorted(run.rglob(MANIFEST))}
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _short(made: Mapping[str, Any]) -> str:
+    return str(made.get("commit") or "unknown")[:_SHORT]

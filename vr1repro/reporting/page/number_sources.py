@@ -1,0 +1,127 @@
+"""What the page says of each of its numbers: value, files with hashes, the weights that answered, and their chain."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.provenance import MANIFEST
+from vr1repro.published import PublishedValue, Target
+from vr1repro.reporting.claims.comparison import Comparison
+from vr1repro.reporting.claims.overview import Outcome
+from vr1repro.reporting.lineage.sources import Sources, key
+from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.tables.paper import Table
+
+_MANIFESTS = ("models/*", "problems/*", "coldset", "released/coldset", "train/**")
+_RESPONSES = "responses.jsonl"
+
+
+class NumberSources:
+    """Collects what the page says about each of its numbers, by the number's key."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Look at a run through its sources."""
+        self._sources = sources
+        self._files: dict[str, int] = {}
+        self._sets: dict[tuple[int, ...], int] = {}
+        self._weights: dict[str, str | None] = {}
+        self._numbers: dict[str, dict[str, Any]] = {}
+
+    def add_table(self, table: Table) -> None:
+        """Add the cells of a table that hold a number of ours, as `<table>:<row>:<column>`."""
+        for line in table.lines:
+            for column, cell in zip(table.columns, line.cells, strict=True):
+                if cell.ours is not None:
+                    number = self._add(key(table, line, column), f"{line.name}, {column}", cell.target, cell.ours)
+                    number |= _paper(cell.paper)
+                    number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
+
+    def add_arm(self, arm: Outcome) -> None:
+        """Add how an arm came out, as `<arm>:accuracy`, `<arm>:tokens` and `<arm>:gain`."""
+        benchmarks = tuple(self._sources.results.benchmarks)
+        target = Target(arm=arm.arm, benchmark="average", quantity="accuracy", of=benchmarks)
+        self._add(f"{arm.arm}:accuracy", f"{arm.label}, mean accuracy", target, arm.accuracy)
+        if arm.tokens is not None:
+            length = Target(arm=arm.arm, benchmark="responses", quantity="tokens")
+            self._add(f"{arm.arm}:tokens", f"{arm.label}, completion tokens", length, arm.tokens)
+        if arm.gain is not None:
+            start = self._sources.of(target.model_copy(update={"arm": arm.start}))
+            title = f"{arm.label} minus {arm.gain.start}, points"
+            self._add(f"{arm.arm}:gain", title, target, arm.gain.estimate, beside=start)
+
+    def add_comparison(self, row: Comparison) -> None:
+        """Add a published number, under its id."""
+        if row.ours is None:
+            return
+        value, judged = row.published, row.judgement
+        title = f"{value.model}, {value.benchmark} {value.subset}".rstrip()
+        number = self._add(value.id, title, value.target, row.ours)
+        number |= _paper(value) | {"verdict": judged.label.value, "reason": judged.reason}
+
+    def as_data(self) -> dict[str, Any]:
+        """What the page's script shows: files, manifests by content hash, sets of files, and the numbers."""
+        return {
+            "files": [[path, self._sources.sha(path)] for path in self._files],
+            "manifests": manifests(self._sources.results.run),
+            "sets": [list(numbers) for numbers in self._sets],
+            "numbers": self._numbers,
+        }
+
+    def _add(
+        self, name: str, title: str, target: Target | None, ours: Estimate, beside: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        own = self._sources.of(target)
+        paths = list(dict.fromkeys([*own, *beside]))
+        files = tuple(self._files.setdefault(path, len(self._files)) for path in paths)
+        number: dict[str, Any] = {
+            "title": title,
+            "ours": {field: _finite(value) for field, value in asdict(ours).items()},
+            "files": self._sets.setdefault(files, len(self._sets)),
+            "weights": sorted({sha for path in paths if (sha := self._weights_of(path))}),
+        }
+        answered = [Path(path).parts for path in own if path.endswith(_RESPONSES)]
+        if answered and target is not None and target.quantity != "word_count":
+            number |= {"arm": target.arm, "benchmarks": sorted({parts[2] for parts in answered})}
+        self._numbers[name] = number
+        return number
+
+    def _weights_of(self, path: str) -> str | None:
+        """Hash of the weights that wrote a file of responses, from its first row."""
+        if not path.endswith(_RESPONSES):
+            return None
+        if path not in self._weights:
+            first = next(read_lines(self._sources.results.run / path), None)
+            sha = first[1].get("model_sha") if first else None
+            self._weights[path] = sha if isinstance(sha, str) else None
+        return self._weights[path]
+
+
+def manifests(run: Path) -> dict[str, dict[str, Any]]:
+    """What each finished folder of a run says it was made of, by its content hash."""
+    found = {}
+    for path in sorted({file for pattern in _MANIFESTS for file in run.glob(f"{pattern}/{MANIFEST}")}):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        content, made = manifest.get("content", {}), manifest.get("made", {})
+        found[str(manifest.get("content_sha"))] = {
+            "path": path.parent.relative_to(run).as_posix(),
+            "kind": content.get("kind"),
+            "inputs": content.get("inputs", {}),
+            "commit": made.get("commit"),
+            "at": made.get("at"),
+        }
+    return found
+
+
+def _paper(value: PublishedValue | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    names = ("id", "value", "version", "table", "metric", "source", "note")
+    return {"paper": {name: getattr(value, name) for name in names}}
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,196 @@
+"""The report: a folder of pages that opens from a disk. All in it is escaped, and it loads nothing from any network."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import write_atomically
+from vr1repro.core.provenance import made
+from vr1repro.published import ValueClass
+from vr1repro.reporting.claims.comparison import MICRO_NOTE, Comparison, tally
+from vr1repro.reporting.claims.judgement import Label
+from vr1repro.reporting.claims.overview import coverage, outcomes, reading
+from vr1repro.reporting.figures.registry import FIGURES
+from vr1repro.reporting.lineage.sources import FILE, Sources, key
+from vr1repro.reporting.page.embedding import write_script
+from vr1repro.reporting.page.number_sources import NumberSources, manifests
+from vr1repro.reporting.page.samples import choose
+from vr1repro.reporting.page.strips import strips
+from vr1repro.reporting.page.traces import write_traces
+from vr1repro.reporting.run.arms import coldset_yield
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables.paper import Table
+from vr1repro.reporting.tables.render import Sheet
+
+PAGES: Mapping[str, str] = {
+    "index": "Overview",
+    "tables": "Tables",
+    "figures": "Figures",
+    "traces": "Responses",
+    "provenance": "Provenance",
+}
+# Only files beside the page: 'self' over http; on a disk browsers disagree about what that is, hence file:.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        *(f"{kind}-src 'self' file:" for kind in ("script", "style", "img")),
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types vr1",
+    ]
+)
+# A sign beside each verdict, so that none is told by its colour alone.
+SIGNS: Mapping[str, str] = {
+    Label.REPRODUCED.value: "✓",
+    Label.CONSISTENT.value: "≈",
+    Label.NOT_REPRODUCED.value: "✗",
+    Label.UNDERPOWERED.value: "◐",
+    Label.NOT_RUN.value: "○",
+    Label.EQUAL.value: "=",
+    Label.DIFFERS.value: "≠",
+}
+_PIXELS_A_POINT = 1.9  # figures are drawn for paper, at 7 points; a screen needs them larger
+_DEFAULT_WIDTH = 900
+_OURS = frozenset({"assets", "data", "figures", "pictures", ".snakemake_timestamp"})  # beside the pages themselves
+_INPUTS = (
+    "problems/*/**/*.parquet",
+    "eval/*/*/*/e*/responses.jsonl",
+    "eval/*/*/*/e*/verdicts/*.jsonl",
+    "train/*/s*/stage*/steps.jsonl",
+    "coldset/traces.jsonl",
+    "coldset/yield.json",
+    "released/coldset/coldset.parquet",
+    "models/*/reading.json",
+)
+
+
+def input_hashes(sources: Sources) -> dict[str, str]:
+    """SHA-256 of every file that the report was made from, by its path below the run."""
+    return {path: sources.sha(path) for path in sources.matching(_INPUTS)}
+
+
+def write_report(
+    folder: Path,
+    results: Results,
+    comparisons: Sequence[Comparison],
+    tables: Iterable[Table],
+    figures: Path,
+    config_text: str,
+    name: str,
+    sheets: Sequence[Sheet] = (),
+    links: Mapping[str, str] | None = None,
+) -> None:
+    """Write the report; the folder is replaced as a whole.
+
+    Args:
+        folder: `results/<run>/report`.
+        results: The run.
+        comparisons: From `compare`, all published values.
+        tables: From `all_tables`.
+        figures: Folder of `write_figures`; a missing figure is said to be missing.
+        config_text: The resolved config, shown as text.
+        name: The run's name.
+        sheets: Further tables, from `all_sheets`.
+        links: Relative links to other artefacts, by what they are called.
+
+    Raises:
+        UserError: The folder holds what is not of a report, and so is not replaced; or a file of the run is bad.
+    """
+    if foreign := sorted(_entries(folder) - _OURS - {f"{page}.html" for page in PAGES}):
+        raise UserError(f"{folder}: holds {foreign[0]}, which is not of a report; give an empty or new folder")
+    aside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    sources, tables = Sources(results), list(tables)
+    numbers = NumberSources(sources)
+    for table in tables:
+        numbers.add_table(table)
+    for row in comparisons:
+        numbers.add_comparison(row)
+    found = outcomes(results)
+    for item in found:
+        numbers.add_arm(item)
+    write_script(aside / "data", "numbers", numbers.as_data())
+    responses = write_traces(results, aside)
+    for file in files("vr1repro.reporting.page").joinpath("assets").iterdir():
+        write_atomically(aside / "assets" / file.name, file.read_bytes())
+    facts = {
+        "results": results,
+        "run": name,
+        "micro_note": None if results.comparable else MICRO_NOTE,
+        "responses": responses,
+        "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
+        "tally": tally(comparisons),
+        "rows": comparisons,
+        "classes": list(ValueClass),
+        "labels": [label for label in Label if any(row.judgement.label is label for row in comparisons)],
+        "outcomes": found,
+        "strips": strips([(item.accuracy, item.seeds) for item in found]),
+        "coverage": coverage(results),
+        "tables": tables,
+        "sheets": sheets,
+        "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
+        "figures_made_from": _made_from(figures, aside),
+        "reading": reading(results.run),
+        "coldset": coldset_yield(results.coldset),
+        "samples": choose(results),
+        "inputs": input_hashes(sources),
+        "manifests": manifests(results.run),
+        "config_text": config_text,
+        "links": dict(links or {}),
+    }
+    _render(aside, facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.replace(folder)
+
+
+def _entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _render(folder: Path, facts: Mapping[str, Any]) -> None:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Autoescape is on for everything, and no value is ever marked as safe.
+    environment = Environment(
+        loader=PackageLoader("vr1repro.reporting.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
+    environment.globals |= {"cell_key": key, "signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    for name in PAGES:
+        html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
+        write_atomically(folder / f"{name}.html", html)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """What `write_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
+    path = source / FILE
+    if not path.exists():
+        return {}
+    write_atomically(out / "figures" / FILE, path.read_bytes())
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    return found
+
+
+def _figure(source: Path, name: str, out: Path) -> tuple[int, list[str]] | None:
+    """Take a figure into the report: its width in CSS pixels and the formats there are; None where it was not drawn.
+
+    As an image an SVG's scripts cannot run, and its ids cannot clash with another's.
+    """
+    if not (source / f"{name}.svg").exists():
+        return None
+    formats = [suffix for suffix in ("svg", "pdf", "png") if (source / f"{name}.{suffix}").exists()]
+    for suffix in formats:
+        write_atomically(out / "figures" / f"{name}.{suffix}", (source / f"{name}.{suffix}").read_bytes())
+    points = re.search(rb'width="([\d.]+)pt"', (source / f"{name}.svg").read_bytes())
+    return round(float(points[1]) * _PIXELS_A_POINT) if points else _DEFAULT_WIDTH, formats

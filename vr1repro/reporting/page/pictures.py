@@ -1,0 +1,138 @@
+"""The pictures of a run's questions, for the page: found, checked, made smaller, named by their hash."""
+
+import io
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from vr1repro.config.problems import ProblemSource
+from vr1repro.config.run import Config, LabBenchmark
+from vr1repro.core.records import sha256
+from vr1repro.problems.images import BadImage, FolderImages, decode, encoded, open_image
+from vr1repro.reporting.run.questions import rows, stated, without_pictures
+
+_SHOWN = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}  # what every browser shows
+_CELLS = ("decoded_image", "image", "images")
+_CHOICES = ("choices", "options")
+_MAX_PIXELS: int = ProblemSource.model_fields["max_pixels"].default
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as the page shows it.
+
+    Attributes:
+        id: The benchmark's own id.
+        question: What is asked.
+        answer: The gold answer.
+        choices: The options, empty where there are none.
+        sha: Hash of the picture as the model got it; None where there is none to show.
+        file: The picture's file name; None where there is none to show.
+        width: Its width in pixels as it is shown.
+        height: Its height.
+        why: Why there is no picture.
+    """
+
+    id: str
+    question: str
+    answer: str
+    choices: tuple[str, ...] = ()
+    sha: str | None = None
+    file: str | None = None
+    width: int = 0
+    height: int = 0
+    why: str = ""
+
+
+def read_asked(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[Asked]:
+    """The questions of a benchmark in their order; their pictures are written as they come.
+
+    Args:
+        folder: `<run>/problems/<benchmark>`.
+        benchmark: Its slug.
+        out: Folder for the pictures.
+        side: A picture whose longer side has more pixels is made smaller; 0 writes none.
+
+    Raises:
+        UserError: There is no Parquet file.
+    """
+    for key, row in rows(folder, benchmark, pictures=side > 0):
+        picture: dict[str, Any]
+        try:
+            data = _cell(row, folder) if side > 0 else None
+            picture = {"why": _why_none(side)} if data is None else _write(data, out, side)
+        except BadImage as error:
+            picture = {"why": f"the picture was not kept with this run ({error.reason.replace('_', ' ')})"}
+        said = stated(row)
+        yield Asked(key, said["question"], said["answer"], _choices(row), **picture)
+
+
+def draw_again(run: Path, config: Config) -> list[str]:
+    """Give a kept run the pictures of its generated benchmarks back, drawn from the config and its seed.
+
+    A benchmark whose other columns do not come out the same is left as it is: the code that drew it has changed since.
+
+    Args:
+        run: The unpacked run; its question files are replaced.
+        config: Its config.
+
+    Returns:
+        The benchmarks whose pictures are there again.
+    """
+    from vr1repro.lab.benchmarks import write_benchmark
+
+    done = []
+    for slug, source in config.benchmarks.items():
+        kept = sorted((run / "problems" / slug).glob("*.parquet"))
+        if not isinstance(source, LabBenchmark) or config.lab is None or len(kept) != 1:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = write_benchmark(config.lab.world, slug, source.n, config.seeds.data, Path(folder))
+            if without_pictures(drawn) == without_pictures(kept[0]):
+                kept[0].write_bytes(drawn.read_bytes())
+                done.append(slug)
+    return done
+
+
+def _why_none(side: int) -> str:
+    return "this question has no picture, or it was not kept with this run" if side > 0 else "pictures are switched off"
+
+
+def _cell(row: dict[str, Any], folder: Path) -> bytes | None:
+    store = FolderImages(folder)
+    return next((data for name in _CELLS if (data := encoded(row.get(name), store)) is not None), None)
+
+
+def _choices(row: dict[str, Any]) -> tuple[str, ...]:
+    found = next((row[name] for name in _CHOICES if row.get(name)), ())
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except json.JSONDecodeError:
+            return (found,)
+    return tuple(str(choice) for choice in found) if isinstance(found, list | tuple) else (str(found),)
+
+
+def _write(data: bytes, out: Path, side: int) -> dict[str, Any]:
+    """Write one picture; equal pictures share a file."""
+    header = open_image(data, _MAX_PIXELS)
+    sha, suffix = sha256(data), _SHOWN.get(str(header.format))
+    size = header.size
+    if suffix is None or max(size) > side:
+        picture = decode(data, _MAX_PIXELS)
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, format="WEBP", quality=85)
+        data, suffix, size = buffer.getvalue(), "webp", picture.size
+    else:
+        decode(data, _MAX_PIXELS)  # a damaged one is said to be damaged
+    file = f"{sha[:20]}.{suffix}"
+    if not (out / file).exists():
+        out.mkdir(parents=True, exist_ok=True)
+        (out / file).write_bytes(data)
+    return {"sha": sha, "file": file, "width": size[0], "height": size[1]}

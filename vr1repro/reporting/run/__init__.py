@@ -1,0 +1,1 @@
+"""A finished run as the report reads it: arms, questions, scores."""

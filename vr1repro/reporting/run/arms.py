@@ -1,0 +1,249 @@
+"""What the report needs to know of an arm, and its training logs and checkpoint scores in the order of its steps."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vr1repro.config.plan import Plan
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read_lines
+from vr1repro.reporting.run.scores import accuracy, average_weights
+from vr1repro.reporting.statistics.estimate import Estimate, seed_mean
+
+
+@dataclass(frozen=True)
+class StageInfo:
+    """One stage of an arm.
+
+    Attributes:
+        number: From 1.
+        owner: The arm whose folder holds it; arms with equal first stages share them.
+        last_step: Global step at which it ends.
+        max_tokens: Its length limit.
+        group: Samples a prompt.
+    """
+
+    number: int
+    owner: str
+    last_step: int
+    max_tokens: int
+    group: int
+
+
+@dataclass(frozen=True)
+class ArmInfo:
+    """An arm as the report sees it.
+
+    Attributes:
+        name: Its key in the config.
+        label: Its name in tables and figures.
+        parent: The arm without stages that it starts from (its scores are this arm's step 0), itself if it has none.
+        stages: Its stages in order.
+        selected: Whether the run was asked to make it.
+        command: What makes it.
+        trained: Whether a training seed of ours is behind it; weights taken as they are have none.
+        tuned_from: For a fine-tuned start, the arm of the model before.
+    """
+
+    name: str
+    label: str
+    parent: str
+    stages: tuple[StageInfo, ...] = ()
+    selected: bool = True
+    command: str | None = None
+    trained: bool = True
+    tuned_from: str | None = None
+
+    @property
+    def last_step(self) -> int:
+        """Global step at which the arm ends; 0 without stages."""
+        return self.stages[-1].last_step if self.stages else 0
+
+
+def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
+    """The arms of a config, by name.
+
+    Args:
+        plan: The run's plan.
+        config_file: Named in the commands that would run an arm.
+    """
+    config = plan.config
+    starts = {arm.start: name for name, arm in reversed(config.arms.items()) if not arm.stages}
+    models = {start.model: name for name, start in config.starts.items() if start.sft is None}
+    option = f" --configfile {config_file}" if config_file else ""
+    return {
+        name: ArmInfo(
+            name=name,
+            label=arm.label,
+            parent=name if not arm.stages else starts.get(arm.start, name),
+            stages=tuple(
+                StageInfo(k, plan.stage_owner(name, k), plan.last_step(name, k), stage.max_tokens, stage.group)
+                for k, stage in enumerate(arm.stages, start=1)
+            ),
+            tuned_from=starts.get(models.get(config.starts[arm.start].model, ""))
+            if not arm.stages and config.starts[arm.start].sft
+            else None,
+            selected=name in config.run_arms,
+            command=f"snakemake --cores all{option} {name}",
+            trained=bool(arm.stages) or config.starts[arm.start].sft is not None,
+        )
+        for name, arm in config.arms.items()
+    }
+
+
+def training_log(run: Path, arm: ArmInfo) -> pd.DataFrame:
+    """The rows of an arm's `steps.jsonl` files, all training seeds, shared stages taken from their owners.
+
+    Returns:
+        The logged columns plus `train_seed`; `outcomes` spread into `outcome_<name>`. Empty where nothing was logged.
+
+    Raises:
+        UserError: A row lacks step or stage, or a file holds a step twice.
+    """
+    rows: list[dict[str, Any]] = []
+    for stage in arm.stages:
+        for path in sorted((run / "train" / stage.owner).glob(f"s*/stage{stage.number}/steps.jsonl")):
+            seed = int(path.parts[-3].removeprefix("s"))
+            seen: set[int] = set()
+            for number, row in read_lines(path):
+                if not isinstance(row.get("step"), int) or row.get("stage") != stage.number:
+                    raise UserError(f"{path}:{number}: needs an integer `step` and `stage` {stage.number}")
+                if row["step"] in seen:
+                    raise UserError(f"{path}:{number}: step {row['step']} stands twice; resume must not repeat steps")
+                seen.add(row["step"])
+                outcomes = row.pop("outcomes", None) or {}
+                rows.append(row | {"train_seed": seed} | {f"outcome_{key}": n for key, n in outcomes.items()})
+    frame = pd.DataFrame(rows)
+    return frame if frame.empty else frame.sort_values(["train_seed", "step"], ignore_index=True)
+
+
+def smoothed(log: pd.DataFrame, column: str, points: int, last_step: int) -> pd.DataFrame:
+    """Means of a logged column over equal windows of steps, for markers on a noisy curve.
+
+    A window never crosses a stage border. With several training seeds the mean is that of the seeds' window means.
+
+    Args:
+        log: From `training_log`.
+        column: What to average.
+        points: Windows over the whole arm.
+        last_step: Global step at which the arm ends.
+
+    Returns:
+        stage, step (the window's last), value, seed_low, seed_high, seeds.
+    """
+    width = max(1, -(-last_step // points))
+    known = log[log[column].notna()]
+    first = known.groupby("stage")["step"].transform("min")
+    window = (known["step"] - first) // width
+    by_seed = (
+        known.assign(window=window)
+        .groupby(["stage", "window", "train_seed"])
+        .agg(step=("step", "max"), value=(column, "mean"))
+    )
+    merged = by_seed.groupby(["stage", "window"]).agg(
+        step=("step", "max"),
+        value=("value", "mean"),
+        seed_low=("value", "min"),
+        seed_high=("value", "max"),
+        seeds=("value", "size"),
+    )
+    return merged.reset_index().drop(columns="window")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean accuracy over benchmarks at one step of an arm."""
+
+    step: int
+    stage: int
+    estimate: Estimate
+
+
+def trajectory(
+    frame: pd.DataFrame,
+    arm: ArmInfo,
+    settings: ReportSettings,
+    benchmarks: Sequence[str],
+    arms: Mapping[str, ArmInfo] | None = None,
+) -> list[Point]:
+    """Accuracy of an arm's checkpoints in the order of their steps, from its start (step 0) to its end.
+
+    Args:
+        frame: Tidy rows of the headline protocol and profile.
+        arm: The arm.
+        settings: Confidence.
+        benchmarks: Whose mean is drawn; a checkpoint that lacks one gives no point.
+        arms: All arms: where an earlier stage is the end of the arm that owns it, that end's rows stand for it.
+    """
+    inside = frame[frame["benchmark"].isin(benchmarks)]
+    points = []
+    start = inside[(inside["arm"] == arm.parent) & inside["final"]]
+    if arm.stages:
+        points.append((0, 0, start))
+    for stage in arm.stages:
+        owned = inside[inside["arm"] == stage.owner]
+        on_the_way = owned[owned["stage"] == stage.number]
+        for step in sorted(on_the_way["step"].unique()):
+            points.append((int(step), stage.number, on_the_way[on_the_way["step"] == step]))
+        owner = (arms or {}).get(stage.owner)
+        if owner is not None and owner.name != arm.name and len(owner.stages) == stage.number:
+            points.append((stage.last_step, stage.number, owned[owned["final"]]))
+    points.append((arm.last_step, len(arm.stages), inside[(inside["arm"] == arm.name) & inside["final"]]))
+    found: dict[int, Point] = {}
+    for step, number, rows in points:
+        if set(rows["benchmark"].unique()) == set(benchmarks):
+            found[step] = Point(step, number, accuracy(rows, settings, average_weights(rows)))
+    return [found[step] for step in sorted(found)]
+
+
+def rl_length(
+    read_log: Callable[[ArmInfo], pd.DataFrame], arms: Mapping[str, ArmInfo], name: str, settings: ReportSettings
+) -> Estimate | None:
+    """Mean completion tokens on the RL training set at an arm's end (`Avg. Len.` of v4 Table 3), from its log.
+
+    The log's last tenth of steps stands for the end; for an arm without stages it is the first step of an arm that
+    starts there, which samples from it. Completions cut at the limit count with the limit's length.
+
+    Args:
+        read_log: Gives an arm's log.
+        arms: All arms.
+        name: The arm.
+        settings: Confidence.
+
+    Returns:
+        Tokens, or None where no finished log says.
+    """
+    arm = arms[name]
+    if arm.stages:
+        log, steps = read_log(arm), max(1, arm.last_step // 10)
+        if log.empty or log["step"].max() < arm.last_step:
+            return None
+        window = log[log["step"] > arm.last_step - steps]
+    else:
+        # The child with the longest limit cuts least of what its start would have written.
+        children = [other for other in arms.values() if other.parent == name and other.stages]
+        children.sort(key=lambda other: -other.stages[0].max_tokens)
+        logs = (read_log(child) for child in children)
+        log = next((log for log in logs if not log.empty), pd.DataFrame())
+        if log.empty:
+            return None
+        window = log[log["step"] == log["step"].min()]
+    by_seed = window.groupby("train_seed")["mean_length"].mean()
+    if len(by_seed) > 1:
+        return seed_mean(by_seed.to_list(), confidence=settings.confidence, n=len(window))
+    # One training: the steps' own spread, each step one batch of prompts.
+    return seed_mean(window["mean_length"].to_list(), confidence=settings.confidence, n=len(window))
+
+
+def coldset_yield(folder: Path) -> dict[str, Any] | None:
+    """`yield.json` in the cold-start set's folder, or None where none was built."""
+    path = folder / "yield.json"
+    if not path.exists():
+        return None
+    value = json.loads(path.read_text(encoding="utf-8"))
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,225 @@
+"""A run's results, asked for in the words of a published number's target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.published import Target
+from vr1repro.reporting.run import words
+from vr1repro.reporting.run.arms import ArmInfo, rl_length, training_log
+from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
+from vr1repro.reporting.run.scores_by_seed import Spread, draws, grader_band, sampling_spread
+from vr1repro.reporting.statistics.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Our counterpart of a published number.
+
+    Attributes:
+        estimate: Value with its error over other questions.
+        scores: By training seed, one for each evaluation seed: what a verdict is made of.
+        band: Shift of the mean under other graders and protocols, lowest and highest.
+        alternatives: Graders and protocols behind the band.
+        sampling: Spread of the scores of one training; None with several.
+    """
+
+    estimate: Estimate
+    scores: Mapping[int, list[float]] = field(default_factory=dict)
+    band: tuple[float, float] = (0.0, 0.0)
+    alternatives: int = 0
+    sampling: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no counterpart, and which command would make it."""
+
+    reason: str
+    command: str | None = None
+
+
+@dataclass
+class Results:
+    """One run.
+
+    Attributes:
+        run: `results/<run>`.
+        arms: The config's arms by name.
+        settings: The report's settings.
+        comparable: Whether its scores may be compared with the paper's.
+        frame: Tidy rows of all protocols and profiles.
+        coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
+    """
+
+    run: Path
+    arms: Mapping[str, ArmInfo]
+    settings: ReportSettings
+    comparable: bool
+    frame: pd.DataFrame
+    coldset_name: str = "coldset"
+    _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
+    _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        run: Path,
+        arms: Mapping[str, ArmInfo],
+        settings: ReportSettings,
+        comparable: bool,
+        coldset_name: str = "coldset",
+    ) -> "Results":
+        """Collect a run from disk.
+
+        Raises:
+            UserError: A file is bad; the message names it.
+        """
+        return cls(run, arms, settings, comparable, collect(run, settings), coldset_name)
+
+    @property
+    def coldset(self) -> Path:
+        """Folder of the cold-start set."""
+        return self.run / self.coldset_name
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        """The rows of the headline protocol and profile."""
+        return headline(self.frame, self.settings)
+
+    def final(self, arm: str) -> pd.DataFrame:
+        """The headline rows of an arm's end; picked out once."""
+        if arm not in self._finals:
+            self._finals[arm] = self.headline[(self.headline["arm"] == arm) & self.headline["final"]]
+        return self._finals[arm]
+
+    def log(self, arm: ArmInfo) -> pd.DataFrame:
+        """The step log of an arm, read once."""
+        if arm not in self._logs:
+            self._logs[arm] = training_log(self.run, arm)
+        return self._logs[arm]
+
+    @cached_property
+    def evaluated(self) -> list[str]:
+        """Arms whose end was evaluated, in the config's order, then any others."""
+        found = set(self.headline.loc[self.headline["final"], "arm"].unique()) if len(self.headline) else set()
+        return [*(name for name in self.arms if name in found), *sorted(found - set(self.arms))]
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks with headline rows."""
+        order = ["mathvista", "mathverse", "mmmath", "dynamath", "mathvision"]
+        found = set(self.headline["benchmark"].unique())
+        return [*(name for name in order if name in found), *sorted(found - set(order))]
+
+    def label(self, arm: str) -> str:
+        """An arm's name in tables."""
+        return self.arms[arm].label if arm in self.arms else arm
+
+    def trained(self, arm: str) -> bool:
+        """Whether an arm's scores vary with a training seed of ours."""
+        return arm not in self.arms or self.arms[arm].trained
+
+    def accuracy(self, arm: str, benchmark: str, subset: str = "overall") -> Estimate | None:
+        """Accuracy of an arm's end in percent, or None where it was not evaluated."""
+        rows = pick(self._inside(self.final(arm), (benchmark,)), subset)
+        return None if rows.empty else accuracy(rows, self.settings)
+
+    def average(self, arm: str, benchmarks: tuple[str, ...]) -> Estimate | None:
+        """Mean accuracy over benchmarks, or None where one of them is missing."""
+        rows = self._inside(self.final(arm), benchmarks)
+        if rows.empty or set(rows["benchmark"]) != set(benchmarks):
+            return None
+        return accuracy(rows, self.settings, average_weights(rows))
+
+    def length(self, arm: str) -> Estimate | None:
+        """Mean completion tokens over the benchmarks' responses."""
+        return tokens(self.final(arm), self.settings)
+
+    @cached_property
+    def coldset_words(self) -> dict[str, Estimate]:
+        """Word counts of the cold-start set."""
+        return words.coldset_counts(self.coldset, self.settings)
+
+    @cached_property
+    def sampled_words(self) -> dict[str, dict[str, Estimate]]:
+        """Word counts of Figure 1 C by arm."""
+        return words.sampled_counts(self.run, self.settings)
+
+    def measure(self, target: Target | None) -> Measurement | Missing:
+        """Our counterpart of a published number's target, or why there is none. Asked twice, it is computed once."""
+        if target not in self._measured:
+            self._measured[target] = self._measure(target)
+        return self._measured[target]
+
+    def _measure(self, target: Target | None) -> Measurement | Missing:
+        if target is None:
+            return Missing("a model or data set that this package does not build")
+        if target.quantity == "word_count":
+            return self._words(target)
+        arm = target.arm
+        if arm is None or arm not in self.arms:
+            return Missing(f"no arm `{arm}` in this config")
+        if target.benchmark == "rl-curve":
+            return Missing("a point of a curve: drawn in Figure 1, not judged")
+        if target.benchmark == "rl-train":
+            length = rl_length(self.log, self.arms, arm, self.settings)
+            return self._not_run(arm, "no finished training log") if length is None else Measurement(length)
+        rows = self.final(arm)
+        if rows.empty:
+            return self._not_run(arm, "not evaluated in this run")
+        if target.subset.startswith("length-"):
+            return self._length_class(target, rows)
+        if target.quantity != "accuracy":
+            return Missing(f"{target.benchmark} is not among the benchmarks of this package")
+        return self._accuracy(target, arm)
+
+    def _accuracy(self, target: Target, arm: str) -> Measurement | Missing:
+        names = target.of or (
+            target.benchmark if target.subset == "overall" else f"{target.benchmark}:{target.subset}",
+        )
+        estimate = (
+            self.average(arm, target.of) if _plain(target.of) else self.accuracy(arm, target.benchmark, target.subset)
+        )
+        scores = draws(self.final(arm), self.settings, names)
+        if estimate is None or not scores:
+            wanted = ", ".join(names)
+            return self._not_run(arm, f"not evaluated on {wanted}")
+        ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
+        band, alternatives = grader_band(ends, self.settings, names)
+        sampling = sampling_spread(self.final(arm), names)
+        return Measurement(estimate, scores, band, alternatives, sampling)
+
+    def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:
+        label = target.subset.removeprefix("length-")
+        for name, share, hits in words.by_length(rows[rows["benchmark"] == target.benchmark], self.settings):
+            if name == label:
+                estimate = share if target.quantity == "proportion" else hits
+                return Missing("no response in this length class") if estimate is None else Measurement(estimate)
+        return Missing(f"this run's length classes ({', '.join(words.bin_labels(self.settings.length_bins))}) differ")
+
+    def _words(self, target: Target) -> Measurement | Missing:
+        counts = self.coldset_words if target.arm is None else self.sampled_words.get(target.arm, {})
+        word = target.subset.removeprefix("word-")
+        for name, estimate in counts.items():
+            if name.lower() == word:
+                return Measurement(estimate)
+        if target.arm is None:
+            return Missing("no cold-start set was built in this run", "snakemake --cores all coldset")
+        return self._not_run(target.arm, "no responses to count words in")
+
+    def _not_run(self, arm: str, reason: str) -> Missing:
+        info = self.arms.get(arm)
+        return Missing(reason, info.command if info else None)
+
+    def _inside(self, rows: pd.DataFrame, benchmarks: tuple[str, ...]) -> pd.DataFrame:
+        return rows[rows["benchmark"].isin(benchmarks)]
+
+
+def _plain(names: tuple[str, ...]) -> bool:
+    return bool(names) and not any(":" in name for name in names)

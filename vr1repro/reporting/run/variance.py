@@ -1,0 +1,108 @@
+"""Where a score's variance comes from: the questions, training again, sampling again, the grader, the protocol."""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.reporting.run.questions import EXCLUDED
+from vr1repro.reporting.run.scores import average_weights, headline
+from vr1repro.reporting.run.scores_by_seed import item_spread, mean_scores
+from vr1repro.reporting.statistics.estimate import clustered_mean, row_weights
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceSplit:
+    """Standard deviations of one score (one training, one sampling seed) in points, by what would be drawn again.
+
+    A part that cannot be told apart, for want of a second draw, is None: with one evaluation seed, `training` holds
+    the sampling too.
+
+    Attributes:
+        questions: Other questions of the same kind (clusters drawn again).
+        training: Another training seed.
+        sampling: Another evaluation seed.
+        grader: Another scoring profile on the same responses.
+        protocol: Another sampling protocol.
+        train_seeds: Training seeds behind it.
+        eval_seeds: Evaluation seeds of each, the fewest.
+        profiles: Scoring profiles behind it.
+        n: Questions that every run answered; the others are left out.
+    """
+
+    questions: float
+    training: float | None
+    sampling: float | None
+    grader: float | None
+    protocol: float | None
+    train_seeds: int
+    eval_seeds: int
+    profiles: int
+    n: int
+
+
+def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> VarianceSplit | None:
+    """Split the variance of an arm's score by the method of moments (law of total variance, crossed design).
+
+    Args:
+        frame: All rows of one arm's end, every protocol and profile.
+        settings: Names the headline, whose rows give the first three parts.
+        benchmarks: The benchmark, or those whose mean is meant.
+
+    Returns:
+        None where no question was answered in every run.
+    """
+    rows = headline(frame, settings)
+    rows = rows[rows["benchmark"].isin(benchmarks) & (rows["stratum"] != EXCLUDED)]
+    keys = ["benchmark", "id"]
+    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
+    table = right.pivot_table(index=keys, columns=["train_seed", "eval_seed"], values="right").dropna()
+    if table.empty:
+        return None
+    known = rows.drop_duplicates(keys).set_index(keys).loc[table.index]
+    pairs: list[Hashable] = list(zip(known.index.get_level_values(0), known["stratum"], strict=True))
+    weights = average_weights(known.reset_index())
+    shares, _, _ = row_weights(pairs, len(table), weights)
+    by_train = [table[seed].to_numpy() for seed in table.columns.get_level_values(0).unique()]
+    fewest = min(part.shape[1] for part in by_train)
+    sampling = _sampling(by_train, shares) if fewest > 1 else None
+    training = _training(by_train, shares, sampling)
+    clusters = list(zip(known.index.get_level_values(0), known["cluster"], strict=True))
+    means = np.mean([part.mean(axis=1) for part in by_train], axis=0)
+    stderr = clustered_mean(means, clusters, strata=pairs, weights=weights).stderr
+    runs = sum(part.shape[1] for part in by_train)
+    questions = stderr**2 - (sampling or 0.0) / runs  # the mean over runs still holds some of the sampling noise
+    scores = mean_scores(frame, settings, benchmarks)
+    profiles = [score for (protocol, _), score in scores.items() if protocol == settings.protocol]
+    protocols = [score for (_, profile), score in scores.items() if profile == settings.profile]
+    return VarianceSplit(
+        _points(questions),
+        None if training is None else _points(training),
+        None if sampling is None else _points(sampling),
+        float(np.std(profiles, ddof=1)) if len(profiles) > 1 else None,
+        float(np.std(protocols, ddof=1)) if len(protocols) > 1 else None,
+        len(by_train),
+        fewest,
+        len(profiles),
+        len(table),
+    )
+
+
+def _sampling(by_train: Sequence[np.ndarray], shares: np.ndarray) -> float:
+    """Variance of one score when the same model is asked again, mean over trainings."""
+    return float(np.mean([item_spread(part, shares).variance for part in by_train])) / 1e4
+
+
+def _training(by_train: Sequence[np.ndarray], shares: np.ndarray, sampling: float | None) -> float | None:
+    if len(by_train) < 2:
+        return None
+    between = float(np.var([shares @ part.mean(axis=1) for part in by_train], ddof=1))
+    return between - (sampling or 0.0) * float(np.mean([1 / part.shape[1] for part in by_train]))
+
+
+def _points(variance: float) -> float:
+    """Standard deviation in points; a moment estimate below zero is zero."""
+    return 100 * math.sqrt(max(0.0, variance))

@@ -1,0 +1,109 @@
+"""Tables that the paper does not have: pairs of arms, where variance comes from, and where the paper disagrees."""
+
+from collections.abc import Sequence
+
+from vr1repro.published import PublishedValue, disagreements, load
+from vr1repro.reporting.claims.comparison import contradictions
+from vr1repro.reporting.claims.pairs import MEAN, ArmPair, arm_pairs
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.variance import variance_split
+from vr1repro.reporting.tables.paper import note
+from vr1repro.reporting.tables.render import DASH, Sheet, number
+
+
+def all_sheets(results: Results) -> Sequence[Sheet]:
+    """Every sheet of the report."""
+    return [pairs_sheet(results, arm_pairs(results)), variance_sheet(results), contradictions_sheet()]
+
+
+def pairs_sheet(results: Results, pairs: Sequence[ArmPair]) -> Sheet:
+    """Arms against each other, with what each comparison could have seen."""
+    rows = [_pair_row(results, pair) for pair in pairs]
+    text = (
+        "Differences in points of accuracy, first minus second, paired by question. Checkpoints: these weights on other"
+        " questions; t test with the cluster-robust error, Holm's adjustment over all pairs on the benchmark, and"
+        " sign-flip permutation over problems as a check (not adjusted). Recipes: trained again; the unit is the"
+        " training seed, below three there is a range and no p value. Several training seeds stand behind one"
+        " checkpoint's row: their answers are averaged by question."
+    )
+    header = list(rows[0]) if rows else ["First", "Second"]
+    cells = [list(row.values()) for row in rows]
+    return Sheet("pairs", "Arms against each other", header, cells, f"{note(results)} {text}", text_columns=5)
+
+
+def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
+    questions, training = pair.questions.estimate, pair.training
+    checkpoints, recipes = pair.says(results.settings.confidence)
+    return {
+        "First": results.label(pair.first),
+        "Second": results.label(pair.second),
+        "Benchmark": pair.benchmark,
+        "Checkpoints": checkpoints,
+        "Recipes": recipes,
+        "Difference": number(questions.value, signed=True),
+        "Interval over questions": _interval(questions.low, questions.high),
+        "p (Holm)": _p(pair.holm),
+        "Permutation p": _p(pair.questions.p_value),
+        "Power at margin": f"{pair.power:.0%} at {pair.margin:g}",
+        "Seen with 80 %": number(pair.detectable),
+        "Questions": str(questions.n),
+        "Left out": str(pair.questions.unpaired),
+        "Seeds": str(training.seeds),
+        "Range of seeds": _interval(training.smallest, training.largest) if training.seeds else DASH,
+        "Interval over seeds": DASH if training.p_value is None else _interval(training.low, training.high),
+        "p over seeds (Holm)": _p(pair.training_holm),
+        "Seen with 80 % over seeds": DASH if training.p_value is None else number(pair.training_detectable),
+    }
+
+
+def variance_sheet(results: Results) -> Sheet:
+    """What a score's standard deviation is made of, by arm and benchmark."""
+    header = ("Arm", "Benchmark", "Other questions", "Trained again", "Sampled again", "Other grader", "Other protocol")
+    rows = []
+    ends = results.frame[results.frame["final"]] if len(results.frame) else results.frame
+    for arm in results.evaluated:
+        own = ends[ends["arm"] == arm]
+        names = [name for name in results.benchmarks if (results.final(arm)["benchmark"] == name).any()]
+        for name, benchmarks in [*((n, [n]) for n in names), *([(MEAN, names)] if len(names) > 1 else [])]:
+            split = variance_split(own, results.settings, benchmarks)
+            if split is None:
+                continue
+            training = split.training if results.trained(arm) else None
+            parts = (split.questions, training, split.sampling, split.grader, split.protocol)
+            counts = (str(split.n), str(split.train_seeds), str(split.eval_seeds), str(split.profiles))
+            rows.append([results.label(arm), name, *map(_points, parts), *counts])
+    text = (
+        "Standard deviations of one score (one training, one sampling seed) in points, by the method of moments. A"
+        " dash: there was no second draw to tell. With one evaluation seed 'trained again' holds the sampling too."
+    )
+    counted = ("Questions", "Training seeds", "Evaluation seeds", "Graders")
+    title = "Where a score's variance comes from"
+    return Sheet("variance", title, (*header, *counted), rows, f"{note(results)} {text}", text_columns=2)
+
+
+def contradictions_sheet() -> Sheet:
+    """Where the paper's versions, README and repository disagree: those known by reading, then any others by value."""
+    rows = [[known.what, _prints(known.values), known.says] for known in disagreements()]
+    covered = {identity for known in disagreements() for identity in known.prints}
+    for found in contradictions(load()):
+        if not {value.id for value in found.prints} <= covered:
+            rows.append([found.what, _prints(found.prints), "the same number, printed differently"])
+    text = "Read in v1, v4, the README and the repository; numbers with their version and table."
+    return Sheet("contradictions", "Where the paper disagrees with itself", ("What", "Printed", "Note"), rows, text, 3)
+
+
+def _prints(values: Sequence[PublishedValue]) -> str:
+    texts = (f"{value.value} ({value.version.partition(' (')[0]}, {value.table}: {value.model})" for value in values)
+    return "; ".join(texts) or DASH
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
+
+
+def _p(value: float | None) -> str:
+    return DASH if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _points(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f}"

@@ -1,0 +1,170 @@
+"""The paper's tables with ours beside every number, as data; `render` writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vr1repro.published import PublishedValue, Target, table
+from vr1repro.published.targets import ARMS, THREE
+from vr1repro.reporting.claims.comparison import MICRO_NOTE, Comparison, compare
+from vr1repro.reporting.claims.judgement import Label
+from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.tables.specs import SPECS, Spec
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place of a table. All parts may be None: the paper prints a dash, or we have nothing.
+
+    Attributes:
+        paper: The printed number.
+        ours: Our estimate.
+        difference: Ours minus the paper's.
+        label: The verdict.
+        reason: Why.
+        power: Chance that a shift of the margin's size would have been called.
+        detectable: Smallest shift that would have been called with 80 percent.
+        target: What ours was measured for; provenance asks the results again with it.
+    """
+
+    paper: PublishedValue | None = None
+    ours: Estimate | None = None
+    difference: float | None = None
+    label: Label | None = None
+    reason: str = ""
+    power: float | None = None
+    detectable: float | None = None
+    target: Target | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: its printed name, our arm, its marks (cold start, stages, ...) and its cells."""
+
+    name: str
+    arm: str | None
+    marks: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be rendered."""
+
+    key: str
+    title: str
+    marks: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    note: str
+    comparable: bool
+
+
+_PRINTED = {"MathVista": "mathvista", "MathVerse": "mathverse", "MM-Math": "mmmath", "DynaMath": "dynamath"}
+
+
+def paper_tables(results: Results) -> list[Table]:
+    """Tables 1 to 6 in v4's numbering, those of v1 under their own, the README's, and the counts of Figure 1 C."""
+    return [_table(spec, results) for spec in SPECS]
+
+
+def _table(spec: Spec, results: Results) -> Table:
+    values = table(spec.table, spec.version)
+    compared = {row.published.id: row for row in compare(values, results)}
+    lines = []
+    for model in dict.fromkeys(value.model for value in values):
+        cells = {(v.benchmark, v.subset, v.metric): compared[v.id] for v in values if v.model == model}
+        arm = _arm(model)
+        lines.append(
+            Line(
+                name=model,
+                arm=arm,
+                marks=tuple(marks.get(model, "-") for marks in spec.marks.values()),
+                cells=tuple(_cell(cells.get(column)) for column in spec.columns.values()),
+                note=_line_note(arm, results),
+            )
+        )
+    if spec.new_arms:
+        known = {line.arm for line in lines}
+        lines += [_new_line(arm, spec, results) for arm in results.evaluated if arm not in known]
+    return Table(
+        spec.key, spec.title, tuple(spec.marks), tuple(spec.columns), tuple(lines), note(results), results.comparable
+    )
+
+
+def _arm(model: str) -> str | None:
+    return "coldset" if model.startswith("Vision-R1-cold") else ARMS.get(model)
+
+
+def _line_note(arm: str | None, results: Results) -> str:
+    if arm is None:
+        return ""
+    if arm == "coldset":
+        return "" if results.coldset_words else "not run"
+    return "" if arm in results.evaluated else "not run"
+
+
+def _cell(row: Comparison | None) -> Cell:
+    if row is None:
+        return Cell()
+    judged = row.judgement
+    return Cell(
+        row.published, row.ours, row.difference, judged.label, judged.reason, judged.power, judged.detectable,
+        row.published.target,
+    )  # fmt: skip
+
+
+def _new_line(arm: str, spec: Spec, results: Results) -> Line:
+    """An arm that this table of the paper does not have: the paper's columns, our values only."""
+    cells = []
+    for benchmark, subset, _ in spec.columns.values():
+        if benchmark == "Avg.":
+            cells.append(_average(results, arm, (*THREE, "dynamath")))
+        else:
+            name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
+            cells.append(_score(results, arm, _PRINTED[benchmark], name))
+    return Line(results.label(arm), arm, tuple("-" for _ in spec.marks), tuple(cells))
+
+
+def _score(results: Results, arm: str, benchmark: str, subset: str = "overall") -> Cell:
+    target = Target(arm=arm, benchmark=benchmark, subset=subset, quantity="accuracy")
+    return Cell(ours=results.accuracy(arm, benchmark, subset), target=target)
+
+
+def _average(results: Results, arm: str, benchmarks: tuple[str, ...]) -> Cell:
+    target = Target(arm=arm, benchmark="average", quantity="accuracy", of=benchmarks)
+    return Cell(ours=results.average(arm, benchmarks), target=target)
+
+
+def arms_table(results: Results) -> Table:
+    """How each arm came out: accuracy on every benchmark, their mean, and mean length of the responses."""
+    benchmarks = results.benchmarks
+    lines = []
+    for arm in dict.fromkeys([*results.evaluated, *(name for name, info in results.arms.items() if info.selected)]):
+        cells = [_score(results, arm, benchmark) for benchmark in benchmarks]
+        if len(benchmarks) > 1:
+            cells.append(_average(results, arm, tuple(benchmarks)))
+        length = Target(arm=arm, benchmark="responses", quantity="tokens")
+        cells.append(Cell(ours=results.length(arm), target=length))
+        lines.append(Line(results.label(arm), arm, (), tuple(cells), _line_note(arm, results)))
+    average = ["Mean"] if len(benchmarks) > 1 else []
+    columns = (*benchmarks, *average, "Tokens")
+    return Table(
+        "arms", "Accuracy (percent) and completion tokens", (), columns, tuple(lines), note(results), results.comparable
+    )
+
+
+def note(results: Results) -> str:
+    """What every table of a run must say."""
+    settings = results.settings
+    text = (
+        f"Ours: mean over seeds with a {settings.confidence:.0%} interval clustered by problem or picture; protocol"
+        f" {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent."
+    )
+    return text if results.comparable else f"{MICRO_NOTE}. {text}"
+
+
+def all_tables(results: Results) -> Sequence[Table]:
+    """Every table of the report, ours first."""
+    return [arms_table(results), *paper_tables(results)]

@@ -1,0 +1,237 @@
+"""Tables as CSV, Markdown, LaTeX (booktabs) and HTML."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from vr1repro.core.files import write_atomically
+from vr1repro.reporting.claims.judgement import Label
+from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.tables.paper import Cell, Line, Table
+
+DASH = "-"
+_DECIMALS_FROM = 1000  # larger numbers are counts and lengths: no decimal
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """A number as a table shows it: one decimal, none from 1000 on."""
+    if value is None or math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    decimals = 0 if abs(value) >= _DECIMALS_FROM else 1
+    text = f"{value:{'+' if signed else ''},.{decimals}f}"
+    return text.replace("-0.0", "0.0") if float(text.replace(",", "")) == 0 else text
+
+
+def estimate(ours: Estimate | None) -> str:
+    """Value and interval: `52.1 [48.0, 56.1]`."""
+    return DASH if ours is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
+
+
+def printed(cell: Cell) -> str:
+    """The paper's number as printed: counts and lengths without a decimal."""
+    if cell.paper is None:
+        return DASH
+    value = cell.paper.value
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
+    """The rows that a line takes: paper, ours, difference, verdict; those that say nothing are left out."""
+    if any(cell.paper is not None for cell in line.cells):
+        yield "paper", [printed(cell) for cell in line.cells]
+    if line.arm is None:
+        return
+    if line.note:
+        yield "ours", [line.note for _ in line.cells]
+        return
+    yield "ours", [estimate(cell.ours) for cell in line.cells]
+    # "no verdict" says nothing that the class of the number does not say; the CSV keeps it.
+    labels = [cell.label.value if cell.label not in (None, Label.NO_VERDICT) else DASH for cell in line.cells]
+    if any(cell.difference is not None for cell in line.cells):
+        kind = "difference" if comparable else f"difference ({Label.NOT_COMPARABLE.value})"
+        yield kind, [number(cell.difference, signed=True) for cell in line.cells]
+    if comparable and any(label != DASH for label in labels):
+        yield "verdict", labels
+        yield "seen with 80 %", [number(cell.detectable) for cell in line.cells]
+
+
+def grid(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a wide table; the line's name stands in its first row only."""
+    header = [DASH if not table.lines else "Method", *table.marks, "", *table.columns]
+    rows = []
+    for line in table.lines:
+        for k, (kind, cells) in enumerate(sub_rows(line, table.comparable)):
+            name = [line.name, *line.marks] if k == 0 else [""] * (1 + len(line.marks))
+            rows.append([*name, kind, *cells])
+    return header, rows
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Text cells under a header, ready for any format.
+
+    Attributes:
+        key: File name without suffix.
+        title: What it shows.
+        header: Column names.
+        rows: Cells.
+        note: What a reader must know.
+        text_columns: How many columns from the left hold text; the others are set flush right.
+    """
+
+    key: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+    text_columns: int = 1
+
+
+def sheet(table: Table) -> Sheet:
+    """A wide table as text cells."""
+    header, rows = grid(table)
+    return Sheet(table.key.lower(), table.title, header, rows, table.note, 2 + len(table.marks))
+
+
+def markdown(page: Sheet) -> str:
+    """A GitHub-flavoured Markdown table with its title and note."""
+
+    def row(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    lines = [row(page.header), "|" + "|".join("---" for _ in page.header) + "|", *(row(cells) for cells in page.rows)]
+    return f"### {page.title}\n\n" + "\n".join(lines) + f"\n\n{page.note}\n"
+
+
+def html(page: Sheet) -> str:
+    """A `table` element with its title as caption, all text escaped, no style: for any page to include."""
+
+    def row(cells: Sequence[str]) -> str:
+        places = (f"<td{' class=num' * (k >= page.text_columns)}>{escape(cell)}</td>" for k, cell in enumerate(cells))
+        return f"<tr>{''.join(places)}</tr>"
+
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in page.header)
+    return "\n".join(
+        [
+            f'<table id="{escape(page.key)}">',
+            f"<caption>{escape(page.title)}</caption>",
+            f"<thead><tr>{head}</tr></thead>",
+            "<tbody>",
+            *(row(cells) for cells in page.rows),
+            "</tbody>",
+            f'<tfoot><tr><td colspan="{len(page.header)}">{escape(page.note)}</td></tr></tfoot>',
+            "</table>",
+            "",
+        ]
+    )
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "[": "{[}",  # after a row's \\ a bare bracket would be read as its optional argument
+    "]": "{]}",
+}
+
+
+def tex(text: str) -> str:
+    """Text with LaTeX's special characters escaped; a leading minus becomes a true one."""
+    escaped = "".join(_TEX.get(character, character) for character in text)
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
+
+
+def latex(page: Sheet) -> str:
+    r"""A `table` float; needs `\usepackage{booktabs}`."""
+    spec = "l" * page.text_columns + "r" * (len(page.header) - page.text_columns)
+    body = []
+    for k, cells in enumerate(page.rows):
+        if k and cells[0]:
+            body.append(r"\addlinespace")
+        body.append(" & ".join(tex(cell) for cell in cells) + r" \\")
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{tex(page.title)}. {tex(page.note)}}}",
+            rf"\label{{tab:{page.key}}}",
+            r"\footnotesize",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            " & ".join(tex(cell) for cell in page.header) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def plain_csv(page: Sheet) -> str:
+    """A sheet's cells as CSV."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([page.header, *page.rows])
+    return stream.getvalue()
+
+
+CSV_COLUMNS = (
+    *("table", "method", "arm", "column", "paper", "published_id", "ours", "low", "high", "stderr", "n", "clusters"),
+    *("method_of_error", "difference", "verdict", "power_at_margin", "detectable", "reason"),
+)
+
+
+def tidy_csv(table: Table) -> str:
+    """One row for each cell, with everything that is known about it, in full precision."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*CSV_COLUMNS, *table.marks])
+    for line in table.lines:
+        for column, cell in zip(table.columns, line.cells, strict=True):
+            ours = cell.ours
+            fields: Sequence[object] = (
+                (ours.value, ours.low, ours.high, ours.stderr, ours.n, ours.clusters, ours.method)
+                if ours is not None
+                else ("",) * 7
+            )
+            label = cell.label.value if cell.label else ""
+            paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
+            difference = "" if cell.difference is None else cell.difference
+            row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
+            row += ["" if value is None else value for value in (cell.power, cell.detectable)]
+            reason = cell.reason or line.note
+            writer.writerow([_plain(value) for value in (*row, reason, *line.marks)])
+    return stream.getvalue()
+
+
+def _plain(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def write_tables(folder: Path, tables: Iterable[Table], sheets: Iterable[Sheet] = ()) -> list[Path]:
+    """Write each table and sheet as `<key>.csv`, `.md`, `.tex` and `.html`. Returns the paths."""
+    pages = [(sheet(table), tidy_csv(table)) for table in tables] + [(page, plain_csv(page)) for page in sheets]
+    paths = []
+    for page, rows in pages:
+        texts = {".csv": rows, ".md": markdown(page), ".tex": latex(page), ".html": html(page)}
+        for suffix, text in texts.items():
+            paths.append(folder / f"{page.key}{suffix}")
+            write_atomically(paths[-1], text)
+    return paths

@@ -1,0 +1,68 @@
+"""`scores.csv`: every score of every arm and checkpoint with its error."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.reporting.run.questions import EXCLUDED
+from vr1repro.reporting.run.scores import accuracy, average_weights, pick, tokens
+
+_GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]
+AVERAGE = "average"
+
+
+def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
+    """Every score of every arm and checkpoint, one row for each benchmark and subset and for each model's average.
+
+    Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%` or `tokens`), the
+    fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds' means),
+    ungraded (responses without a verdict), clipped_% (stopped by the token limit).
+    """
+    rows: list[dict[str, Any]] = []
+    for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
+        head = dict(zip(_GROUP, key, strict=True))
+        names = sorted({name for names in group["subsets"] for name in names})
+        for subset in ("overall", *names):
+            rows.extend(_score_rows(pick(group, subset), head | {"subset": subset}, settings))
+    keys = [name for name in _GROUP if name != "benchmark"]
+    for key, group in frame.groupby(keys, sort=True, dropna=False):
+        benchmarks = sorted(group["benchmark"].unique())
+        if len(benchmarks) > 1:
+            head = dict(zip(keys, key, strict=True)) | {"benchmark": AVERAGE, "subset": "+".join(benchmarks)}
+            rows.extend(_score_rows(group, head, settings, average_weights(group)))
+    return pd.DataFrame(rows)
+
+
+def _score_rows(
+    rows: pd.DataFrame, head: Mapping[str, Any], settings: ReportSettings, weights: Mapping[Any, float] | None = None
+) -> Iterator[dict[str, Any]]:
+    if (rows["stratum"] == EXCLUDED).all():  # an ablation of MathVerse: its own row, never part of the overall score
+        rows = rows.assign(stratum="all")
+    estimate = accuracy(rows, settings, weights)
+    seeds = rows["train_seed"].nunique()
+    by_seed = [estimate.value]  # what one seed's own would be
+    if seeds > 1:
+        by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
+    facts = {
+        "train_seeds": seeds,
+        "eval_seeds": rows["eval_seed"].nunique(),
+        "seed_low": min(by_seed),
+        "seed_high": max(by_seed),
+        "ungraded": int(rows["correct"].isna().sum()),
+        "clipped_%": 100 * float((rows["finish_reason"] == "length").mean()),
+    }
+    yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}
+    length = tokens(rows, settings)
+    if length is not None:
+        means = rows.groupby("train_seed")["n_tokens"].mean()
+        spread = {"seed_low": float(means.min()), "seed_high": float(means.max())}
+        yield {**head, "metric": "tokens", **length.as_dict(), **facts, **spread}
+
+
+def write_scores(path: Path, table: pd.DataFrame) -> None:
+    """Write `scores.csv`, six significant digits, so that equal inputs give equal files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.6g")
