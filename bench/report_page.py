@@ -36,8 +36,7 @@ from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.provenance import made
 from vr1repro.core.records import Response, Verdict
-from vr1repro.reporting.build import make_report
-from vr1repro.reporting.page.page import PAGES
+from vr1repro.reporting.page.build import PAGES, make_report
 from vr1repro.reporting.run.results import Results
 
 ARMS, SEEDS = 10, 5

@@ -20,7 +20,8 @@ from synthetic_run import HOSTILE, arm_infos, write_run  # noqa: E402
 
 from vr1repro.config.loader import load  # noqa: E402
 from vr1repro.config.reporting import ReportSettings  # noqa: E402
-from vr1repro.reporting.build import make_figures, make_report  # noqa: E402
+from vr1repro.reporting.figures.build import make_figures  # noqa: E402
+from vr1repro.reporting.page.build import make_report  # noqa: E402
 from vr1repro.reporting.run.results import Results  # noqa: E402
 
 WIDE, PHONE = (1280, 900), (390, 844)

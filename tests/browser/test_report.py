@@ -12,7 +12,7 @@ from synthetic_run import HOSTILE
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Response
 from vr1repro.reporting.lineage.sources import Sources
-from vr1repro.reporting.page.page import PAGES, input_hashes
+from vr1repro.reporting.page.build import PAGES, input_hashes
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.words import count_words
 

@@ -67,36 +67,9 @@ def redraw(
     ] = None,
 ) -> None:
     """Make the tables, figures and report of a kept run again, from its archive alone."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from vr1repro.reporting.redraw import redraw as make_again
 
-    from vr1repro.config.loader import load
-    from vr1repro.reporting import build
-    from vr1repro.reporting.lineage import archive as kept
-    from vr1repro.reporting.page import pictures
-    from vr1repro.reporting.tables.ours import all_sheets
-
-    config = archive / kept.CONFIG
-    with kept.opened(archive) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
-        figures = second.submit(_figures, config, run, out / "figures", published)  # as long as all the rest
-        pictures.draw_again(run, load(config))
-        results, plan = build.open_run(config, run)
-        sheets = all_sheets(results)
-        build.make_tables(results, out / "tables", plan.config, sheets)
-        build.make_scores(results, out / "tables" / "scores.csv")
-        figures.result()
-        text = config.read_text(encoding="utf-8")
-        build.make_report(results, out / "report", out / "figures", text, plan.config, sheets=sheets)
-        typer.echo(build.summary(results))
-
-
-def _figures(config: Path, run: Path, out: Path, published: Path | None) -> None:
-    from vr1repro.reporting import build
-    from vr1repro.reporting.figures.registry import write_published_figure
-
-    build.make_figures(build.open_run(config, run)[0], out)
-    if published is not None:
-        write_published_figure(published)
+    typer.echo(make_again(archive, out, published))
 
 
 def why(
@@ -104,9 +77,10 @@ def why(
     run: Annotated[Path, typer.Option(help="A run's folder, or a kept run.")] = Path("results/micro"),
 ) -> None:
     """Print what a table's cell was made from: files, hashes, commits, checkpoints, config."""
-    from vr1repro.reporting import build
-    from vr1repro.reporting.lineage import archive, chain
+    from vr1repro.reporting.lineage import archive
+    from vr1repro.reporting.run.results import open_run
+    from vr1repro.reporting.tables.why import explain
 
     with archive.folder_of(run) as folder:
-        results, _ = build.open_run(run / archive.CONFIG, folder)
-        typer.echo(chain.explain(results, run / archive.CONFIG, cell))
+        results, _ = open_run(run / archive.CONFIG, folder)
+        typer.echo(explain(results, run / archive.CONFIG, cell))

@@ -12,20 +12,21 @@ from vr1repro.jobs.common import ConfigFile, Out, app
 @app.command("tables")
 def make_tables(config: ConfigFile, out: Out) -> None:
     """Write every table, the tidy scores, and a row for each published number."""
-    from vr1repro.reporting import build
+    from vr1repro.reporting.run.results import open_run
+    from vr1repro.reporting.tables import build
 
-    results, plan = build.open_run(config)
+    results, plan = open_run(config)
     build.make_tables(results, out, plan.config)
-    build.make_scores(results, out / "scores.csv")
     write_manifest(out, "tables", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
 
 
 @app.command("figures")
 def draw_figures(config: ConfigFile, out: Out) -> None:
     """Draw every figure."""
-    from vr1repro.reporting import build
+    from vr1repro.reporting.figures import build
+    from vr1repro.reporting.run.results import open_run
 
-    results, plan = build.open_run(config)
+    results, plan = open_run(config)
     build.make_figures(results, out)
     write_manifest(out, "figures", plan.config.reporting.model_dump(mode="json"), _evidence(plan))
 
@@ -33,9 +34,10 @@ def draw_figures(config: ConfigFile, out: Out) -> None:
 @app.command("report")
 def make_report(config: ConfigFile, out: Out) -> None:
     """Write the report's pages, and print how each arm came out."""
-    from vr1repro.reporting import build
+    from vr1repro.reporting.page import build
+    from vr1repro.reporting.run.results import open_run
 
-    results, plan = build.open_run(config)
+    results, plan = open_run(config)
     text, figures = config.read_text(encoding="utf-8"), Path(plan.root) / "figures"
     build.make_report(results, out, figures, text, plan.config)
     typer.echo(build.summary(results))

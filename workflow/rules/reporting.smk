@@ -26,7 +26,7 @@ rule make_tables:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.build"),
+        code=code_hash("vr1repro.reporting.tables.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage tables --config {params.config} --out {params.out} > {log} 2>&1"
@@ -57,7 +57,7 @@ rule draw_figures:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.build"),
+        code=code_hash("vr1repro.reporting.figures.build"),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage figures --config {params.config} --out {params.out} > {log} 2>&1"
@@ -80,7 +80,7 @@ rule make_report:
         **needs("report"),
     params:
         config=RESOLVED,
-        code=code_hash("vr1repro.reporting.build"),
+        code=code_hash("vr1repro.reporting.page.build"),
         looks=[folder_shas(PACKAGE / "reporting" / "page" / name) for name in ("templates", "assets")],
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:

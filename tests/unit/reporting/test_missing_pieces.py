@@ -12,10 +12,12 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import Verdict
-from vr1repro.reporting import build
 from vr1repro.reporting.claims.pairs import MEAN, arm_pairs
+from vr1repro.reporting.figures.build import make_figures
+from vr1repro.reporting.page.build import make_report
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables.build import make_tables
 from vr1repro.reporting.tables.ours import pairs_sheet
 
 
@@ -83,10 +85,9 @@ def test_the_report_is_made_and_says_so(
     spoil(run)
     results = Results.load(run, arm_infos(), settings, comparable=True)
     out = tmp_path / "out"
-    build.make_tables(results, out / "tables", config)
-    build.make_scores(results, out / "tables" / "scores.csv")
-    build.make_figures(results, out / "figures", [figure])
-    build.make_report(results, out / "report", out / "figures", "run: test\n", config)
+    make_tables(results, out / "tables", config)
+    make_figures(results, out / "figures", [figure])
+    make_report(results, out / "report", out / "figures", "run: test\n", config)
     compared = pd.read_csv(out / "tables" / "comparison.csv")
     assert len(compared) == 649
     notes = compared.loc[compared["class"].eq("claim") & compared["ours"].isna(), "reason"]

@@ -10,10 +10,8 @@ import pandas as pd
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import PublishedValue, Status, ValueClass
 from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
-from vr1repro.reporting.run.results import Measurement, Missing, Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
 from vr1repro.reporting.statistics.estimate import Estimate
-
-MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
 
 
 @dataclass(frozen=True)

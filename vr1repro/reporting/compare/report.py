@@ -11,8 +11,8 @@ from vr1repro.published import PublishedValue
 from vr1repro.reporting.claims.comparison import Comparison, tally
 from vr1repro.reporting.claims.pairs import arm_pairs
 from vr1repro.reporting.compare import foreign, versus
-from vr1repro.reporting.figures.registry import write_figures
-from vr1repro.reporting.page.page import write_report
+from vr1repro.reporting.figures.build import make_figures
+from vr1repro.reporting.page.build import write_report
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.ours import pairs_sheet, variance_sheet
 from vr1repro.reporting.tables.paper import arms_table, note
@@ -86,7 +86,7 @@ def _write(
     write_tables(out / "tables", [table], sheets)
     write_scores(out / "tables" / "scores.csv", score_table(results.frame, results.settings))
     write_atomically(out / "tables" / "comparison.csv", versus.csv_rows(rows))
-    write_figures(out / "figures", results, _FIGURES)
+    make_figures(results, out / "figures", _FIGURES)
     comparisons = [row for _, row in rows]
     config = results.settings.model_dump_json(indent=2)
     write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", sheets)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vr1repro.published import PublishedValue, load
-from vr1repro.reporting.claims.comparison import MICRO_NOTE
 from vr1repro.reporting.figures import curves
 from vr1repro.reporting.figures.curves import curve_arms, stage_style
 from vr1repro.reporting.figures.marks import BAR_ERRORS, GHOST_BAR, GHOST_LINE, errors, say_missing
@@ -23,7 +22,7 @@ from vr1repro.reporting.figures.style import (
     say,
     twin,
 )
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.words import by_length
 
 if TYPE_CHECKING:

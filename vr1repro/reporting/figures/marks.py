@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vr1repro.reporting.claims.comparison import MICRO_NOTE
 from vr1repro.reporting.figures.style import EDGE, GHOST
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vr1repro.reporting.claims.comparison import MICRO_NOTE
 from vr1repro.reporting.figures.marks import errors, note, say_missing
 from vr1repro.reporting.figures.style import DARK_BLUE, SKY_BLUE, new_figure, say
 from vr1repro.reporting.run.arms import coldset_yield
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.scores import accuracy, average_weights
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import file_sha, write_manifest
@@ -107,3 +108,30 @@ def folder_of(run: Path) -> Iterator[Path]:
             yield folder
     else:
         yield run
+
+
+def draw_again(run: Path, config: Config) -> list[str]:
+    """Give a kept run the pictures of its generated benchmarks back, drawn from the config and its seed.
+
+    A benchmark whose other columns do not come out the same is left as it is: the code that drew it has changed since.
+
+    Args:
+        run: The unpacked run; its question files are replaced.
+        config: Its config.
+
+    Returns:
+        The benchmarks whose pictures are there again.
+    """
+    from vr1repro.lab.benchmarks import write_benchmark
+
+    done = []
+    for slug, source in config.benchmarks.items():
+        kept = sorted((run / "problems" / slug).glob("*.parquet"))
+        if not isinstance(source, LabBenchmark) or config.lab is None or len(kept) != 1:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = write_benchmark(config.lab.world, slug, source.n, config.seeds.data, Path(folder))
+            if without_pictures(drawn) == without_pictures(kept[0]):
+                kept[0].write_bytes(drawn.read_bytes())
+                done.append(slug)
+    return done

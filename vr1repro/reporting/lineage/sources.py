@@ -12,10 +12,8 @@ from vr1repro.core.provenance import file_sha, json_sha
 from vr1repro.published import Target
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.words import chains_file
-from vr1repro.reporting.tables.paper import Line, Table
 
 FILE = "provenance.json"
-KEY_FORM = "<table>:<row>:<column>"
 
 
 class Sources:
@@ -83,28 +81,6 @@ class Sources:
         own = [arms[name]] if arms[name].stages else [arm for arm in arms.values() if arm.parent == name]
         pairs = {(stage.owner, stage.number) for arm in own for stage in arm.stages}
         return self.matching(f"train/{owner}/s*/stage{number}/steps.jsonl" for owner, number in pairs)
-
-
-def key(table: Table, line: Line, column: str) -> str:
-    """A cell's name."""
-    return f"{table.key}:{line.name}:{column}"
-
-
-def write_table_sources(folder: Path, tables: Sequence[Table], sources: Sources) -> Path:
-    """Write `provenance.json` beside tables: each cell with the files behind it, each file with its hash.
-
-    Args:
-        folder: The tables' folder.
-        tables: From `all_tables`.
-        sources: Of the same run.
-    """
-    cells = {}
-    for table in tables:
-        for line in table.lines:
-            for column, cell in zip(table.columns, line.cells, strict=True):
-                if cell.ours is not None and (files := sources.of(cell.target)):
-                    cells[key(table, line, column)] = files
-    return write(folder, "cells", cells, sources)
 
 
 def write(folder: Path, kind: str, made_from: Mapping[str, Sequence[str]], sources: Sources) -> Path:

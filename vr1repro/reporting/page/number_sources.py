@@ -12,7 +12,7 @@ from vr1repro.core.provenance import MANIFEST
 from vr1repro.published import PublishedValue, Target
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.claims.overview import Outcome
-from vr1repro.reporting.lineage.sources import Sources, key
+from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.paper import Table
 
@@ -33,12 +33,11 @@ class NumberSources:
 
     def add_table(self, table: Table) -> None:
         """Add the cells of a table that hold a number of ours, as `<table>:<row>:<column>`."""
-        for line in table.lines:
-            for column, cell in zip(table.columns, line.cells, strict=True):
-                if cell.ours is not None:
-                    number = self._add(key(table, line, column), f"{line.name}, {column}", cell.target, cell.ours)
-                    number |= _paper(cell.paper)
-                    number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
+        for line, column, cell in table.cells():
+            if cell.ours is not None:
+                number = self._add(table.key_of(line, column), f"{line.name}, {column}", cell.target, cell.ours)
+                number |= _paper(cell.paper)
+                number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
 
     def add_arm(self, arm: Outcome) -> None:
         """Add how an arm came out, as `<arm>:accuracy`, `<arm>:tokens` and `<arm>:gain`."""

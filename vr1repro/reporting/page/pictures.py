@@ -2,7 +2,6 @@
 
 import io
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 from PIL import Image
 
 from vr1repro.config.problems import ProblemSource
-from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.records import sha256
 from vr1repro.problems.images import BadImage, FolderImages, decode, encoded, open_image
-from vr1repro.reporting.run.questions import rows, stated, without_pictures
+from vr1repro.reporting.run.questions import rows, stated
 
 _SHOWN = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}  # what every browser shows
 _CELLS = ("decoded_image", "image", "images")
@@ -70,33 +68,6 @@ def read_asked(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[A
             picture = {"why": f"the picture was not kept with this run ({error.reason.replace('_', ' ')})"}
         said = stated(row)
         yield Asked(key, said["question"], said["answer"], _choices(row), **picture)
-
-
-def draw_again(run: Path, config: Config) -> list[str]:
-    """Give a kept run the pictures of its generated benchmarks back, drawn from the config and its seed.
-
-    A benchmark whose other columns do not come out the same is left as it is: the code that drew it has changed since.
-
-    Args:
-        run: The unpacked run; its question files are replaced.
-        config: Its config.
-
-    Returns:
-        The benchmarks whose pictures are there again.
-    """
-    from vr1repro.lab.benchmarks import write_benchmark
-
-    done = []
-    for slug, source in config.benchmarks.items():
-        kept = sorted((run / "problems" / slug).glob("*.parquet"))
-        if not isinstance(source, LabBenchmark) or config.lab is None or len(kept) != 1:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = write_benchmark(config.lab.world, slug, source.n, config.seeds.data, Path(folder))
-            if without_pictures(drawn) == without_pictures(kept[0]):
-                kept[0].write_bytes(drawn.read_bytes())
-                done.append(slug)
-    return done
 
 
 def _why_none(side: int) -> str:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from vr1repro.config import loader
+from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Target
 from vr1repro.reporting.run import words
-from vr1repro.reporting.run.arms import ArmInfo, rl_length, training_log
+from vr1repro.reporting.run.arms import ArmInfo, from_plan, rl_length, training_log
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.run.scores_by_seed import Spread, draws, grader_band, sampling_spread
 from vr1repro.reporting.statistics.estimate import Estimate
+
+MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
 
 
 @dataclass(frozen=True)
@@ -223,3 +227,19 @@ class Results:
 
 def _plain(names: tuple[str, ...]) -> bool:
     return bool(names) and not any(":" in name for name in names)
+
+
+def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
+    """A run's results and its plan.
+
+    Args:
+        config: Its resolved config.
+        folder: Where its files lie, if not in `results/<run>`.
+
+    Raises:
+        UserError: The config or a file of the run is bad.
+    """
+    plan = Plan(loader.load(config))
+    settings, arms = plan.config, from_plan(plan, str(config))
+    coldset = plan.coldset().relative_to(plan.root).as_posix()
+    return Results.load(folder or Path(plan.root), arms, settings.reporting, settings.comparable, coldset), plan

@@ -1,15 +1,17 @@
 """The paper's tables with ours beside every number, as data; `render` writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vr1repro.published import PublishedValue, Target, table
 from vr1repro.published.targets import ARMS, THREE
-from vr1repro.reporting.claims.comparison import MICRO_NOTE, Comparison, compare
+from vr1repro.reporting.claims.comparison import Comparison, compare
 from vr1repro.reporting.claims.judgement import Label
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.specs import SPECS, Spec
+
+KEY_FORM = "<table>:<row>:<column>"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,16 @@ class Table:
     lines: tuple[Line, ...]
     note: str
     comparable: bool
+
+    def cells(self) -> Iterator[tuple[Line, str, Cell]]:
+        """Every cell with its row and the name of its column, row by row."""
+        for line in self.lines:
+            for column, cell in zip(self.columns, line.cells, strict=True):
+                yield line, column, cell
+
+    def key_of(self, line: Line, column: str) -> str:
+        """A cell's name in `vr1repro why`, in `provenance.json` and on the page, in the form of `KEY_FORM`."""
+        return f"{self.key}:{line.name}:{column}"
 
 
 _PRINTED = {"MathVista": "mathvista", "MathVerse": "mathverse", "MM-Math": "mmmath", "DynaMath": "dynamath"}

@@ -203,21 +203,20 @@ def tidy_csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS, *table.marks])
-    for line in table.lines:
-        for column, cell in zip(table.columns, line.cells, strict=True):
-            ours = cell.ours
-            fields: Sequence[object] = (
-                (ours.value, ours.low, ours.high, ours.stderr, ours.n, ours.clusters, ours.method)
-                if ours is not None
-                else ("",) * 7
-            )
-            label = cell.label.value if cell.label else ""
-            paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
-            difference = "" if cell.difference is None else cell.difference
-            row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
-            row += ["" if value is None else value for value in (cell.power, cell.detectable)]
-            reason = cell.reason or line.note
-            writer.writerow([_plain(value) for value in (*row, reason, *line.marks)])
+    for line, column, cell in table.cells():
+        ours = cell.ours
+        fields: Sequence[object] = (
+            (ours.value, ours.low, ours.high, ours.stderr, ours.n, ours.clusters, ours.method)
+            if ours is not None
+            else ("",) * 7
+        )
+        label = cell.label.value if cell.label else ""
+        paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
+        difference = "" if cell.difference is None else cell.difference
+        row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
+        row += ["" if value is None else value for value in (cell.power, cell.detectable)]
+        reason = cell.reason or line.note
+        writer.writerow([_plain(value) for value in (*row, reason, *line.marks)])
     return stream.getvalue()
 
 

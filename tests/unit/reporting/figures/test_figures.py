@@ -13,19 +13,19 @@ from synthetic_run import arm_infos
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import file_sha
-from vr1repro.reporting.claims.comparison import MICRO_NOTE
+from vr1repro.reporting.figures.build import DRAW, make_figures, write_published_figure
+from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.figures.figure_one import figure_one
 from vr1repro.reporting.figures.published import published_figure_one
-from vr1repro.reporting.figures.registry import FIGURES, write_figures, write_published_figure
 from vr1repro.reporting.figures.style import arm_style, drawing
 from vr1repro.reporting.run.arms import ArmInfo, trajectory
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 
 
 @pytest.fixture(scope="module")
 def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("figures")
-    write_figures(path, results, ["figure1", "coldset"])
+    make_figures(results, path, ["figure1", "coldset"])
     return path
 
 
@@ -33,7 +33,7 @@ def folder(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_every_figure_shows_the_run(results: Results, name: str, width: float | None) -> None:
     with drawing():
-        figure = FIGURES[name].draw(results, width)
+        figure = DRAW[name](results, width)
         figure.draw_without_rendering()
         assert figure.get_figwidth() <= (width or results.settings.page_width)
         # Nothing of a panel hangs over the page's sides, where a paper would cut it off.
@@ -59,7 +59,7 @@ def test_every_format(folder: Path) -> None:
 
 
 def test_the_same_bytes_twice(folder: Path, results: Results, tmp_path: Path) -> None:
-    pictures = [path for path in write_figures(tmp_path, results, ["coldset"]) if path.suffix != ".json"]
+    pictures = [path for path in make_figures(results, tmp_path, ["coldset"]) if path.suffix != ".json"]
     assert len(pictures) == 5
     for path in pictures:
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
@@ -71,7 +71,7 @@ def test_a_figure_that_fails_is_named(fresh_run: Callable[..., Path], settings: 
     log = sorted(run.glob("train/*/s*/stage*/steps.jsonl"))[0]
     log.write_text("{}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"figure training: .*steps\.jsonl"):
-        write_figures(tmp_path, results, ["training"])
+        make_figures(results, tmp_path, ["training"])
 
 
 def test_nothing_of_day_or_machine_inside(folder: Path) -> None:
@@ -113,13 +113,17 @@ def test_ghosts_stand_at_the_published_values(results: Results) -> None:
 FEW = {name: arm for name, arm in arm_infos().items() if name in ("base", "ci", "zero")}
 
 
+def test_the_catalogue_names_every_figure_that_is_drawn() -> None:
+    assert list(FIGURES) == list(DRAW)
+
+
 @pytest.mark.parametrize("arms", [arm_infos(), FEW, {}], ids=["arms of the paper", "few", "none"])
 @pytest.mark.parametrize("comparable", [True, False])
 def test_an_empty_run_still_gives_figures(tmp_path: Path, arms: dict[str, ArmInfo], comparable: bool) -> None:
     empty = Results.load(tmp_path / "none", arms, ReportSettings(), comparable)
     with drawing():
-        for kind in FIGURES.values():
-            figure = kind.draw(empty)
+        for draw in DRAW.values():
+            figure = draw(empty)
             figure.draw_without_rendering()
             assert figure.axes
 
@@ -131,7 +135,7 @@ def test_a_figure_names_what_it_was_made_from_and_nothing_else_matters(
 
     def drawn(folder: str) -> tuple[bytes, dict[str, str]]:
         results = Results.load(run, arm_infos(), settings, comparable=False)
-        write_figures(tmp_path / folder, results, ["coldset"])
+        make_figures(results, tmp_path / folder, ["coldset"])
         known = json.loads((tmp_path / folder / "provenance.json").read_text())
         files = [known["files"][k] for k in known["figures"]["coldset"]["files"]]
         return (tmp_path / folder / "coldset.png").read_bytes(), {file["path"]: file["sha256"] for file in files}
@@ -159,7 +163,7 @@ def test_an_earlier_stage_that_is_another_arms_end_is_on_the_curve(results: Resu
 
 def test_unknown_figures_are_refused(results: Results, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no figure figure9"):
-        write_figures(tmp_path, results, ["figure9"])
+        make_figures(results, tmp_path, ["figure9"])
 
 
 def test_arms_differ_in_two_ways_for_grey_print() -> None:
@@ -172,7 +176,7 @@ def test_arms_differ_in_two_ways_for_grey_print() -> None:
 
 def test_reporting_imports_no_torch() -> None:
     code = (
-        "import sys; import vr1repro.reporting.build;"
+        "import sys; import vr1repro.reporting.redraw;"
         " sys.exit(bool({'torch', 'transformers', 'trl', 'lm_eval', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

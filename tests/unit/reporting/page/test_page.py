@@ -12,14 +12,13 @@ from synthetic_run import HOSTILE, arm_infos
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
-from vr1repro.reporting.build import make_figures, make_report, summary
-from vr1repro.reporting.claims.comparison import MICRO_NOTE
 from vr1repro.reporting.claims.overview import coverage, gains
+from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.lineage.sources import Sources
-from vr1repro.reporting.page.page import PAGES, input_hashes
+from vr1repro.reporting.page.build import PAGES, input_hashes, make_report, summary
 from vr1repro.reporting.page.samples import choose
 from vr1repro.reporting.page.strips import strips
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
 

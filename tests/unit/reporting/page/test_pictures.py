@@ -12,7 +12,8 @@ from vr1repro.config.loader import load
 from vr1repro.config.run import LabBenchmark
 from vr1repro.core.records import sha256
 from vr1repro.lab.benchmarks import write_benchmark
-from vr1repro.reporting.page.pictures import draw_again, read_asked
+from vr1repro.reporting.lineage.archive import draw_again
+from vr1repro.reporting.page.pictures import read_asked
 from vr1repro.reporting.run.questions import without_pictures
 
 

@@ -14,13 +14,13 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.published import ValueClass, load
 from vr1repro.published import table as printed
-from vr1repro.reporting.build import make_tables
-from vr1repro.reporting.claims.comparison import MICRO_NOTE, as_table, compare, contradictions, tally
+from vr1repro.reporting.claims.comparison import as_table, compare, contradictions, tally
 from vr1repro.reporting.claims.judgement import Label
-from vr1repro.reporting.run.results import Missing, Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
 from vr1repro.reporting.run.scores import COLUMNS
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables.build import make_tables
 from vr1repro.reporting.tables.paper import all_tables, arms_table, paper_tables
 from vr1repro.reporting.tables.specs import SPECS
 

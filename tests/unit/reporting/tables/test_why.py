@@ -10,9 +10,10 @@ from synthetic_run import arm_infos, write_run
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import file_sha, write_manifest
-from vr1repro.reporting.lineage import chain
-from vr1repro.reporting.lineage.sources import FILE, Sources, write_table_sources
+from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables import why
+from vr1repro.reporting.tables.build import write_table_sources
 from vr1repro.reporting.tables.paper import all_tables
 
 
@@ -46,7 +47,7 @@ def test_each_cell_knows_its_files(results: Results, tmp_path: Path) -> None:
 def test_lengths_come_from_logs_and_words_from_traces(results: Results, name: str, expected: set[str]) -> None:
     tables = list(all_tables(results))
     row = next(line.name for t in tables if t.key == "T4" for line in t.lines if line.arm == "coldset")
-    place = chain.find(tables, name.replace("Vision-R1-cold", row))
+    place = why.find(tables, name.replace("Vision-R1-cold", row))
     assert set(Sources(results).of(place.cell.target)) == expected
 
 
@@ -74,7 +75,7 @@ def traced(tmp_path: Path, settings: ReportSettings) -> tuple[Results, Path]:
 
 def test_the_chain_ends_at_the_first_model(traced: tuple[Results, Path]) -> None:
     results, step = traced
-    text = chain.explain(results, results.run / "config.yaml", "t1:vision-r1:mathvista")
+    text = why.explain(results, results.run / "config.yaml", "t1:vision-r1:mathvista")
     manifest = json.loads((step / "manifest.json").read_text())
     assert "paper: 73.5 (claim, v4.table-1.vision-r1-7b" in text
     assert f"model vision-r1_s1: train/vision-r1/s1/stage2/step40  {manifest['content_sha'][:12]}" in text
@@ -90,10 +91,10 @@ def test_a_changed_file_is_noticed(traced: tuple[Results, Path]) -> None:
     write_table_sources(results.run / "tables", all_tables(results), Sources(results))
     config, name = results.run / "config.yaml", "T1:Vision-R1-7B:MathVista"
     assert (results.run / "tables" / FILE).exists()
-    assert "as when tables/ was written" in chain.explain(results, config, name)
+    assert "as when tables/ was written" in why.explain(results, config, name)
     responses = results.run / "eval/vision-r1_s1/mathvista/single/e1/responses.jsonl"
     responses.write_text(responses.read_text().replace("3+5=8", "3+5=9"))
-    assert "CHANGED since tables/ was written" in chain.explain(results, config, name)
+    assert "CHANGED since tables/ was written" in why.explain(results, config, name)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +108,9 @@ def test_a_changed_file_is_noticed(traced: tuple[Results, Path]) -> None:
 )
 def test_misspelt_cells_are_named(results: Results, name: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        chain.find(list(all_tables(results)), name)
+        why.find(list(all_tables(results)), name)
 
 
 def test_a_cell_without_ours_says_why(results: Results) -> None:
-    text = chain.explain(results, results.run / "coldset" / "yield.json", "T1:GPT-4o:MathVista")
+    text = why.explain(results, results.run / "coldset" / "yield.json", "T1:GPT-4o:MathVista")
     assert "ours: none. quoted baseline" in text

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import MANIFEST, file_sha, json_sha, read_manifest
-from vr1repro.reporting.lineage.sources import FILE, KEY_FORM, Sources, key
+from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.paper import Cell, Line, Table, all_tables
+from vr1repro.reporting.tables.paper import KEY_FORM, Cell, Line, Table, all_tables
 from vr1repro.reporting.tables.render import estimate, number
 
 _SHORT = 12  # characters of a hash on screen
@@ -72,7 +72,7 @@ def explain(results: Results, config: Path, name: str) -> str:
 
 def _lines(results: Results, config: Path, place: Place, sources: Sources) -> Iterator[str]:
     cell = place.cell
-    yield f"{key(place.table, place.line, place.column)}   ({place.table.title})"
+    yield f"{place.table.key_of(place.line, place.column)}   ({place.table.title})"
     if cell.paper is not None:
         yield f"paper: {cell.paper.value} ({cell.paper.value_class.value}, {cell.paper.id})"
         yield f"  read in: {cell.paper.source}"
@@ -117,7 +117,7 @@ def _since(run: Path, place: Place, together: str) -> str:
     written = _json(run / "tables" / FILE)
     if written is None:
         return ""
-    known = written["cells"].get(key(place.table, place.line, place.column))
+    known = written["cells"].get(place.table.key_of(place.line, place.column))
     same = known is not None and known["sha256"] == together
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 

@@ -8,24 +8,27 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
-from vr1repro.published import ValueClass
-from vr1repro.reporting.claims.comparison import MICRO_NOTE, Comparison, tally
+from vr1repro.published import ValueClass, load
+from vr1repro.reporting.claims.comparison import Comparison, compare, tally
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.overview import coverage, outcomes, reading
-from vr1repro.reporting.figures.registry import FIGURES
-from vr1repro.reporting.lineage.sources import FILE, Sources, key
+from vr1repro.reporting.claims.settings import our_settings
+from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.page.embedding import write_script
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
 from vr1repro.reporting.page.samples import choose
 from vr1repro.reporting.page.strips import strips
 from vr1repro.reporting.page.traces import write_traces
 from vr1repro.reporting.run.arms import coldset_yield
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.tables import render
-from vr1repro.reporting.tables.paper import Table
+from vr1repro.reporting.tables.ours import all_sheets
+from vr1repro.reporting.tables.paper import Table, all_tables
 from vr1repro.reporting.tables.render import Sheet
 
 PAGES: Mapping[str, str] = {
@@ -76,6 +79,31 @@ def input_hashes(sources: Sources) -> dict[str, str]:
     return {path: sources.sha(path) for path in sources.matching(_INPUTS)}
 
 
+def make_report(
+    results: Results,
+    folder: Path,
+    figures: Path,
+    config_text: str,
+    config: Config,
+    links: Mapping[str, str] | None = None,
+    sheets: Sequence[Sheet] | None = None,
+) -> None:
+    """Write a run's report: a folder of pages that opens from a disk.
+
+    Args:
+        results: The run.
+        folder: `results/<run>/report`; replaced as a whole. Its first page is `index.html`.
+        figures: Folder that `make_figures` wrote.
+        config_text: The resolved config as text.
+        config: The same, checked.
+        links: Relative links to other artefacts, by name.
+        sheets: From `all_sheets`, where they are there already.
+    """
+    sheets = all_sheets(results) if sheets is None else sheets
+    comparisons = compare(load(), results, our_settings(config))
+    write_report(folder, results, comparisons, all_tables(results), figures, config_text, config.run, sheets, links)
+
+
 def write_report(
     folder: Path,
     results: Results,
@@ -94,7 +122,7 @@ def write_report(
         results: The run.
         comparisons: From `compare`, all published values.
         tables: From `all_tables`.
-        figures: Folder of `write_figures`; a missing figure is said to be missing.
+        figures: Folder of `make_figures`; a missing figure is said to be missing.
         config_text: The resolved config, shown as text.
         name: The run's name.
         sheets: Further tables, from `all_sheets`.
@@ -162,7 +190,7 @@ def _render(folder: Path, facts: Mapping[str, Any]) -> None:
         loader=PackageLoader("vr1repro.reporting.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
-    environment.globals |= {"cell_key": key, "signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
@@ -173,7 +201,7 @@ def _slug(text: str) -> str:
 
 
 def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
-    """What `write_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
+    """What `make_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
     path = source / FILE
     if not path.exists():
         return {}
@@ -194,3 +222,18 @@ def _figure(source: Path, name: str, out: Path) -> tuple[int, list[str]] | None:
         write_atomically(out / "figures" / f"{name}.{suffix}", (source / f"{name}.{suffix}").read_bytes())
     points = re.search(rb'width="([\d.]+)pt"', (source / f"{name}.svg").read_bytes())
     return round(float(points[1]) * _PIXELS_A_POINT) if points else _DEFAULT_WIDTH, formats
+
+
+def summary(results: Results) -> str:
+    """One line an arm for the terminal: accuracy with interval and mean tokens, as JSON."""
+    lines = []
+    for arm in results.evaluated:
+        average = results.average(arm, tuple(results.benchmarks))
+        length = results.length(arm)
+        parts = {"accuracy_%": average, "tokens": length}
+        values = {
+            name: None if part is None else {key: round(getattr(part, key), 2) for key in ("value", "low", "high")}
+            for name, part in parts.items()
+        }
+        lines.append(json.dumps({"arm": arm, **values}))
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""Draws a run's figures and writes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vr1repro.core.errors import UserError
+from vr1repro.reporting.figures import length, sensitivity, training
+from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.figures.figure_one import figure_one
+from vr1repro.reporting.figures.published import published_figure_one
+from vr1repro.reporting.figures.style import drawing, save
+from vr1repro.reporting.lineage.sources import Sources, write
+from vr1repro.reporting.run.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN = "-column"  # ends the names of one-column figures
+# Each takes the results and, if not the two-column one, a width in inches.
+DRAW: "Mapping[str, Callable[..., Figure]]" = {
+    "figure1": figure_one,
+    "classes": training.classes,
+    "length-accuracy": length.length_accuracy,
+    "training": training.training,
+    "graders": sensitivity.graders,
+    "coldset": sensitivity.coldset,
+}
+
+
+def make_figures(results: Results, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+    """Draw figures in two sizes; equal inputs give equal bytes.
+
+    Each is written as PDF, SVG and PNG in two-column width, and as PDF and PNG in one-column width (`<name>-column`).
+    `provenance.json` beside them holds the files that each was made from, with their hashes.
+
+    Args:
+        results: The run.
+        folder: Where to.
+        names: Which; all where left out.
+
+    Returns:
+        The written paths.
+
+    Raises:
+        UserError: A name is unknown, or a file of the run is bad; the figure is named.
+    """
+    if unknown := set(names or ()) - set(FIGURES):
+        raise UserError(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
+    paths = []
+    with drawing():
+        for name in names or FIGURES:
+            try:
+                paths += save(DRAW[name](results), folder, name)
+                narrow = DRAW[name](results, results.settings.column_width)
+                paths += save(narrow, folder, f"{name}{COLUMN}", ("pdf", "png"))
+            except UserError as error:
+                raise UserError(f"figure {name}: {error}") from None
+    sources, settings = Sources(results), results.settings
+    made_from = {
+        name: sources.matching(
+            pattern.format(protocol=settings.protocol, profile=settings.profile) for pattern in FIGURES[name].reads
+        )
+        for name in names or FIGURES
+    }
+    return [*paths, write(folder, "figures", made_from, sources)]
+
+
+def write_published_figure(folder: Path) -> list[Path]:
+    """Draw Figure 1 from the published values alone, as `figure1-published`. Returns the written paths."""
+    with drawing():
+        return save(published_figure_one(), folder, "figure1-published")

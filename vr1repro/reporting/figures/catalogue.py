@@ -1,0 +1,61 @@
+"""All figures by name: title, caption and the files that each is made from. Nothing here draws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """What the report says of a figure; `build` knows how it is drawn.
+
+    Attributes:
+        title: Its title.
+        caption: What it shows in words (the page's alternative text).
+        reads: Glob patterns of the run's files that it is made from; `{protocol}` and `{profile}` are the headline's.
+    """
+
+    title: str
+    caption: str
+    reads: tuple[str, ...]
+
+
+_RESPONSES = "eval/*/*/{protocol}/e*/responses.jsonl"
+_VERDICTS = "eval/*/*/{protocol}/e*/verdicts/{profile}.jsonl"
+_QUESTIONS = "problems/*/**/*.parquet"
+_STEPS = "train/*/s*/stage*/steps.jsonl"
+_SCORES = (_RESPONSES, _VERDICTS, _QUESTIONS)
+
+FIGURES: Mapping[str, FigureKind] = {
+    "figure1": FigureKind(
+        "Figure 1 A-F",
+        "The paper's Figure 1 from this run: A length classes and accuracy of CI on MathVerse, B MathVista accuracy,"
+        " C reflection words, D completion length, E mean accuracy and F reward over RL steps. Grey: the paper.",
+        (*_SCORES, _STEPS),
+    ),
+    "classes": FigureKind(
+        "What stage 2 changes, class by class",
+        "Accuracy by class of question at the ends of stages 1 and 2, with intervals.",
+        _SCORES,
+    ),
+    "length-accuracy": FigureKind(
+        "Length against accuracy",
+        "Accuracy against response length for every arm, with bootstrap bands; truncated responses apart.",
+        _SCORES,
+    ),
+    "training": FigureKind(
+        "Training curves",
+        "Reward, entropy, KL, completion length, share cut at the limit and share of groups without variance over the"
+        " RL steps of every arm, with stage borders.",
+        (_STEPS,),
+    ),
+    "graders": FigureKind(
+        "Graders and protocols",
+        "Mean accuracy of every arm under each protocol and scoring profile.",
+        ("eval/*/*/*/e*/responses.jsonl", "eval/*/*/*/e*/verdicts/*.jsonl", _QUESTIONS),
+    ),
+    "coldset": FigureKind(
+        "Yield of the cold-start set",
+        "Problems kept and rejected by each rule of Modality Bridging.",
+        ("coldset/yield.json",),
+    ),
+}
