@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from vr1repro.published import load
+from vr1repro.published import load_values
 
 WORDS = ("Wait", "Hmm", "Mistake", "Alternatively", "Check")
 RULES = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed", "samples_any_case")
@@ -63,6 +63,6 @@ def published() -> dict[str, float]:
     """v4 Table 4, the column of Vision-R1-cold."""
     return {
         row.subset: row.number
-        for row in load()
+        for row in load_values()
         if row.version == "v4" and row.table == "Table 4" and row.model == "Vision-R1-cold (200K)"
     }  # fmt: skip

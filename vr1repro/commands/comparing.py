@@ -34,5 +34,12 @@ def compare(
     targets = against or []
     if unknown := [one for one in targets if one in ("published:", "scores:")]:
         raise UserError(f"--against {unknown[0]}: names nothing; {_AGAINST}")
-    grading = foreign.Grading(benchmark, questions, profile, protocol, legacy_int, workers)
+    grading = foreign.Grading(
+        benchmark=benchmark,
+        questions=questions,
+        profile=profile,
+        protocol=protocol,
+        legacy_int=legacy_int,
+        workers=workers,
+    )
     typer.echo(report(Question(responses, targets, margin), grading, out))

@@ -1,11 +1,11 @@
 """The numbers that the paper, its repository and its figures print, each with its source, class and stable id.
 
-`numbers.json` is committed; `load` reads it. It is made by `vr1repro.published.build` from a list of facts that were
-read in the sources that each row names, and none of those facts is dropped.
+`numbers.json` is committed; `load_values` reads it. `vr1repro.published.build` makes it from a list of facts, each
+read in the source that its row names, and drops none of them.
 """
 
 from vr1repro.published.disagreements import Disagreement, disagreements
-from vr1repro.published.values import Arithmetic, PublishedValue, Status, Target, ValueClass, load, table
+from vr1repro.published.values import Arithmetic, PublishedValue, Status, Target, ValueClass, load_values, table_values
 
 __all__ = [
     "Arithmetic",
@@ -15,6 +15,6 @@ __all__ = [
     "Target",
     "ValueClass",
     "disagreements",
-    "load",
-    "table",
+    "load_values",
+    "table_values",
 ]

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from vr1repro.published.values import Frozen, PublishedValue, load
+from vr1repro.published.values import Frozen, PublishedValue, load_values
 
 FILE = "disagreements.json"
 
@@ -25,7 +25,7 @@ class Disagreement(Frozen):
     @property
     def values(self) -> list[PublishedValue]:
         """The printed numbers."""
-        by_id = {value.id: value for value in load()}
+        by_id = {value.id: value for value in load_values()}
         return [by_id[identity] for identity in self.prints]
 
 

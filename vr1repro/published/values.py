@@ -140,7 +140,7 @@ class PublishedValue(Frozen):
         return float(self.value)
 
 
-def load() -> list[PublishedValue]:
+def load_values() -> list[PublishedValue]:
     """All published values, in the order of their sources."""
     return list(_load())
 
@@ -151,13 +151,13 @@ def _load() -> tuple[PublishedValue, ...]:
     return tuple(PublishedValue.model_validate(row) for row in rows)
 
 
-def table(name: str, version: str) -> list[PublishedValue]:
+def table_values(name: str, version: str) -> list[PublishedValue]:
     """The values of one table of one version, in printed order.
 
     Raises:
         KeyError: There is no such table.
     """
-    rows = [value for value in load() if value.table == name and value.version == version]
+    rows = [value for value in load_values() if value.table == name and value.version == version]
     if not rows:
         raise KeyError(f"no published table {name!r} in version {version!r}")
     return rows

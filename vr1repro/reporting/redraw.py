@@ -9,7 +9,7 @@ from vr1repro.reporting.lineage.archive import CONFIG, draw_again, opened
 from vr1repro.reporting.page.build import make_report, summary
 from vr1repro.reporting.run.results import open_run
 from vr1repro.reporting.tables.build import make_tables
-from vr1repro.reporting.tables.ours import all_sheets
+from vr1repro.reporting.tables.ours import own_tables
 
 
 def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
@@ -31,11 +31,11 @@ def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
         figures = second.submit(_figures, config, run, out / "figures", published)  # takes as long as all the rest
         results, plan = open_run(config, run)
         draw_again(run, plan.config)
-        sheets = all_sheets(results)
-        make_tables(results, out / "tables", plan.config, sheets)
+        text_tables = own_tables(results)
+        make_tables(results, out / "tables", plan.config, text_tables)
         figures.result()
         text = config.read_text(encoding="utf-8")
-        make_report(results, out / "report", out / "figures", text, plan.config, sheets=sheets)
+        make_report(results, out / "report", out / "figures", text, plan.config, text_tables=text_tables)
         return summary(results)
 
 

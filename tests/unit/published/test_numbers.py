@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from vr1repro.core.errors import UserError
-from vr1repro.published import PublishedValue, Status, ValueClass, load, table
+from vr1repro.published import PublishedValue, Status, ValueClass, load_values, table_values
 from vr1repro.published import build as building
 from vr1repro.published.build import build, classify, dump, identify
 from vr1repro.published.targets import target
 
-BY_ID = {value.id: value for value in load()}
+BY_ID = {value.id: value for value in load_values()}
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +24,20 @@ def facts(repo: Path) -> Path:
 
 
 def test_nothing_is_dropped_and_ids_are_unique() -> None:
-    assert len(load()) == 649
+    assert len(load_values()) == 649
     assert len(BY_ID) == 649
-    assert all(value.source for value in load())
+    assert all(value.source for value in load_values())
 
 
 def test_the_committed_file_is_what_the_rules_make_of_the_facts(facts: Path) -> None:
     rows = json.loads(facts.read_text(encoding="utf-8"))
     committed = Path(building.__file__).with_name("numbers.json").read_text(encoding="utf-8")
     assert dump(build(rows)) == committed
-    assert [(r["value"], r["source"]) for r in rows] == [(value.value, value.source) for value in load()]
+    assert [(r["value"], r["source"]) for r in rows] == [(value.value, value.source) for value in load_values()]
 
 
 def test_classes() -> None:
-    counts = Counter(value.value_class for value in load())
+    counts = Counter(value.value_class for value in load_values())
     assert counts == {
         ValueClass.CLAIM: 162,
         ValueClass.DERIVED: 90,
@@ -69,7 +69,9 @@ def test_ids_classes_and_values(key: str, kind: str, value: float) -> None:
 
 def test_arithmetic_finds_exactly_the_known_slips() -> None:
     """paper/vision-r1.md section 4.11, points 4, 5 and 8."""
-    found = {v.id: v.arithmetic.status for v in load() if v.arithmetic and v.arithmetic.status is not Status.EXACT}
+    found = {
+        v.id: v.arithmetic.status for v in load_values() if v.arithmetic and v.arithmetic.status is not Status.EXACT
+    }
     assert found == {
         "v4.table-1-delta-row.vision-r1-32b-vs-qwen2-5-vl-32b.mathvista.all.delta-pp": Status.DISAGREES,
         "readme.readme-performance-delta-in-brackets.vision-r1-7b.mathverse.mini-vision-only.delta-pp": (
@@ -79,7 +81,7 @@ def test_arithmetic_finds_exactly_the_known_slips() -> None:
         "readme.readme-performance.qwen2-5-vl-7b.avg.5-column-mean.accuracy-pct": Status.WITHIN_ROUNDING,
         "v4.table-6.zero-plus-sft-plus-ptst.avg-3.accuracy-pct": Status.WITHIN_ROUNDING,
     }
-    assert all(v.arithmetic is not None for v in load() if v.value_class is ValueClass.DERIVED)
+    assert all(v.arithmetic is not None for v in load_values() if v.value_class is ValueClass.DERIVED)
     assert BY_ID["v1-v4.abstract.vision-r1-7b.mathvista.gap-to-openai-o1.pp"].arithmetic.computed == 0.4  # type: ignore[union-attr]
 
 
@@ -149,13 +151,13 @@ def test_other_peoples_models_have_no_target() -> None:
 
 
 def test_a_text_setting_is_not_a_number() -> None:
-    limit = next(value for value in load() if value.value == "4K")
+    limit = next(value for value in load_values() if value.value == "4K")
     with pytest.raises(TypeError, match="4K"):
         _ = limit.number
 
 
 def test_tables_by_name() -> None:
-    assert len(table("Table 5", "v4")) == 28
-    assert all(isinstance(value, PublishedValue) for value in table("Table 5", "v4"))
+    assert len(table_values("Table 5", "v4")) == 28
+    assert all(isinstance(value, PublishedValue) for value in table_values("Table 5", "v4"))
     with pytest.raises(KeyError):
-        table("Table 9", "v4")
+        table_values("Table 9", "v4")

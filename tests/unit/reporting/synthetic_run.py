@@ -31,16 +31,19 @@ LENGTH = {"base": 34, "ci": 90, "zero": 36, "long": 60, "vision-r1": 45, "ptst-4
 
 def arm_infos() -> dict[str, ArmInfo]:
     """Arms as the report sees them; one of them was never run."""
-    first = StageInfo(1, "vision-r1", 20, 40, 16)
+    first = StageInfo(number=1, owner="vision-r1", last_step=20, max_tokens=40, group=16)
     stages = {
-        "zero": (StageInfo(1, "zero", 40, 96, 16),),
-        "long": (StageInfo(1, "long", 40, 384, 4),),
-        "vision-r1": (first, StageInfo(2, "vision-r1", 40, 96, 8)),
-        "ptst-4kx16-4kx16": (first, StageInfo(2, "ptst-4kx16-4kx16", 40, 40, 16)),
+        "zero": (StageInfo(number=1, owner="zero", last_step=40, max_tokens=96, group=16),),
+        "long": (StageInfo(number=1, owner="long", last_step=40, max_tokens=384, group=4),),
+        "vision-r1": (first, StageInfo(number=2, owner="vision-r1", last_step=40, max_tokens=96, group=8)),
+        "ptst-4kx16-4kx16": (
+            first,
+            StageInfo(number=2, owner="ptst-4kx16-4kx16", last_step=40, max_tokens=40, group=16),
+        ),
         "vision-r1-stage3": (
             first,
-            StageInfo(2, "vision-r1", 40, 96, 8),
-            StageInfo(3, "vision-r1-stage3", 60, 384, 4),
+            StageInfo(number=2, owner="vision-r1", last_step=40, max_tokens=96, group=8),
+            StageInfo(number=3, owner="vision-r1-stage3", last_step=60, max_tokens=384, group=4),
         ),
     }
     labels = {"base": "Base", "ci": "Vision-R1-CI", "zero": "Vision-R1-Zero", "long": "Vision-R1-Long"}
@@ -48,14 +51,14 @@ def arm_infos() -> dict[str, ArmInfo]:
     parents = {"base": "base", "zero": "base"}
     return {
         name: ArmInfo(
-            name,
-            label,
-            parents.get(name, "ci"),
-            stages.get(name, ()),
-            True,
-            f"snakemake {name}",
-            name != "base",
-            "base" if name == "ci" else None,
+            name=name,
+            label=label,
+            parent=parents.get(name, "ci"),
+            stages=stages.get(name, ()),
+            selected=True,
+            command=f"snakemake {name}",
+            trained=name != "base",
+            tuned_from="base" if name == "ci" else None,
         )
         for name, label in labels.items()
     }

@@ -18,7 +18,7 @@ from vr1repro.reporting.page.build import make_report
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.build import make_tables
-from vr1repro.reporting.tables.ours import pairs_sheet
+from vr1repro.reporting.tables.ours import pairs_table
 
 
 def half(run: Path) -> None:
@@ -110,4 +110,4 @@ def test_pairs_leave_out_and_count_what_one_side_lacks(
     assert found.questions.estimate.n == 15
     assert not [p for p in pairs if "zero" in (p.first, p.second) and p.benchmark == "mmmath"]
     assert [p for p in pairs if "zero" in (p.first, p.second) and p.benchmark == MEAN]
-    assert "| 15 | 15 |" in render.markdown(pairs_sheet(results, pairs))
+    assert "| 15 | 15 |" in render.markdown(pairs_table(results, pairs))

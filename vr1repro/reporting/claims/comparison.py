@@ -14,28 +14,31 @@ from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Res
 from vr1repro.reporting.statistics.estimate import Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A published number beside ours.
 
     Attributes:
         published: The number.
+        judgement: What can be said of it.
         ours: Our estimate, None where there is none.
         setting: Our value of a setting, None for scores.
-        difference: Ours minus the paper's.
-        judgement: What can be said.
         margin: The declared margin, in the number's unit; None where no verdict was tried.
     """
 
     published: PublishedValue
-    ours: Estimate | None
-    setting: Any
-    difference: float | None
     judgement: Judgement
+    ours: Estimate | None = None
+    setting: Any = None
     margin: float | None = None
 
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the paper's."""
+        return None if self.ours is None else self.ours.value - self.published.number
 
-def compare(
+
+def compare_published(
     values: Iterable[PublishedValue], results: Results, our_settings: Mapping[str, Any] | None = None
 ) -> list[Comparison]:
     """Compare every published value; none is dropped.
@@ -50,31 +53,32 @@ def compare(
 
 def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str, Any]) -> Comparison:
     if value.value_class is ValueClass.SETTING:
-        return _setting(value, our_settings)
-    found = results.measure(value.target)
-    ours = found.estimate if isinstance(found, Measurement) else None
-    difference = None if ours is None else ours.value - value.number
+        return _compare_setting(value, our_settings)
+    measured, margin = results.measure(value.target), None
     if value.value_class is not ValueClass.CLAIM:
-        return Comparison(value, ours, None, difference, Judgement(Label.NO_VERDICT, _why_none(value)))
-    if not results.comparable:
-        return Comparison(value, ours, None, difference, Judgement(Label.NOT_COMPARABLE, MICRO_NOTE))
-    if isinstance(found, Missing):
-        return Comparison(value, None, None, None, not_run(found.reason, found.command))
-    margin = _margin(value, results.settings)
-    return Comparison(value, ours, None, difference, _judge(value, found, margin, results.settings), margin)
+        judgement = Judgement(label=Label.NO_VERDICT, reason=_why_no_verdict(value))
+    elif not results.comparable:
+        judgement = Judgement(label=Label.NOT_COMPARABLE, reason=MICRO_NOTE)
+    elif isinstance(measured, Missing):
+        judgement = not_run(measured.reason, measured.command)
+    else:
+        margin = _margin(value, results.settings)
+        judgement = _judge(value, measured, margin, results.settings)
+    ours = measured.estimate if isinstance(measured, Measurement) else None
+    return Comparison(published=value, judgement=judgement, ours=ours, margin=margin)
 
 
-def _judge(value: PublishedValue, found: Measurement, margin: float, settings: ReportSettings) -> Judgement:
-    if not found.scores:
+def _judge(value: PublishedValue, measured: Measurement, margin: float, settings: ReportSettings) -> Judgement:
+    if not measured.scores:
         reason = "one count or log, without independent draws: a difference is shown, no verdict is possible"
-        return Judgement(Label.UNDERPOWERED, reason)
+        return Judgement(label=Label.UNDERPOWERED, reason=reason)
     return judge(
         value.number,
-        found.scores,
+        measured.scores,
         margin=margin,
         rounding=value.rounding or 0.0,
-        band=found.band,
-        sampling=found.sampling,
+        band=measured.band,
+        sampling=measured.sampling,
         confidence=settings.confidence,
     )
 
@@ -85,13 +89,14 @@ def _margin(value: PublishedValue, settings: ReportSettings) -> float:
     return settings.margin(value.target.benchmark)
 
 
-def _setting(value: PublishedValue, our_settings: Mapping[str, Any]) -> Comparison:
+def _compare_setting(value: PublishedValue, our_settings: Mapping[str, Any]) -> Comparison:
     if value.id not in our_settings:
-        judgement = Judgement(Label.NOT_STATED, "this run's config has no such value")
-        return Comparison(value, None, None, None, judgement)
+        judgement = Judgement(label=Label.NOT_STATED, reason="this run's config has no such value")
+        return Comparison(published=value, judgement=judgement)
     ours = our_settings[value.id]
     label = Label.EQUAL if _same(ours, value.value) else Label.DIFFERS
-    return Comparison(value, None, ours, None, Judgement(label, f"paper {value.value}, this run {ours}"))
+    judgement = Judgement(label=label, reason=f"paper {value.value}, this run {ours}")
+    return Comparison(published=value, judgement=judgement, setting=ours)
 
 
 def _same(ours: Any, theirs: float | str) -> bool:
@@ -108,7 +113,7 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _why_none(value: PublishedValue) -> str:
+def _why_no_verdict(value: PublishedValue) -> str:
     if value.value_class is ValueClass.QUOTED_BASELINE:
         return "quoted baseline: who measured it and how is not stated"
     if value.value_class is ValueClass.DIGITISED:

@@ -1,17 +1,19 @@
-"""The verdict on one published claim: a pure function of our seeds' scores, the declared margin and the grader band.
+"""The judgement of one published claim: a pure function of our seeds' scores, the declared margin and the grader band.
 
 The rule. The published number is one more draw of the same experiment on the same questions, so that item sampling
 cancels and the noise is that of training and decoding. It is compared with a prediction interval for one new draw
 (Hahn and Meeker 1991): m +- t(df) * s * sqrt(1 + 1/K) for K draws of mean m and standard deviation s. With one
-training, s is that of sampling and comes from the questions' own disagreement (`draws.item_spread`), with hundreds of
-degrees of freedom; with several trainings it is theirs, with K - 1. An interval wider than the declared margin carries
-no verdict, whatever the value, nor do one draw or two trainings.
+training, s is that of sampling and comes from the questions' own disagreement (`scores_by_seed.item_spread`), with
+hundreds of degrees of freedom; with several trainings it is theirs, with K - 1. An interval wider than the declared
+margin carries no verdict, whatever the value, nor do one draw or two trainings.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from vr1repro.reporting.run.scores_by_seed import Spread
 from vr1repro.reporting.statistics import power as study
@@ -35,7 +37,7 @@ class Label(StrEnum):
     NO_VERDICT = "no verdict"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
     """Where one new draw of our experiment would fall.
 
@@ -60,13 +62,13 @@ class Prediction:
     largest: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """A verdict and what it rests on.
+    """What is said of a published number, and what that rests on.
 
     Attributes:
-        label: The verdict.
-        reason: One sentence: why.
+        label: The judgement in one word.
+        reason: The same in one sentence, with its numbers.
         prediction: The interval, where there was one.
         power: Chance that this study would have called a shift of the margin's size "not reproduced".
         detectable: Smallest shift that it would have seen with a chance of 80 percent.
@@ -114,14 +116,14 @@ def predict(
         spare = [_variance(draws) * (1 - 1 / len(draws)) for draws in groups if len(draws) > 1]
         within = sum(spare) / len(spare) if spare else 0.0
     k, mean = len(means), sum(means) / len(means)
-    ends = min(means), max(means)
+    known: dict[str, Any] = {"mean": mean, "draws": k, "unit": unit, "smallest": min(means), "largest": max(means)}
     if k < 2:
-        return Prediction(mean, math.inf, k, unit, math.inf, 0, *ends)
+        return Prediction(**known, half_width=math.inf, scale=math.inf, df=0)
     between, df = _variance(means), float(k - 1)
     if sampling is not None and len(groups) == 1 and between * df <= sampling.variance * float(chdtri(df, 0.001)):
         between, df = sampling.variance, sampling.df
     scale = math.sqrt(between * (1 + 1 / k) + within)
-    return Prediction(mean, float(stdtrit(df, 0.5 + confidence / 2)) * scale, k, unit, scale, df, *ends)
+    return Prediction(**known, half_width=float(stdtrit(df, 0.5 + confidence / 2)) * scale, scale=scale, df=df)
 
 
 def judge(
@@ -134,7 +136,7 @@ def judge(
     confidence: float = 0.95,
     sampling: Spread | None = None,
 ) -> Judgement:
-    """The verdict on one claim.
+    """The judgement of one claim.
 
     Args:
         published: The printed value, in the unit of the scores.
@@ -153,34 +155,35 @@ def judge(
     prediction = predict(scores, confidence, sampling)
     power = study.power(margin, prediction.scale, prediction.df, confidence)
     detectable = study.detectable(prediction.scale, prediction.df, confidence)
+    judgement = partial(Judgement, prediction=prediction, power=power, detectable=detectable)
     if math.isinf(prediction.half_width):
         reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
-        return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
+        return judgement(label=Label.UNDERPOWERED, reason=reason)
     if prediction.unit == TRAINING and prediction.draws < FEWEST_SEEDS:
         reason = (
             f"{prediction.draws} training seeds give a range, {prediction.smallest:.2f} to {prediction.largest:.2f}; a"
             f" verdict on training needs {FEWEST_SEEDS}"
         )
-        return Judgement(Label.UNDERPOWERED, reason, prediction, 0.0, math.inf)
+        return judgement(label=Label.UNDERPOWERED, reason=reason, power=0.0, detectable=math.inf)
     width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
     plain = f"{width} for one new draw, {prediction.draws} {prediction.unit}s"
     if prediction.half_width > margin:
         reason = f"{plain}: wider than the declared margin of {margin:g}"
-        return Judgement(Label.UNDERPOWERED, reason, prediction, power, detectable)
+        return judgement(label=Label.UNDERPOWERED, reason=reason)
     low = prediction.mean - prediction.half_width - rounding
     high = prediction.mean + prediction.half_width + rounding
     if low <= published <= high:
-        return Judgement(Label.REPRODUCED, f"inside {plain}", prediction, power, detectable)
+        return judgement(label=Label.REPRODUCED, reason=f"inside {plain}")
     if low + band[0] <= published <= high + band[1]:
         reason = f"outside {plain}, inside with the grader and protocol band {band[0]:+.2f} to {band[1]:+.2f}"
-        return Judgement(Label.CONSISTENT, reason, prediction, power, detectable)
+        return judgement(label=Label.CONSISTENT, reason=reason)
     reason = f"outside {plain} and its bands; a shift of {margin:g} is seen with a chance of {power:.0%}"
-    return Judgement(Label.NOT_REPRODUCED, reason, prediction, power, detectable)
+    return judgement(label=Label.NOT_REPRODUCED, reason=reason)
 
 
 def not_run(reason: str, command: str | None = None) -> Judgement:
-    """The verdict where we have no score."""
-    return Judgement(Label.NOT_RUN, reason, command=command)
+    """The judgement where we have no score."""
+    return Judgement(label=Label.NOT_RUN, reason=reason, command=command)
 
 
 def _variance(draws: Sequence[float]) -> float:

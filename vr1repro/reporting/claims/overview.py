@@ -10,7 +10,7 @@ from vr1repro.reporting.run.scores import accuracy, average_weights, eval_folder
 from vr1repro.reporting.statistics.estimate import Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gain:
     """An arm against the arm that it starts from.
 
@@ -58,13 +58,13 @@ def gains(results: Results) -> list[Gain]:
         by_seed = [_against(part, before, results) for _, part in after.groupby("train_seed")]
         found.append(
             Gain(
-                results.label(name),
-                results.label(start),
-                difference.estimate,
-                min(by_seed),
-                max(by_seed),
-                len(by_seed),
-                difference.unpaired,
+                arm=results.label(name),
+                start=results.label(start),
+                estimate=difference.estimate,
+                low_seed=min(by_seed),
+                high_seed=max(by_seed),
+                seeds=len(by_seed),
+                unpaired=difference.unpaired,
             )
         )
     return found
@@ -79,8 +79,8 @@ def _against(after: Any, before: Any, results: Results) -> float:
     return scores[0] - scores[1]
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class ArmSummary:
     """How one arm came out.
 
     Attributes:
@@ -102,7 +102,7 @@ class Outcome:
     start: str | None
 
 
-def outcomes(results: Results) -> list[Outcome]:
+def arm_summaries(results: Results) -> list[ArmSummary]:
     """Every evaluated arm, in the config's order."""
     against = {found.arm: found for found in gains(results)}
     found = []
@@ -114,7 +114,17 @@ def outcomes(results: Results) -> list[Outcome]:
         )
         mean = accuracy(rows, results.settings, weights)
         start = start_of(results, name)
-        found.append(Outcome(name, label, mean, seeds, results.length(name), against.get(label), start))
+        found.append(
+            ArmSummary(
+                arm=name,
+                label=label,
+                accuracy=mean,
+                seeds=seeds,
+                tokens=results.length(name),
+                gain=against.get(label),
+                start=start,
+            )
+        )
     return found
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import gain_of_means, question_means
-from vr1repro.reporting.run.scores_by_seed import draws
+from vr1repro.reporting.run.scores_by_seed import scores_by_seed
 from vr1repro.reporting.statistics import power as study
 from vr1repro.reporting.statistics.paired import (
     PairedDifference,
@@ -22,7 +22,7 @@ from vr1repro.reporting.statistics.paired import (
 MEAN = "mean"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArmPair:
     """Two arms on one benchmark, or on the mean of all.
 
@@ -80,7 +80,7 @@ def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) 
 
     @cache
     def by_seed(arm: str, benchmarks: tuple[str, ...]) -> Mapping[int, float]:
-        scores = draws(results.final(arm), results.settings, benchmarks)
+        scores = scores_by_seed(results.final(arm), benchmarks)
         return {seed: sum(values) / len(values) for seed, values in scores.items()}
 
     answered = {arm: set(means(arm)["benchmark"]) for arm in results.evaluated}
@@ -122,7 +122,16 @@ def _pair(
     training = seed_difference(*seeds, trained=trained, confidence=settings.confidence)
     power, detectable = difference_power(difference, margin, settings.confidence)
     return ArmPair(
-        first, second, name, margin, difference, None, power, detectable, training, None,
-        study.power(margin, training.stderr, training.df, settings.confidence),
-        study.detectable(training.stderr, training.df, settings.confidence),
-    )  # fmt: skip
+        first=first,
+        second=second,
+        benchmark=name,
+        margin=margin,
+        questions=difference,
+        holm=None,
+        power=power,
+        detectable=detectable,
+        training=training,
+        training_holm=None,
+        training_power=study.power(margin, training.stderr, training.df, settings.confidence),
+        training_detectable=study.detectable(training.stderr, training.df, settings.confidence),
+    )

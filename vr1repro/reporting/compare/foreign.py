@@ -28,7 +28,7 @@ _FOLDER = re.compile(r"e\d+")
 _COMMAND = "vr1repro evaluate --model <model> --benchmarks <slug> --out <folder>, then compare again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grading:
     """How bare responses are graded.
 
@@ -219,5 +219,5 @@ def open_foreign(run: Path, models: Sequence[str], settings: ReportSettings) -> 
     for model in models:
         match = re.fullmatch(SLUG, model)
         name = match["arm"] if match else model
-        arms.setdefault(name, ArmInfo(name, name, name, command=_COMMAND, trained=match is not None))
+        arms.setdefault(name, ArmInfo(name=name, label=name, parent=name, command=_COMMAND, trained=match is not None))
     return Results.load(run, arms, settings, comparable=True)

@@ -14,7 +14,7 @@ from vr1repro.reporting.compare import foreign, versus
 from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.page.build import write_report
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.ours import pairs_sheet, variance_sheet
+from vr1repro.reporting.tables.ours import pairs_table, variance_table
 from vr1repro.reporting.tables.paper import arms_table, note
 from vr1repro.reporting.tables.render import markdown, write_tables
 from vr1repro.reporting.tables.score_table import score_table, write_scores
@@ -81,17 +81,17 @@ def _write(
     out: Path, results: Results, rows: list[tuple[str, Comparison]], sides: tuple[set[str], set[str]] | None
 ) -> str:
     pairs = arm_pairs(results, sides)
-    sheets = [versus.comparison_sheet(rows, note(results)), pairs_sheet(results, pairs), variance_sheet(results)]
+    text_tables = [versus.comparison_table(rows, note(results)), pairs_table(results, pairs), variance_table(results)]
     table = arms_table(results)
-    write_tables(out / "tables", [table], sheets)
+    write_tables(out / "tables", [table], text_tables)
     write_scores(out / "tables" / "scores.csv", score_table(results.frame, results.settings))
     write_atomically(out / "tables" / "comparison.csv", versus.csv_rows(rows))
     make_figures(results, out / "figures", _FIGURES)
     comparisons = [row for _, row in rows]
     config = results.settings.model_dump_json(indent=2)
-    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", sheets)
+    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", text_tables)
     said = [f"{label.value}: {count}" for label, count in tally(comparisons).items()]
-    texts = [_short(markdown(sheet)) for sheet, there in zip(sheets, (rows, pairs), strict=False) if there]
+    texts = [_short(markdown(table)) for table, there in zip(text_tables, (rows, pairs), strict=False) if there]
     return "\n".join([*texts, f"claims: {', '.join(said) or 'none'}", f"page: {out / 'report' / 'index.html'}"])
 
 

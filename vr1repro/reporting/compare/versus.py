@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.core.errors import UserError
-from vr1repro.published import PublishedValue, Target, ValueClass, load
+from vr1repro.published import PublishedValue, Target, ValueClass, load_values
 from vr1repro.published.targets import ARMS, target
-from vr1repro.reporting.claims.comparison import Comparison, as_table, compare
+from vr1repro.reporting.claims.comparison import Comparison, as_table, compare_published
 from vr1repro.reporting.run.questions import subset_name
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.render import DASH, Sheet, estimate, number
+from vr1repro.reporting.tables.render import DASH, TextTable, estimate, number
 
 _STAND_IN = "Vision-R1-7B"  # a printed name with an arm; targets are made for it and then turned to the model
 _KINDS = (ValueClass.CLAIM, ValueClass.QUOTED_BASELINE, ValueClass.DERIVED)
@@ -26,13 +26,15 @@ def published(name: str) -> list[PublishedValue]:
     """
     import difflib
 
-    names = list(dict.fromkeys(value.model for value in load() if value.value_class in _KINDS))
+    names = list(dict.fromkeys(value.model for value in load_values() if value.value_class in _KINDS))
     spelt = next((known for known in names if known.lower() == name.lower()), None)
     if spelt is None:
         close = ", ".join(difflib.get_close_matches(name, names, n=5, cutoff=0.3))
         raise UserError(f"published:{name}: nothing is printed for it" + (f"; close: {close}" if close else ""))
     same = {other for other in names if other == spelt or (spelt in ARMS and ARMS.get(other) == ARMS[spelt])}
-    return [value for value in load() if value.model in same and value.value_class in _KINDS and value.step is None]
+    return [
+        value for value in load_values() if value.model in same and value.value_class in _KINDS and value.step is None
+    ]
 
 
 def score_file(path: Path, benchmark: str) -> list[PublishedValue]:
@@ -73,7 +75,7 @@ def _scored(path: Path, benchmark: str, group: str, name: str, printed: str) -> 
 
 def against(values: Sequence[PublishedValue], arm: str, results: Results) -> list[Comparison]:
     """Compare one of our models with printed numbers, each taken to speak about it."""
-    return compare([_turned(value, arm) for value in values], results)
+    return compare_published([_turned(value, arm) for value in values], results)
 
 
 def _turned(value: PublishedValue, arm: str) -> PublishedValue:
@@ -84,7 +86,7 @@ def _turned(value: PublishedValue, arm: str) -> PublishedValue:
     return value if meant is None else value.model_copy(update={"target": meant.model_copy(update={"arm": arm})})
 
 
-def comparison_sheet(rows: Sequence[tuple[str, Comparison]], note: str) -> Sheet:
+def comparison_table(rows: Sequence[tuple[str, Comparison]], note: str) -> TextTable:
     """Models beside printed numbers; what several places print alike is one row, the CSV keeps all.
 
     Numbers without a counterpart are counted in the note, and stand in the CSV with their reason.
@@ -100,7 +102,9 @@ def comparison_sheet(rows: Sequence[tuple[str, Comparison]], note: str) -> Sheet
     text = f"{note} {left} printed numbers have no counterpart here; comparison.csv lists them and why."
     header = list(cells[0]) if cells else ["Model", "Printed for"]
     table = [list(cell.values()) for cell in cells]
-    return Sheet("comparison", "Against printed numbers", header, table, text, text_columns=5)
+    return TextTable(
+        key="comparison", title="Against printed numbers", header=header, rows=table, note=text, text_columns=5
+    )
 
 
 def _cells(arm: str, row: Comparison, alike: Sequence[PublishedValue]) -> dict[str, str]:

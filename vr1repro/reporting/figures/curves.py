@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vr1repro.published import PublishedValue, load
+from vr1repro.published import PublishedValue, load_values
 from vr1repro.published.targets import THREE
 from vr1repro.reporting.figures.marks import GHOST_LINE, errors, say_missing
 from vr1repro.reporting.figures.style import EDGE, GHOST, GREEN, STAGE_COLOURS, arm_style, twin
@@ -97,7 +97,7 @@ def accuracy(axes: "Axes", results: Results) -> None:
     if not benchmarks:
         say_missing(axes, "no checkpoint was evaluated")
     _draw_ghosts(axes, results, "E")
-    reference = next((v.number for v in load() if v.table == "Fig. 1E" and v.subset == "reference line"), None)
+    reference = next((v.number for v in load_values() if v.table == "Fig. 1E" and v.subset == "reference line"), None)
     if reference is not None:
         axes.axhline(reference, color=GHOST, linestyle=(0, (4, 2)), linewidth=0.8)
     _stage_borders(axes, results)
@@ -122,7 +122,7 @@ def _draw_ghosts(axes: "Axes", results: Results, panel: str) -> None:
     for name in _CURVE_ARMS:
         values = [
             value
-            for value in load()
+            for value in load_values()
             if value.table == f"Fig. 1{panel}" and value.step is not None and value.target is not None
             if value.target.arm == name or (name == "vision-r1" and value.target.arm == "vision-r1-stage3")
         ]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vr1repro.published import PublishedValue, load
+from vr1repro.published import PublishedValue, load_values
 from vr1repro.reporting.figures import curves
 from vr1repro.reporting.figures.curves import curve_arms, stage_style
 from vr1repro.reporting.figures.marks import BAR_ERRORS, GHOST_BAR, GHOST_LINE, errors, say_missing
@@ -65,7 +65,7 @@ def figure_one(results: Results, width: float | None = None) -> "Figure":
 def _published(figure: str, **wanted: object) -> list[PublishedValue]:
     return [
         value
-        for value in load()
+        for value in load_values()
         if value.table == f"Fig. 1{figure}"
         and value.target is not None
         and all(getattr(value.target, key) == part for key, part in wanted.items())
@@ -129,14 +129,14 @@ def _b(axes: "Axes", results: Results) -> None:
     )
     printed = {
         value.target.arm: value.number
-        for value in load()
+        for value in load_values()
         if value.target is not None
         and (value.target.benchmark, value.target.subset, value.version) == ("mathvista", "overall", "v4")
         and value.target.quantity == "accuracy"
     }
     at = [(k, printed[arm]) for k, (arm, _) in enumerate(found) if arm in printed]
     axes.plot([k for k, _ in at], [value for _, value in at], "D", color="white", markeredgecolor=EDGE, markersize=4)
-    quoted = [value for value in load() if value.table == "Fig. 1B" and (not found or value.target is None)]
+    quoted = [value for value in load_values() if value.table == "Fig. 1B" and (not found or value.target is None)]
     start = len(found)
     for k, value in enumerate(quoted):
         axes.bar(start + k, value.number, 0.7, **GHOST_BAR)

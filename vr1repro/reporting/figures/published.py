@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vr1repro.published import PublishedValue, load
+from vr1repro.published import PublishedValue, load_values
 from vr1repro.reporting.figures.style import (
     DARK_BLUE,
     EDGE,
@@ -41,7 +41,7 @@ def published_figure_one(width: float = 7.0) -> "Figure":
     Args:
         width: Inches.
     """
-    values = {letter: [v for v in load() if v.table == f"Fig. 1{letter}"] for letter in "ABCDEF"}
+    values = {letter: [v for v in load_values() if v.table == f"Fig. 1{letter}"] for letter in "ABCDEF"}
     figure, axes = new_figure(width, 0.62 * width, 2, 3)
     _bars_a(axes[0], values["A"])
     _bars_b(axes[1], values["B"])

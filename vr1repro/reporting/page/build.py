@@ -12,10 +12,10 @@ from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
-from vr1repro.published import ValueClass, load
-from vr1repro.reporting.claims.comparison import Comparison, compare, tally
+from vr1repro.published import ValueClass, load_values
+from vr1repro.reporting.claims.comparison import Comparison, compare_published, tally
 from vr1repro.reporting.claims.judgement import Label
-from vr1repro.reporting.claims.overview import coverage, outcomes, reading
+from vr1repro.reporting.claims.overview import arm_summaries, coverage, reading
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.lineage.sources import FILE, Sources
@@ -27,9 +27,9 @@ from vr1repro.reporting.page.traces import write_traces
 from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.tables import render
-from vr1repro.reporting.tables.ours import all_sheets
+from vr1repro.reporting.tables.ours import own_tables
 from vr1repro.reporting.tables.paper import Table, all_tables
-from vr1repro.reporting.tables.render import Sheet
+from vr1repro.reporting.tables.render import TextTable
 
 PAGES: Mapping[str, str] = {
     "index": "Overview",
@@ -86,7 +86,7 @@ def make_report(
     config_text: str,
     config: Config,
     links: Mapping[str, str] | None = None,
-    sheets: Sequence[Sheet] | None = None,
+    text_tables: Sequence[TextTable] | None = None,
 ) -> None:
     """Write a run's report: a folder of pages that opens from a disk.
 
@@ -97,11 +97,13 @@ def make_report(
         config_text: The resolved config as text.
         config: The same, checked.
         links: Relative links to other artefacts, by name.
-        sheets: From `all_sheets`, where they are there already.
+        text_tables: From `own_tables`, where they are there already.
     """
-    sheets = all_sheets(results) if sheets is None else sheets
-    comparisons = compare(load(), results, our_settings(config))
-    write_report(folder, results, comparisons, all_tables(results), figures, config_text, config.run, sheets, links)
+    text_tables = own_tables(results) if text_tables is None else text_tables
+    comparisons = compare_published(load_values(), results, our_settings(config))
+    write_report(
+        folder, results, comparisons, all_tables(results), figures, config_text, config.run, text_tables, links
+    )
 
 
 def write_report(
@@ -112,7 +114,7 @@ def write_report(
     figures: Path,
     config_text: str,
     name: str,
-    sheets: Sequence[Sheet] = (),
+    text_tables: Sequence[TextTable] = (),
     links: Mapping[str, str] | None = None,
 ) -> None:
     """Write the report; the folder is replaced as a whole.
@@ -120,12 +122,12 @@ def write_report(
     Args:
         folder: `results/<run>/report`.
         results: The run.
-        comparisons: From `compare`, all published values.
+        comparisons: From `compare_published`, all published values.
         tables: From `all_tables`.
         figures: Folder of `make_figures`; a missing figure is said to be missing.
         config_text: The resolved config, shown as text.
         name: The run's name.
-        sheets: Further tables, from `all_sheets`.
+        text_tables: Further tables, from `own_tables`.
         links: Relative links to other artefacts, by what they are called.
 
     Raises:
@@ -141,9 +143,9 @@ def write_report(
         numbers.add_table(table)
     for row in comparisons:
         numbers.add_comparison(row)
-    found = outcomes(results)
-    for item in found:
-        numbers.add_arm(item)
+    summaries = arm_summaries(results)
+    for summary_of_arm in summaries:
+        numbers.add_arm(summary_of_arm)
     write_script(aside / "data", "numbers", numbers.as_data())
     responses = write_traces(results, aside)
     for file in files("vr1repro.reporting.page").joinpath("assets").iterdir():
@@ -158,11 +160,11 @@ def write_report(
         "rows": comparisons,
         "classes": list(ValueClass),
         "labels": [label for label in Label if any(row.judgement.label is label for row in comparisons)],
-        "outcomes": found,
-        "strips": strips([(item.accuracy, item.seeds) for item in found]),
+        "arm_summaries": summaries,
+        "strips": strips([(item.accuracy, item.seeds) for item in summaries]),
         "coverage": coverage(results),
         "tables": tables,
-        "sheets": sheets,
+        "own_tables": text_tables,
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
         "figures_made_from": _made_from(figures, aside),
         "reading": reading(results.run),

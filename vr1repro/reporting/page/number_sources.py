@@ -11,7 +11,7 @@ from vr1repro.core.jsonl import read_lines
 from vr1repro.core.provenance import MANIFEST
 from vr1repro.published import PublishedValue, Target
 from vr1repro.reporting.claims.comparison import Comparison
-from vr1repro.reporting.claims.overview import Outcome
+from vr1repro.reporting.claims.overview import ArmSummary
 from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.paper import Table
@@ -39,7 +39,7 @@ class NumberSources:
                 number |= _paper(cell.paper)
                 number |= {"verdict": cell.label.value if cell.label else None, "reason": cell.reason}
 
-    def add_arm(self, arm: Outcome) -> None:
+    def add_arm(self, arm: ArmSummary) -> None:
         """Add how an arm came out, as `<arm>:accuracy`, `<arm>:tokens` and `<arm>:gain`."""
         benchmarks = tuple(self._sources.results.benchmarks)
         target = Target(arm=arm.arm, benchmark="average", quantity="accuracy", of=benchmarks)

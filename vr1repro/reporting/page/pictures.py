@@ -20,7 +20,7 @@ _CHOICES = ("choices", "options")
 _MAX_PIXELS: int = ProblemSource.model_fields["max_pixels"].default
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """A question as the page shows it.
 
@@ -67,7 +67,7 @@ def read_asked(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[A
         except BadImage as error:
             picture = {"why": f"the picture was not kept with this run ({error.reason.replace('_', ' ')})"}
         said = stated(row)
-        yield Asked(key, said["question"], said["answer"], _choices(row), **picture)
+        yield Asked(id=key, question=said["question"], answer=said["answer"], choices=_choices(row), **picture)
 
 
 def _why_none(side: int) -> str:

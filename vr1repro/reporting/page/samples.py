@@ -8,7 +8,7 @@ from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import eval_folders, last_attempts, last_verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """One graded response and its address in the trace explorer."""
 
@@ -49,7 +49,14 @@ def _samples(results: Results) -> Iterator[Sample]:
         graded, responses = last_verdicts(verdicts), last_attempts(folder.path / "responses.jsonl")
         place = folder.path.relative_to(results.run / "eval").as_posix()
         pool = [
-            Sample(folder.arm, folder.benchmark, name, row.verdict.value, responses[name].n_tokens, f"{place}/{name}")
+            Sample(
+                arm=folder.arm,
+                benchmark=folder.benchmark,
+                id=name,
+                verdict=row.verdict.value,
+                n_tokens=responses[name].n_tokens,
+                address=f"{place}/{name}",
+            )
             for name, row in graded.items()
             if name in responses
         ]

@@ -16,7 +16,7 @@ from vr1repro.reporting.run.scores import accuracy, average_weights
 from vr1repro.reporting.statistics.estimate import Estimate, seed_mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageInfo:
     """One stage of an arm.
 
@@ -35,7 +35,7 @@ class StageInfo:
     group: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArmInfo:
     """An arm as the report sees it.
 
@@ -82,7 +82,13 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
             label=arm.label,
             parent=name if not arm.stages else starts.get(arm.start, name),
             stages=tuple(
-                StageInfo(k, plan.stage_owner(name, k), plan.last_step(name, k), stage.max_tokens, stage.group)
+                StageInfo(
+                    number=k,
+                    owner=plan.stage_owner(name, k),
+                    last_step=plan.last_step(name, k),
+                    max_tokens=stage.max_tokens,
+                    group=stage.group,
+                )
                 for k, stage in enumerate(arm.stages, start=1)
             ),
             tuned_from=starts.get(models.get(config.starts[arm.start].model, ""))

@@ -14,13 +14,13 @@ from vr1repro.published import Target
 from vr1repro.reporting.run import words
 from vr1repro.reporting.run.arms import ArmInfo, from_plan, rl_length, training_log
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
-from vr1repro.reporting.run.scores_by_seed import Spread, draws, grader_band, sampling_spread
+from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
 from vr1repro.reporting.statistics.estimate import Estimate
 
 MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """Our counterpart of a published number.
 
@@ -173,7 +173,7 @@ class Results:
             return Missing("a point of a curve: drawn in Figure 1, not judged")
         if target.benchmark == "rl-train":
             length = rl_length(self.log, self.arms, arm, self.settings)
-            return self._not_run(arm, "no finished training log") if length is None else Measurement(length)
+            return self._not_run(arm, "no finished training log") if length is None else Measurement(estimate=length)
         rows = self.final(arm)
         if rows.empty:
             return self._not_run(arm, "not evaluated in this run")
@@ -190,21 +190,23 @@ class Results:
         estimate = (
             self.average(arm, target.of) if _plain(target.of) else self.accuracy(arm, target.benchmark, target.subset)
         )
-        scores = draws(self.final(arm), self.settings, names)
+        scores = scores_by_seed(self.final(arm), names)
         if estimate is None or not scores:
             wanted = ", ".join(names)
             return self._not_run(arm, f"not evaluated on {wanted}")
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
         sampling = sampling_spread(self.final(arm), names)
-        return Measurement(estimate, scores, band, alternatives, sampling)
+        return Measurement(estimate=estimate, scores=scores, band=band, alternatives=alternatives, sampling=sampling)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:
         label = target.subset.removeprefix("length-")
         for name, share, hits in words.by_length(rows[rows["benchmark"] == target.benchmark], self.settings):
             if name == label:
                 estimate = share if target.quantity == "proportion" else hits
-                return Missing("no response in this length class") if estimate is None else Measurement(estimate)
+                return (
+                    Missing("no response in this length class") if estimate is None else Measurement(estimate=estimate)
+                )
         return Missing(f"this run's length classes ({', '.join(words.bin_labels(self.settings.length_bins))}) differ")
 
     def _words(self, target: Target) -> Measurement | Missing:
@@ -212,7 +214,7 @@ class Results:
         word = target.subset.removeprefix("word-")
         for name, estimate in counts.items():
             if name.lower() == word:
-                return Measurement(estimate)
+                return Measurement(estimate=estimate)
         if target.arm is None:
             return Missing("no cold-start set was built in this run", "snakemake --cores all coldset")
         return self._not_run(target.arm, "no responses to count words in")

@@ -1,4 +1,4 @@
-"""Repeated draws of a score: one a seed, under each grader and protocol, and how far sampling again moves it."""
+"""A score for each seed, under each grader and protocol, and how far sampling again moves it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.scores import pick
 from vr1repro.reporting.statistics.estimate import Array, row_weights
 
-# The columns that a draw is made of: cutting rows out of all of them would be most of its time.
-_DRAWN = ["benchmark", "train_seed", "eval_seed", "stratum", "subsets", "correct"]
+# The columns that a score is made of: cutting rows out of all of them would be most of the time.
+_COLUMNS = ["benchmark", "train_seed", "eval_seed", "stratum", "subsets", "correct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,16 @@ def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | 
     return item_spread(table.to_numpy(), shares)
 
 
-def draws(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]) -> dict[int, list[float]]:
-    """Scores in percent by training seed, one for each evaluation seed, for a verdict.
+def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, list[float]]:
+    """Scores in percent by training seed, one for each evaluation seed.
 
     Args:
         frame: Rows of one arm under one protocol and profile.
-        settings: Confidence (unused by the value).
         benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
-            one of them gives no draw.
+            one of them gives no score.
     """
     wanted = {name.partition(":")[0] for name in benchmarks}
-    chosen = frame.loc[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED), _DRAWN]
+    chosen = frame.loc[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED), _COLUMNS]
     chosen = chosen.assign(right=(chosen["correct"] == True).astype("float64"))  # noqa: E712 - elementwise, None is False
     seeds = ["train_seed", "eval_seed"]
     parts = []
@@ -130,7 +129,7 @@ def mean_scores(
     means: dict[tuple[str, str], float] = {}
     key: Any
     for key, rows in frame.groupby(["protocol", "profile"]):
-        scores = draws(rows, settings, benchmarks)
+        scores = scores_by_seed(rows, benchmarks)
         if scores:
             means[key] = sum(sum(seeds) / len(seeds) for seeds in scores.values()) / len(scores)
     return means

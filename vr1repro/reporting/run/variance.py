@@ -14,7 +14,7 @@ from vr1repro.reporting.run.scores_by_seed import item_spread, mean_scores
 from vr1repro.reporting.statistics.estimate import clustered_mean, row_weights
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VarianceSplit:
     """Standard deviations of one score (one training, one sampling seed) in points, by what would be drawn again.
 
@@ -79,15 +79,15 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
     profiles = [score for (protocol, _), score in scores.items() if protocol == settings.protocol]
     protocols = [score for (_, profile), score in scores.items() if profile == settings.profile]
     return VarianceSplit(
-        _points(questions),
-        None if training is None else _points(training),
-        None if sampling is None else _points(sampling),
-        float(np.std(profiles, ddof=1)) if len(profiles) > 1 else None,
-        float(np.std(protocols, ddof=1)) if len(protocols) > 1 else None,
-        len(by_train),
-        fewest,
-        len(profiles),
-        len(table),
+        questions=_points(questions),
+        training=None if training is None else _points(training),
+        sampling=None if sampling is None else _points(sampling),
+        grader=float(np.std(profiles, ddof=1)) if len(profiles) > 1 else None,
+        protocol=float(np.std(protocols, ddof=1)) if len(protocols) > 1 else None,
+        train_seeds=len(by_train),
+        eval_seeds=fewest,
+        profiles=len(profiles),
+        n=len(table),
     )
 
 

@@ -9,7 +9,7 @@ a proportion: Wilson's, with the effective sample size p(1-p)/stderr^2 scaled to
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from vr1repro.core.errors import UserError
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
     """A number that is never without its error.
 
@@ -91,9 +91,10 @@ def clustered_mean(
     shares, stratum, contrast = row_weights(strata, y.size, weights)
     means = np.bincount(stratum, weights=y) / np.bincount(stratum)
     value = float(contrast @ means)
+    estimate = partial(Estimate, value=value, n=y.size, clusters=groups)
     if groups < 2:
         low, high = (0.0, 1.0) if proportion else (-math.inf, math.inf)
-        return Estimate(value, y.size, groups, math.nan, low, high, "one cluster: no spread")
+        return estimate(stderr=math.nan, low=low, high=high, method="one cluster: no spread")
     # The sandwich of a regression on stratum indicators has this closed form; statsmodels gives the same to the last
     # digit (tested) a hundred times slower, and a report needs thousands of these.
     influence = np.bincount(member, weights=shares * (y - means[stratum]))
@@ -102,9 +103,9 @@ def clustered_mean(
     quantile = _t_quantile(confidence, groups - 1)
     if proportion:
         low, high = _wilson(value, stderr, y.size, groups, confidence, quantile)
-        return Estimate(value, y.size, groups, stderr, low, high, "cluster-robust, Wilson with effective n")
-    low, high = value - quantile * stderr, value + quantile * stderr
-    return Estimate(value, y.size, groups, stderr, low, high, "cluster-robust, t")
+        return estimate(stderr=stderr, low=low, high=high, method="cluster-robust, Wilson with effective n")
+    half = quantile * stderr
+    return estimate(stderr=stderr, low=value - half, high=value + half, method="cluster-robust, t")
 
 
 def seed_mean(scores: Sequence[float], *, confidence: float = 0.95, n: int | None = None) -> Estimate:
@@ -117,13 +118,14 @@ def seed_mean(scores: Sequence[float], *, confidence: float = 0.95, n: int | Non
         confidence: Level of the interval.
         n: Observations behind the scores, for the record; the number of seeds where left out.
     """
-    draws = np.asarray(scores, dtype=np.float64)
-    value, count = float(draws.mean()), draws.size
+    array = np.asarray(scores, dtype=np.float64)
+    value, count = float(array.mean()), array.size
+    estimate = partial(Estimate, value=value, n=n or count, clusters=count)
     if count < 2:
-        return Estimate(value, n or count, count, math.nan, -math.inf, math.inf, "one seed: no spread")
-    stderr = float(draws.std(ddof=1)) / math.sqrt(count)
+        return estimate(stderr=math.nan, low=-math.inf, high=math.inf, method="one seed: no spread")
+    stderr = float(array.std(ddof=1)) / math.sqrt(count)
     half = _t_quantile(confidence, count - 1) * stderr
-    return Estimate(value, n or count, count, stderr, value - half, value + half, f"t over {count} seeds")
+    return estimate(stderr=stderr, low=value - half, high=value + half, method=f"t over {count} seeds")
 
 
 def codes(labels: Sequence[Hashable] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -91,7 +91,7 @@ def _sign_flip(sums: Array, draws: int, seed: int) -> float:
 FEWEST_SEEDS = 3  # of training, for a p value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeedDifference:
     """Two recipes: the unit is the training seed, questions are taken as fixed.
 
@@ -147,22 +147,14 @@ def seed_difference(
     paired = all(trained) and first.keys() == second.keys()
     singles = sides[0] - sides[1] if paired else np.subtract.outer(*sides).ravel()
     seeds = min(counts, default=0)
-    ends = float(singles.min()), float(singles.max())
+    smallest, largest = float(singles.min()), float(singles.max())
+    known: dict[str, Any] = {"value": value, "smallest": smallest, "largest": largest, "seeds": seeds}
     if seeds < FEWEST_SEEDS:
         why = f"{seeds} training seed{'s' * (seeds != 1)}: a range, no p value (needs {FEWEST_SEEDS})"
-        return SeedDifference(value, -math.inf, math.inf, *ends, seeds, None, math.nan, 0, why)
+        return SeedDifference(**known, low=-math.inf, high=math.inf, p_value=None, stderr=math.nan, df=0, method=why)
     if np.ptp(singles) == 0:  # equal scores everywhere: no test can be made of that
-        return SeedDifference(
-            value,
-            value,
-            value,
-            *ends,
-            seeds,
-            1.0 if value == 0 else 0.0,
-            0.0,
-            seeds - 1,
-            "no spread over training seeds",
-        )
+        why, p_value = "no spread over training seeds", 1.0 if value == 0 else 0.0
+        return SeedDifference(**known, low=value, high=value, p_value=p_value, stderr=0.0, df=seeds - 1, method=why)
     if all(trained) and not paired:
         method, tested = "Welch's t over training seeds", stats.ttest_ind(*sides, equal_var=False)
     else:
@@ -171,7 +163,8 @@ def seed_difference(
     interval, df = tested.confidence_interval(confidence), float(tested.df)
     low, high = float(interval.low), float(interval.high)
     stderr = (high - low) / 2 / float(stats.t.ppf(0.5 + confidence / 2, df))
-    return SeedDifference(value, low, high, *ends, seeds, float(tested.pvalue), stderr, df, method)
+    p_value = float(tested.pvalue)
+    return SeedDifference(**known, low=low, high=high, p_value=p_value, stderr=stderr, df=df, method=method)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

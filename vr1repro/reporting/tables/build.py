@@ -5,18 +5,20 @@ from pathlib import Path
 
 from vr1repro.config.run import Config
 from vr1repro.core.files import write_atomically
-from vr1repro.published import load
-from vr1repro.reporting.claims.comparison import as_table, compare
+from vr1repro.published import load_values
+from vr1repro.reporting.claims.comparison import as_table, compare_published
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.lineage.sources import Sources, write
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.ours import all_sheets
+from vr1repro.reporting.tables.ours import own_tables
 from vr1repro.reporting.tables.paper import Table, all_tables
-from vr1repro.reporting.tables.render import Sheet, write_tables
+from vr1repro.reporting.tables.render import TextTable, write_tables
 from vr1repro.reporting.tables.score_table import score_table, write_scores
 
 
-def make_tables(results: Results, folder: Path, config: Config, sheets: Sequence[Sheet] | None = None) -> list[Path]:
+def make_tables(
+    results: Results, folder: Path, config: Config, text_tables: Sequence[TextTable] | None = None
+) -> list[Path]:
     """Write every table as CSV, Markdown, LaTeX and HTML, `scores.csv`, `comparison.csv` and `provenance.json`.
 
     `scores.csv` has every arm, checkpoint, benchmark and subset with its error, `comparison.csv` every published
@@ -26,15 +28,15 @@ def make_tables(results: Results, folder: Path, config: Config, sheets: Sequence
         results: The run.
         folder: Where to.
         config: The run's config; its settings are compared with the published ones.
-        sheets: From `all_sheets`, where they are there already.
+        text_tables: From `own_tables`, where they are there already.
 
     Returns:
         The written paths.
     """
     tables = all_tables(results)
-    paths = write_tables(folder, tables, all_sheets(results) if sheets is None else sheets)
+    paths = write_tables(folder, tables, own_tables(results) if text_tables is None else text_tables)
     paths.append(write_table_sources(folder, tables, Sources(results)))
-    rows = as_table(compare(load(), results, our_settings(config)))
+    rows = as_table(compare_published(load_values(), results, our_settings(config)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_scores(folder / "scores.csv", score_table(results.frame, results.settings))
     return [*paths, folder / "comparison.csv", folder / "scores.csv"]

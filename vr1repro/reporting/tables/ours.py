@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 
-from vr1repro.published import PublishedValue, disagreements, load
+from vr1repro.published import PublishedValue, disagreements, load_values
 from vr1repro.reporting.claims.comparison import contradictions
 from vr1repro.reporting.claims.pairs import MEAN, ArmPair, arm_pairs
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.tables.paper import note
-from vr1repro.reporting.tables.render import DASH, Sheet, number
+from vr1repro.reporting.tables.render import DASH, TextTable, number
 
 
-def all_sheets(results: Results) -> Sequence[Sheet]:
-    """Every sheet of the report."""
-    return [pairs_sheet(results, arm_pairs(results)), variance_sheet(results), contradictions_sheet()]
+def own_tables(results: Results) -> Sequence[TextTable]:
+    """Every table of the report that the paper does not have."""
+    return [pairs_table(results, arm_pairs(results)), variance_table(results), contradictions_table()]
 
 
-def pairs_sheet(results: Results, pairs: Sequence[ArmPair]) -> Sheet:
+def pairs_table(results: Results, pairs: Sequence[ArmPair]) -> TextTable:
     """Arms against each other, with what each comparison could have seen."""
     rows = [_pair_row(results, pair) for pair in pairs]
     text = (
@@ -28,7 +28,14 @@ def pairs_sheet(results: Results, pairs: Sequence[ArmPair]) -> Sheet:
     )
     header = list(rows[0]) if rows else ["First", "Second"]
     cells = [list(row.values()) for row in rows]
-    return Sheet("pairs", "Arms against each other", header, cells, f"{note(results)} {text}", text_columns=5)
+    return TextTable(
+        key="pairs",
+        title="Arms against each other",
+        header=header,
+        rows=cells,
+        note=f"{note(results)} {text}",
+        text_columns=5,
+    )
 
 
 def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
@@ -56,7 +63,7 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
     }
 
 
-def variance_sheet(results: Results) -> Sheet:
+def variance_table(results: Results) -> TextTable:
     """What a score's standard deviation is made of, by arm and benchmark."""
     header = ("Arm", "Benchmark", "Other questions", "Trained again", "Sampled again", "Other grader", "Other protocol")
     rows = []
@@ -78,18 +85,32 @@ def variance_sheet(results: Results) -> Sheet:
     )
     counted = ("Questions", "Training seeds", "Evaluation seeds", "Graders")
     title = "Where a score's variance comes from"
-    return Sheet("variance", title, (*header, *counted), rows, f"{note(results)} {text}", text_columns=2)
+    return TextTable(
+        key="variance",
+        title=title,
+        header=(*header, *counted),
+        rows=rows,
+        note=f"{note(results)} {text}",
+        text_columns=2,
+    )
 
 
-def contradictions_sheet() -> Sheet:
+def contradictions_table() -> TextTable:
     """Where the paper's versions, README and repository disagree: those known by reading, then any others by value."""
     rows = [[known.what, _prints(known.values), known.says] for known in disagreements()]
     covered = {identity for known in disagreements() for identity in known.prints}
-    for found in contradictions(load()):
+    for found in contradictions(load_values()):
         if not {value.id for value in found.prints} <= covered:
             rows.append([found.what, _prints(found.prints), "the same number, printed differently"])
     text = "Read in v1, v4, the README and the repository; numbers with their version and table."
-    return Sheet("contradictions", "Where the paper disagrees with itself", ("What", "Printed", "Note"), rows, text, 3)
+    return TextTable(
+        key="contradictions",
+        title="Where the paper disagrees with itself",
+        header=("What", "Printed", "Note"),
+        rows=rows,
+        note=text,
+        text_columns=3,
+    )
 
 
 def _prints(values: Sequence[PublishedValue]) -> str:

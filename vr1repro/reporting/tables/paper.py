@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vr1repro.published import PublishedValue, Target, table
+from vr1repro.published import PublishedValue, Target, table_values
 from vr1repro.published.targets import ARMS, THREE
-from vr1repro.reporting.claims.comparison import Comparison, compare
-from vr1repro.reporting.claims.judgement import Label
+from vr1repro.reporting.claims.comparison import Comparison, compare_published
+from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.specs import SPECS, Spec
@@ -19,27 +19,42 @@ class Cell:
     """A place of a table. All parts may be None: the paper prints a dash, or we have nothing.
 
     Attributes:
-        paper: The printed number.
         ours: Our estimate.
-        difference: Ours minus the paper's.
-        label: The verdict.
-        reason: Why.
-        power: Chance that a shift of the margin's size would have been called.
-        detectable: Smallest shift that would have been called with 80 percent.
         target: What ours was measured for; provenance asks the results again with it.
+        comparison: The printed number and what can be said of it.
     """
 
-    paper: PublishedValue | None = None
     ours: Estimate | None = None
-    difference: float | None = None
-    label: Label | None = None
-    reason: str = ""
-    power: float | None = None
-    detectable: float | None = None
     target: Target | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def paper(self) -> PublishedValue | None:
+        """The printed number."""
+        return self.comparison.published if self.comparison else None
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """What can be said of the printed number."""
+        return self.comparison.judgement if self.comparison else None
+
+    @property
+    def label(self) -> Label | None:
+        """The judgement in one word."""
+        return self.judgement.label if self.judgement else None
+
+    @property
+    def reason(self) -> str:
+        """The judgement in one sentence; empty where there is none."""
+        return self.judgement.reason if self.judgement else ""
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the paper's."""
+        return self.comparison.difference if self.comparison else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """A row of a table: its printed name, our arm, its marks (cold start, stages, ...) and its cells."""
 
@@ -50,7 +65,7 @@ class Line:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table ready to be rendered."""
 
@@ -82,8 +97,8 @@ def paper_tables(results: Results) -> list[Table]:
 
 
 def _table(spec: Spec, results: Results) -> Table:
-    values = table(spec.table, spec.version)
-    compared = {row.published.id: row for row in compare(values, results)}
+    values = table_values(spec.table, spec.version)
+    compared = {row.published.id: row for row in compare_published(values, results)}
     lines = []
     for model in dict.fromkeys(value.model for value in values):
         cells = {(v.benchmark, v.subset, v.metric): compared[v.id] for v in values if v.model == model}
@@ -101,7 +116,13 @@ def _table(spec: Spec, results: Results) -> Table:
         known = {line.arm for line in lines}
         lines += [_new_line(arm, spec, results) for arm in results.evaluated if arm not in known]
     return Table(
-        spec.key, spec.title, tuple(spec.marks), tuple(spec.columns), tuple(lines), note(results), results.comparable
+        key=spec.key,
+        title=spec.title,
+        marks=tuple(spec.marks),
+        columns=tuple(spec.columns),
+        lines=tuple(lines),
+        note=note(results),
+        comparable=results.comparable,
     )
 
 
@@ -118,13 +139,7 @@ def _line_note(arm: str | None, results: Results) -> str:
 
 
 def _cell(row: Comparison | None) -> Cell:
-    if row is None:
-        return Cell()
-    judged = row.judgement
-    return Cell(
-        row.published, row.ours, row.difference, judged.label, judged.reason, judged.power, judged.detectable,
-        row.published.target,
-    )  # fmt: skip
+    return Cell() if row is None else Cell(row.ours, row.published.target, row)
 
 
 def _new_line(arm: str, spec: Spec, results: Results) -> Line:
@@ -136,7 +151,7 @@ def _new_line(arm: str, spec: Spec, results: Results) -> Line:
         else:
             name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
             cells.append(_score(results, arm, _PRINTED[benchmark], name))
-    return Line(results.label(arm), arm, tuple("-" for _ in spec.marks), tuple(cells))
+    return Line(name=results.label(arm), arm=arm, marks=tuple("-" for _ in spec.marks), cells=tuple(cells))
 
 
 def _score(results: Results, arm: str, benchmark: str, subset: str = "overall") -> Cell:
@@ -159,11 +174,19 @@ def arms_table(results: Results) -> Table:
             cells.append(_average(results, arm, tuple(benchmarks)))
         length = Target(arm=arm, benchmark="responses", quantity="tokens")
         cells.append(Cell(ours=results.length(arm), target=length))
-        lines.append(Line(results.label(arm), arm, (), tuple(cells), _line_note(arm, results)))
+        lines.append(
+            Line(name=results.label(arm), arm=arm, marks=(), cells=tuple(cells), note=_line_note(arm, results))
+        )
     average = ["Mean"] if len(benchmarks) > 1 else []
     columns = (*benchmarks, *average, "Tokens")
     return Table(
-        "arms", "Accuracy (percent) and completion tokens", (), columns, tuple(lines), note(results), results.comparable
+        key="arms",
+        title="Accuracy (percent) and completion tokens",
+        marks=(),
+        columns=columns,
+        lines=tuple(lines),
+        note=note(results),
+        comparable=results.comparable,
     )
 
 

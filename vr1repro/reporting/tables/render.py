@@ -59,7 +59,7 @@ def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
         yield kind, [number(cell.difference, signed=True) for cell in line.cells]
     if comparable and any(label != DASH for label in labels):
         yield "verdict", labels
-        yield "seen with 80 %", [number(cell.detectable) for cell in line.cells]
+        yield "seen with 80 %", [number(cell.judgement.detectable if cell.judgement else None) for cell in line.cells]
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -73,8 +73,8 @@ def grid(table: Table) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-@dataclass(frozen=True)
-class Sheet:
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
     """Text cells under a header, ready for any format.
 
     Attributes:
@@ -94,39 +94,50 @@ class Sheet:
     text_columns: int = 1
 
 
-def sheet(table: Table) -> Sheet:
+def as_text(table: Table) -> TextTable:
     """A wide table as text cells."""
     header, rows = grid(table)
-    return Sheet(table.key.lower(), table.title, header, rows, table.note, 2 + len(table.marks))
+    return TextTable(
+        key=table.key.lower(),
+        title=table.title,
+        header=header,
+        rows=rows,
+        note=table.note,
+        text_columns=2 + len(table.marks),
+    )
 
 
-def markdown(page: Sheet) -> str:
+def markdown(table: TextTable) -> str:
     """A GitHub-flavoured Markdown table with its title and note."""
 
     def row(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    lines = [row(page.header), "|" + "|".join("---" for _ in page.header) + "|", *(row(cells) for cells in page.rows)]
-    return f"### {page.title}\n\n" + "\n".join(lines) + f"\n\n{page.note}\n"
+    lines = [
+        row(table.header),
+        "|" + "|".join("---" for _ in table.header) + "|",
+        *(row(cells) for cells in table.rows),
+    ]
+    return f"### {table.title}\n\n" + "\n".join(lines) + f"\n\n{table.note}\n"
 
 
-def html(page: Sheet) -> str:
-    """A `table` element with its title as caption, all text escaped, no style: for any page to include."""
+def html(table: TextTable) -> str:
+    """A `table` element with its title as caption, all text escaped, no style: for any table to include."""
 
     def row(cells: Sequence[str]) -> str:
-        places = (f"<td{' class=num' * (k >= page.text_columns)}>{escape(cell)}</td>" for k, cell in enumerate(cells))
+        places = (f"<td{' class=num' * (k >= table.text_columns)}>{escape(cell)}</td>" for k, cell in enumerate(cells))
         return f"<tr>{''.join(places)}</tr>"
 
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in page.header)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
     return "\n".join(
         [
-            f'<table id="{escape(page.key)}">',
-            f"<caption>{escape(page.title)}</caption>",
+            f'<table id="{escape(table.key)}">',
+            f"<caption>{escape(table.title)}</caption>",
             f"<thead><tr>{head}</tr></thead>",
             "<tbody>",
-            *(row(cells) for cells in page.rows),
+            *(row(cells) for cells in table.rows),
             "</tbody>",
-            f'<tfoot><tr><td colspan="{len(page.header)}">{escape(page.note)}</td></tr></tfoot>',
+            f'<tfoot><tr><td colspan="{len(table.header)}">{escape(table.note)}</td></tr></tfoot>',
             "</table>",
             "",
         ]
@@ -157,11 +168,11 @@ def tex(text: str) -> str:
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
-def latex(page: Sheet) -> str:
+def latex(table: TextTable) -> str:
     r"""A `table` float; needs `\usepackage{booktabs}`."""
-    spec = "l" * page.text_columns + "r" * (len(page.header) - page.text_columns)
+    spec = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
     body = []
-    for k, cells in enumerate(page.rows):
+    for k, cells in enumerate(table.rows):
         if k and cells[0]:
             body.append(r"\addlinespace")
         body.append(" & ".join(tex(cell) for cell in cells) + r" \\")
@@ -169,12 +180,12 @@ def latex(page: Sheet) -> str:
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{tex(page.title)}. {tex(page.note)}}}",
-            rf"\label{{tab:{page.key}}}",
+            rf"\caption{{{tex(table.title)}. {tex(table.note)}}}",
+            rf"\label{{tab:{table.key}}}",
             r"\footnotesize",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
-            " & ".join(tex(cell) for cell in page.header) + r" \\",
+            " & ".join(tex(cell) for cell in table.header) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -185,10 +196,10 @@ def latex(page: Sheet) -> str:
     )
 
 
-def plain_csv(page: Sheet) -> str:
-    """A sheet's cells as CSV."""
+def plain_csv(table: TextTable) -> str:
+    """A table's cells as CSV."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([page.header, *page.rows])
+    csv.writer(stream, lineterminator="\n").writerows([table.header, *table.rows])
     return stream.getvalue()
 
 
@@ -214,7 +225,9 @@ def tidy_csv(table: Table) -> str:
         paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
         difference = "" if cell.difference is None else cell.difference
         row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
-        row += ["" if value is None else value for value in (cell.power, cell.detectable)]
+        judged = cell.judgement
+        study = (judged.power, judged.detectable) if judged else (None, None)
+        row += ["" if value is None else value for value in study]
         reason = cell.reason or line.note
         writer.writerow([_plain(value) for value in (*row, reason, *line.marks)])
     return stream.getvalue()
@@ -224,13 +237,14 @@ def _plain(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def write_tables(folder: Path, tables: Iterable[Table], sheets: Iterable[Sheet] = ()) -> list[Path]:
-    """Write each table and sheet as `<key>.csv`, `.md`, `.tex` and `.html`. Returns the paths."""
-    pages = [(sheet(table), tidy_csv(table)) for table in tables] + [(page, plain_csv(page)) for page in sheets]
+def write_tables(folder: Path, tables: Iterable[Table], text_tables: Iterable[TextTable] = ()) -> list[Path]:
+    """Write each table as `<key>.csv`, `.md`, `.tex` and `.html`. Returns the paths."""
+    contents = [(as_text(table), tidy_csv(table)) for table in tables]
+    contents += [(table, plain_csv(table)) for table in text_tables]
     paths = []
-    for page, rows in pages:
-        texts = {".csv": rows, ".md": markdown(page), ".tex": latex(page), ".html": html(page)}
+    for table, rows in contents:
+        texts = {".csv": rows, ".md": markdown(table), ".tex": latex(table), ".html": html(table)}
         for suffix, text in texts.items():
-            paths.append(folder / f"{page.key}{suffix}")
+            paths.append(folder / f"{table.key}{suffix}")
             write_atomically(paths[-1], text)
     return paths

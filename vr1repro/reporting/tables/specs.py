@@ -1,13 +1,13 @@
 """The paper's tables as data: which published numbers stand in which column. v4's numbering; v1's where it differs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Column = tuple[str, str, str]  # printed benchmark, subset, metric
 ACCURACY, TOKENS, COUNT, SCORE = "accuracy_%", "avg_output_tokens", "count", "score"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """One printed table.
 
@@ -26,7 +26,7 @@ class Spec:
     table: str
     version: str
     columns: Mapping[str, Column]
-    marks: Mapping[str, Mapping[str, str]]
+    marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     new_arms: bool = False
 
 
@@ -73,26 +73,25 @@ _FIGURE_ONE = "v1,README (v4 caption the same, v4 image not seen)"
 
 SPECS = (
     Spec(
-        "T1",
-        "Main results (v4 Table 1)",
-        "Table 1",
-        "v4",
-        {
+        key="T1",
+        title="Main results (v4 Table 1)",
+        table="Table 1",
+        version="v4",
+        columns={
             **_MATHVISTA,
             "MathVerse": ("MathVerse", "ALL", ACCURACY),
             "MM-Math": ("MM-Math", "Average", ACCURACY),
             "DynaMath": ("DynaMath", "Overall", ACCURACY),
             "Avg": ("Avg.", "4-benchmark mean", ACCURACY),
         },
-        {},
         new_arms=True,
     ),
     Spec(
-        "T1v1",
-        "Main results (v1 Table 1)",
-        "Table 1",
-        "v1",
-        {
+        key="T1v1",
+        title="Main results (v1 Table 1)",
+        table="Table 1",
+        version="v1",
+        columns={
             "GEO": _MATHVISTA["GEO"],
             "ARI": ("MathVista", "ARI", ACCURACY),
             "GPS": _MATHVISTA["GPS"],
@@ -102,37 +101,65 @@ SPECS = (
             "MM-Math": ("MM-Math", "Average", ACCURACY),
             "Avg": ("Avg.", "3-benchmark mean", ACCURACY),
         },
-        {},
-    ),
-    Spec("T2", "Llama-3.2-11B-Vision on the cold-start set (v4 Table 2)", "Table 2", "v4", _LLAMA, {}),
-    Spec("T3v1", "Llama-3.2-11B-Vision on the cold-start set (v1 Table 3)", "Table 3", "v1", _LLAMA, {}),
-    Spec("T3", "Ablation (v4 Table 3)", "Table 3", "v4", _ABLATION, _ABLATED),
-    Spec("T4v1", "Ablation (v1 Table 4)", "Table 4", "v1", _ABLATION, _ABLATED),
-    Spec("T4", "Self-reflection words in the cold-start set (v4 Table 4)", "Table 4", "v4", _COUNTS, {}),
-    Spec("T2v1", "Self-reflection words in the cold-start set (v1 Table 2)", "Table 2", "v1", _COUNTS, {}),
-    Spec(
-        "F1C",
-        "Self-reflection words in 50 responses to MathVerse (Figure 1 C)",
-        "Fig. 1C",
-        _FIGURE_ONE,
-        {word: ("MathVerse", f"50 samples, word {word}", COUNT) for word in ("Wait", "Hmm", "Alternatively")},
-        {},
     ),
     Spec(
-        "T5",
-        "Progressive Thinking Suppression Training (v4 Table 5)",
-        "Table 5",
-        "v4",
-        {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
-        {"Stages": _STAGES},
+        key="T2",
+        title="Llama-3.2-11B-Vision on the cold-start set (v4 Table 2)",
+        table="Table 2",
+        version="v4",
+        columns=_LLAMA,
     ),
-    Spec("T6", "Cold start (v4 Table 6)", "Table 6", "v4", {**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)}, {}),
     Spec(
-        "README",
-        "README, Performance",
-        "README Performance",
-        "README",
-        {
+        key="T3v1",
+        title="Llama-3.2-11B-Vision on the cold-start set (v1 Table 3)",
+        table="Table 3",
+        version="v1",
+        columns=_LLAMA,
+    ),
+    Spec(key="T3", title="Ablation (v4 Table 3)", table="Table 3", version="v4", columns=_ABLATION, marks=_ABLATED),
+    Spec(key="T4v1", title="Ablation (v1 Table 4)", table="Table 4", version="v1", columns=_ABLATION, marks=_ABLATED),
+    Spec(
+        key="T4",
+        title="Self-reflection words in the cold-start set (v4 Table 4)",
+        table="Table 4",
+        version="v4",
+        columns=_COUNTS,
+    ),
+    Spec(
+        key="T2v1",
+        title="Self-reflection words in the cold-start set (v1 Table 2)",
+        table="Table 2",
+        version="v1",
+        columns=_COUNTS,
+    ),
+    Spec(
+        key="F1C",
+        title="Self-reflection words in 50 responses to MathVerse (Figure 1 C)",
+        table="Fig. 1C",
+        version=_FIGURE_ONE,
+        columns={word: ("MathVerse", f"50 samples, word {word}", COUNT) for word in ("Wait", "Hmm", "Alternatively")},
+    ),
+    Spec(
+        key="T5",
+        title="Progressive Thinking Suppression Training (v4 Table 5)",
+        table="Table 5",
+        version="v4",
+        columns={**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
+        marks={"Stages": _STAGES},
+    ),
+    Spec(
+        key="T6",
+        title="Cold start (v4 Table 6)",
+        table="Table 6",
+        version="v4",
+        columns={**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
+    ),
+    Spec(
+        key="README",
+        title="README, Performance",
+        table="README Performance",
+        version="README",
+        columns={
             "MathVista": ("MathVista", "ALL", ACCURACY),
             "MathVerse": ("MathVerse", "ALL", ACCURACY),
             "Vision Only": ("MathVerse", "mini Vision_Only", ACCURACY),
@@ -140,6 +167,5 @@ SPECS = (
             "DynaMath": ("DynaMath", "Overall; Avg", ACCURACY),
             "Avg": ("Avg.", "5-column mean", ACCURACY),
         },
-        {},
     ),
 )

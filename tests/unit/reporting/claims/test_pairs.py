@@ -14,7 +14,7 @@ from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics import power
 from vr1repro.reporting.statistics.paired import holm, paired_difference, seed_difference
 from vr1repro.reporting.tables import render
-from vr1repro.reporting.tables.ours import contradictions_sheet, pairs_sheet, variance_sheet
+from vr1repro.reporting.tables.ours import contradictions_table, pairs_table, variance_table
 
 FIRST, SECOND = {1: 60.0, 2: 62.0, 3: 65.0}, {1: 58.0, 2: 59.0, 3: 60.5}
 
@@ -111,7 +111,7 @@ def test_every_pair_of_arms_is_compared(results: Results) -> None:
     assert best.says(0.95) == ("differ", "range only")
     family = [p for p in pairs if p.benchmark == MEAN]
     assert [p.holm for p in family] == holm([p.questions.robust_p for p in family])
-    text = render.markdown(pairs_sheet(results, pairs))
+    text = render.markdown(pairs_table(results, pairs))
     assert "range only" in text
     assert "no p value" in text
 
@@ -141,7 +141,7 @@ def test_variance_is_split_as_it_was_made(settings: ReportSettings) -> None:
 
 
 def test_one_draw_leaves_parts_unsaid(results: Results) -> None:
-    page = variance_sheet(results)
+    page = variance_table(results)
     row = dict(zip(page.header, next(row for row in page.rows if row[:2] == ["Vision-R1", MEAN]), strict=True))
     assert row["Trained again"] == "-"  # one training seed
     assert float(row["Sampled again"]) > 0
@@ -150,7 +150,7 @@ def test_one_draw_leaves_parts_unsaid(results: Results) -> None:
 
 
 def test_known_disagreements_are_shown_with_their_numbers() -> None:
-    page = contradictions_sheet()
+    page = contradictions_table()
     assert len(page.rows) >= 14
     text = render.markdown(page)
     assert "8K (v1" in text

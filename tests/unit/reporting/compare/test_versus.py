@@ -13,7 +13,7 @@ from vr1repro.published import ValueClass
 from vr1repro.reporting.compare import foreign, versus
 from vr1repro.reporting.compare.report import Question, report
 
-GRADING = foreign.Grading(None, None, "rule", "single")
+GRADING = foreign.Grading(benchmark=None, questions=None, profile="rule", protocol="single")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_bare_files_are_graded(tmp_path: Path) -> None:
     answers.parent.mkdir()
     replies = [{"pid": str(k), "response": f"The answer is {8 if k % 3 else 9}"} for k in range(12)]
     answers.write_text("".join(json.dumps(row) + "\n" for row in replies))
-    grading = foreign.Grading("mathvista", questions, "rule", "single")
+    grading = foreign.Grading(benchmark="mathvista", questions=questions, profile="rule", protocol="single")
     models = foreign.assemble(tmp_path / "run", foreign.sources(str(answers.parent)), grading)
     assert models == ["my-model"]
     results = foreign.open_foreign(tmp_path / "run", models, settings=_settings())
@@ -158,7 +158,7 @@ def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, aga
 
 
 def test_an_ungraded_profile_is_named(evaluated: Path, tmp_path: Path) -> None:
-    grading = foreign.Grading(None, None, "official", "single")
+    grading = foreign.Grading(benchmark=None, questions=None, profile="official", protocol="single")
     with pytest.raises(UserError, match=r"no official\.jsonl; grade with --profile official"):
         foreign.assemble(tmp_path / "run", foreign.sources(str(evaluated / "base_s0")), grading)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vr1repro.core.provenance import write_manifest
-from vr1repro.published import load
-from vr1repro.reporting.claims.comparison import compare
+from vr1repro.published import load_values
+from vr1repro.reporting.claims.comparison import compare_published
 from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
 from vr1repro.reporting.run.results import Results
@@ -19,7 +19,7 @@ def data(results: Results) -> dict[str, dict[str, object]]:
     sources = NumberSources(Sources(results))
     for table in all_tables(results):
         sources.add_table(table)
-    for row in compare(load(), results):
+    for row in compare_published(load_values(), results):
         sources.add_comparison(row)
     return sources.as_data()
 

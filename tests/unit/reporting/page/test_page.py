@@ -145,8 +145,18 @@ def test_samples_are_the_same_questions_for_every_arm(results: Results) -> None:
 
 
 def test_strips_keep_their_order() -> None:
-    one = Estimate(52.0, 10, 5, 1.0, 45.0, 59.0, "test")
-    drawn = strips([(one, (50.0, 54.0)), (Estimate(60.0, 1, 1, float("nan"), float("nan"), float("nan"), "test"), ())])
+    one = Estimate(value=52.0, n=10, clusters=5, stderr=1.0, low=45.0, high=59.0, method="test")
+    drawn = strips(
+        [
+            (one, (50.0, 54.0)),
+            (
+                Estimate(
+                    value=60.0, n=1, clusters=1, stderr=float("nan"), low=float("nan"), high=float("nan"), method="test"
+                ),
+                (),
+            ),
+        ]
+    )
     strip = drawn.rows[0]
     assert strip.low < strip.seeds[0] < strip.value < strip.seeds[1] < strip.high
     assert [tick for tick, _ in drawn.ticks] == [40, 50, 60]

@@ -6,7 +6,7 @@ import pytest
 
 from vr1repro.config.loader import load
 from vr1repro.config.plan import Plan
-from vr1repro.published import load as published
+from vr1repro.published import load_values
 from vr1repro.reporting.run.arms import from_plan
 
 
@@ -25,7 +25,7 @@ def test_arms_of_the_shipped_configs(repo: Path, scale: str) -> None:
 
 def test_every_published_arm_is_in_the_papers_config(repo: Path) -> None:
     arms = from_plan(Plan(load(repo / "config" / "paper.yaml")))
-    wanted = {value.target.arm for value in published() if value.target is not None and value.target.arm}
+    wanted = {value.target.arm for value in load_values() if value.target is not None and value.target.arm}
     assert wanted <= set(arms)
 
 

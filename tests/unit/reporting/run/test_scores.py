@@ -15,7 +15,7 @@ from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, traje
 from vr1repro.reporting.run.questions import EXCLUDED, read_questions
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, gain
-from vr1repro.reporting.run.scores_by_seed import draws, grader_band
+from vr1repro.reporting.run.scores_by_seed import grader_band, scores_by_seed
 from vr1repro.reporting.tables.score_table import score_table, write_scores
 
 
@@ -85,11 +85,11 @@ def test_pictures_are_never_read(run: Path) -> None:
 
 def test_draws_and_band(results: Results) -> None:
     ends = results.frame[(results.frame["arm"] == "zero") & results.frame["final"]]
-    scores = draws(results.final("zero"), results.settings, BENCHMARKS)
+    scores = scores_by_seed(results.final("zero"), BENCHMARKS)
     assert list(scores) == [1]
     assert len(scores[1]) == 2
-    assert draws(results.final("zero"), results.settings, ("mathverse:vision-only",))[1] != scores[1]
-    assert draws(results.final("zero"), results.settings, ("dynamath",)) == {}
+    assert scores_by_seed(results.final("zero"), ("mathverse:vision-only",))[1] != scores[1]
+    assert scores_by_seed(results.final("zero"), ("dynamath",)) == {}
     (low, high), alternatives = grader_band(ends, results.settings, BENCHMARKS)
     assert alternatives == 1
     assert low < 0 <= high == 0.0  # the strict profile of the fixture only takes credit away

@@ -12,9 +12,8 @@ from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
-from vr1repro.published import ValueClass, load
-from vr1repro.published import table as printed
-from vr1repro.reporting.claims.comparison import as_table, compare, contradictions, tally
+from vr1repro.published import ValueClass, load_values, table_values
+from vr1repro.reporting.claims.comparison import as_table, compare_published, contradictions, tally
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
 from vr1repro.reporting.run.scores import COLUMNS
@@ -56,8 +55,8 @@ def steady_results(shift: float, seeds: int = 8) -> Results:
 
 
 def _label(results: Results, key: str) -> Label:
-    value = next(value for value in load() if value.id == key)
-    return compare([value], results)[0].judgement.label
+    value = next(value for value in load_values() if value.id == key)
+    return compare_published([value], results)[0].judgement.label
 
 
 HEADLINE = "v4.table-1.vision-r1-7b.mathvista.all.accuracy-pct"
@@ -88,26 +87,26 @@ def test_grader_band_makes_consistent() -> None:
 
 def test_micro_never_gets_a_verdict() -> None:
     results = replace(steady_results(0.0), comparable=False, _measured={})
-    rows = compare(load(), results)
+    rows = compare_published(load_values(), results)
     assert len(rows) == 649
     assert tally(rows) == {Label.NOT_COMPARABLE: 162}
 
 
 def test_only_claims_get_verdicts() -> None:
     verdicts = {Label.REPRODUCED, Label.CONSISTENT, Label.NOT_REPRODUCED, Label.UNDERPOWERED, Label.NOT_RUN}
-    rows = compare(load(), steady_results(0.0))
+    rows = compare_published(load_values(), steady_results(0.0))
     for row in rows:
         assert (row.judgement.label in verdicts) == (row.published.value_class is ValueClass.CLAIM)
     assert sum(tally(rows).values()) == 162
 
 
 def test_not_run_says_why_and_how() -> None:
-    value = next(v for v in load() if v.id == "v4.table-6.vision-r1-zero.mathvista.accuracy-pct")
-    judgement = compare([value], steady_results(0.0))[0].judgement
+    value = next(v for v in load_values() if v.id == "v4.table-6.vision-r1-zero.mathvista.accuracy-pct")
+    judgement = compare_published([value], steady_results(0.0))[0].judgement
     assert judgement.label is Label.NOT_RUN
     assert judgement.command == "snakemake zero"
-    unknown = next(v for v in load() if v.id == "v4.table-1.vision-r1-72b.mathvista.all.accuracy-pct")
-    assert "no arm `vision-r1-72b`" in compare([unknown], steady_results(0.0))[0].judgement.reason
+    unknown = next(v for v in load_values() if v.id == "v4.table-1.vision-r1-72b.mathvista.all.accuracy-pct")
+    assert "no arm `vision-r1-72b`" in compare_published([unknown], steady_results(0.0))[0].judgement.reason
 
 
 @pytest.mark.parametrize(
@@ -121,20 +120,20 @@ def test_not_run_says_why_and_how() -> None:
     ],
 )
 def test_settings(key: str, ours: float | None, label: Label) -> None:
-    value = next(value for value in load() if value.id == key)
+    value = next(value for value in load_values() if value.id == key)
     mapping = {} if ours is None else {key: ours}
-    assert compare([value], steady_results(0.0), mapping)[0].judgement.label is label
+    assert compare_published([value], steady_results(0.0), mapping)[0].judgement.label is label
 
 
 def test_length_classes_of_another_scale_are_not_mistaken_for_the_papers(results: Results) -> None:
-    value = next(value for value in load() if value.table == "Fig. 1A")
+    value = next(value for value in load_values() if value.table == "Fig. 1A")
     found = results.measure(value.target)
     assert isinstance(found, Missing)
     assert "0-40" in found.reason
 
 
 def test_contradictions_between_versions() -> None:
-    found = {item.what: {value.value for value in item.prints} for item in contradictions(load())}
+    found = {item.what: {value.value for value in item.prints} for item in contradictions(load_values())}
     assert found["Mulberry-Llama-11B MMStar accuracy_%"] == {51.3, 58.5}
     assert found["Vision-R1 RL stage 1 length limit (text) setting"] == {"8K", "4K"}
     assert found["Vision-R1-32B* MathVista ALL delta_pp"] == {4.7, 2.9}
@@ -145,7 +144,7 @@ def test_every_number_of_a_table_is_in_it(results: Results) -> None:
     assert set(tables) == {"T1", "T1v1", "T2", "T2v1", "T3", "T3v1", "T4", "T4v1", "T5", "T6", "README", "F1C"}
     for spec in SPECS:
         shown = {cell.paper.id for line in tables[spec.key].lines for cell in line.cells if cell.paper}
-        assert shown == {value.id for value in printed(spec.table, spec.version)}, spec.key
+        assert shown == {value.id for value in table_values(spec.table, spec.version)}, spec.key
 
 
 def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
@@ -156,7 +155,7 @@ def test_arms_not_run_say_so_and_new_arms_have_a_row(results: Results) -> None:
     assert lines["ptst-4kx16-4kx16"].name == "40x16, 40x16"
     overview = {line.arm: line for line in arms_table(results).lines}
     assert overview["vision-r1-stage3"].note == "not run"
-    assert "not run" in render.markdown(render.sheet(main))
+    assert "not run" in render.markdown(render.as_text(main))
 
 
 def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results: Results) -> None:
@@ -170,8 +169,8 @@ def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results:
 
 def test_micro_note_is_in_every_table(results: Results) -> None:
     for table in all_tables(results):
-        assert MICRO_NOTE in render.markdown(render.sheet(table))
-        assert MICRO_NOTE in render.latex(render.sheet(table))
+        assert MICRO_NOTE in render.markdown(render.as_text(table))
+        assert MICRO_NOTE in render.latex(render.as_text(table))
 
 
 def test_csv_has_a_row_for_each_cell_in_full_precision(results: Results) -> None:
@@ -219,14 +218,14 @@ def test_latex_escapes(text: str, escaped: str) -> None:
 
 def test_latex_columns_agree(results: Results) -> None:
     for table in all_tables(results):
-        body = [line for line in render.latex(render.sheet(table)).splitlines() if line.endswith(r"\\")]
-        spec = next(line for line in render.latex(render.sheet(table)).splitlines() if "begin{tabular}" in line)
+        body = [line for line in render.latex(render.as_text(table)).splitlines() if line.endswith(r"\\")]
+        spec = next(line for line in render.latex(render.as_text(table)).splitlines() if "begin{tabular}" in line)
         columns = len(spec.split("{")[2].rstrip("}"))
         assert {line.replace(r"\&", "").count("&") + 1 for line in body} == {columns}
 
 
 def test_markdown_escapes_bars() -> None:
-    estimate = Estimate(1.0, 2, 2, 0.5, 0.0, 2.0, "m")
+    estimate = Estimate(value=1.0, n=2, clusters=2, stderr=0.5, low=0.0, high=2.0, method="m")
     assert render.estimate(estimate) == "1.0 [0.0, 2.0]"
     assert render.estimate(None) == "-"
 
@@ -242,7 +241,7 @@ def test_files_are_written_and_stable(results: Results, config: Config, tmp_path
 
 
 def test_comparison_carries_error_and_source() -> None:
-    rows = as_table(compare(load(), steady_results(0.0)))
+    rows = as_table(compare_published(load_values(), steady_results(0.0)))
     row = rows[rows["id"] == HEADLINE].iloc[0]
     assert row["verdict"] == "reproduced"
     assert row["draws"] == 8
@@ -252,13 +251,20 @@ def test_comparison_carries_error_and_source() -> None:
 
 
 def test_html_is_inert_and_names_its_columns(results: Results) -> None:
-    hostile = render.Sheet("t", "<b>title", ["<i>", "n"], [["<script>alert(1)</script>", "1"]], "a & b", 1)
+    hostile = render.TextTable(
+        key="t",
+        title="<b>title",
+        header=["<i>", "n"],
+        rows=[["<script>alert(1)</script>", "1"]],
+        note="a & b",
+        text_columns=1,
+    )
     text = render.html(hostile)
     assert "<script" not in text
     assert "<i>" not in text
     assert "&lt;script&gt;" in text
     assert "<td class=num>1</td>" in text
-    for sheet in map(render.sheet, all_tables(results)):
-        body = render.html(sheet)
-        assert body.count('<th scope="col">') == len(sheet.header)
-        assert body.count("<tr>") == len(sheet.rows) + 2
+    for table in map(render.as_text, all_tables(results)):
+        body = render.html(table)
+        assert body.count('<th scope="col">') == len(table.header)
+        assert body.count("<tr>") == len(table.rows) + 2
