@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vr1repro.published import PublishedValue, load_values
+from vr1repro.published import PublishedValue
 from vr1repro.published.targets import THREE
 from vr1repro.reporting.figures.marks import GHOST_LINE, errors, say_missing
-from vr1repro.reporting.figures.style import EDGE, GHOST, GREEN, STAGE_COLOURS, arm_style, twin
+from vr1repro.reporting.figures.panels import draw_reference, draw_stage_border, paper_values, set_title
+from vr1repro.reporting.figures.style import EDGE, GREEN, HIGHLIGHT, STAGE_COLOURS, arm_style, twin
 from vr1repro.reporting.run.arms import ArmInfo, smoothed, trajectory
 from vr1repro.reporting.run.results import Results
 
@@ -21,13 +22,13 @@ _PAPER_END = 300
 
 def length(axes: "Axes", results: Results) -> None:
     """Panel D."""
-    axes.set_title("Mean CoT length in RL")
+    set_title(axes, "D", "Mean CoT length in RL")
     _logged(axes, results, "mean_length", "D", "Completion tokens")
 
 
 def reward(axes: "Axes", results: Results) -> None:
     """Panel F."""
-    axes.set_title("Reward in RL")
+    set_title(axes, "F", "Reward in RL")
     _logged(axes, results, "reward", "F", "Reward")
 
 
@@ -71,7 +72,7 @@ def _logged(axes: "Axes", results: Results, column: str, panel: str, label: str)
 
 def accuracy(axes: "Axes", results: Results) -> None:
     """Panel E."""
-    axes.set_title("Mean benchmark accuracy")
+    set_title(axes, "E", "Mean benchmark accuracy")
     benchmarks = [name for name in THREE if name in results.benchmarks]
     for arm in curve_arms(results):
         points = trajectory(results.headline, arm, results.settings, benchmarks, results.arms) if benchmarks else []
@@ -93,13 +94,13 @@ def accuracy(axes: "Axes", results: Results) -> None:
     for arm_name, step in (("ci", 0), ("vision-r1", ours.last_step if ours else 0)):
         estimate = results.average(arm_name, tuple(benchmarks)) if benchmarks else None
         if estimate is not None:
-            axes.plot(step, estimate.value, "*", color="red", markersize=8, markeredgecolor=EDGE, markeredgewidth=0.4)
+            axes.plot(
+                step, estimate.value, "*", color=HIGHLIGHT, markersize=8, markeredgecolor=EDGE, markeredgewidth=0.4
+            )
     if not benchmarks:
         say_missing(axes, "no checkpoint was evaluated")
     _draw_ghosts(axes, results, "E")
-    reference = next((v.number for v in load_values() if v.table == "Fig. 1E" and v.subset == "reference line"), None)
-    if reference is not None:
-        axes.axhline(reference, color=GHOST, linestyle=(0, (4, 2)), linewidth=0.8)
+    draw_reference(axes)
     _stage_borders(axes, results)
     axes.set_xlabel("RL steps")
     axes.set_ylabel("Accuracy (%)")
@@ -120,12 +121,8 @@ def stage_style(arm: ArmInfo, stage: int) -> dict[str, Any]:
 
 def _draw_ghosts(axes: "Axes", results: Results, panel: str) -> None:
     for name in _CURVE_ARMS:
-        values = [
-            value
-            for value in load_values()
-            if value.table == f"Fig. 1{panel}" and value.step is not None and value.target is not None
-            if value.target.arm == name or (name == "vision-r1" and value.target.arm == "vision-r1-stage3")
-        ]
+        drawn = (name, "vision-r1-stage3") if name == "vision-r1" else (name,)
+        values = [value for arm in drawn for value in paper_values(panel, arm=arm) if value.step is not None]
         if not results.comparable and "vision-r1-stage3" not in {arm.name for arm in curve_arms(results)}:
             # Without a third stage of ours there is no place on the axis for the paper's.
             values = [value for value in values if value.ptst_stage != 3 or name != "vision-r1"]
@@ -151,4 +148,4 @@ def _place(value: PublishedValue, name: str, results: Results) -> float:
 def _stage_borders(axes: "Axes", results: Results) -> None:
     arm = next((arm for arm in curve_arms(results) if arm.name.startswith("vision-r1")), None)
     for stage in arm.stages[:-1] if arm else ():
-        axes.axvline(stage.last_step, color=EDGE, linestyle=(0, (1, 2)), linewidth=0.7)
+        draw_stage_border(axes, stage.last_step)

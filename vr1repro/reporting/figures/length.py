@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vr1repro.reporting.figures.marks import errors, note, say_missing
-from vr1repro.reporting.figures.style import DARK_BLUE, EDGE, LIGHT_BLUE, arm_style, new_figure, panels, say
+from vr1repro.reporting.figures.style import CUT, DARK_BLUE, EDGE, LIGHT_BLUE, arm_style, grid, new_figure, say
 from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights
@@ -28,7 +28,7 @@ def length_accuracy(results: Results, width: float | None = None) -> "Figure":
     """
     arms = [arm for arm in results.evaluated if results.final(arm)["n_tokens"].notna().any()]
     width = width or results.settings.page_width
-    rows, columns = panels(len(arms) + 1, width, 1.6)
+    rows, columns = grid(len(arms) + 1, width, 1.6)
     figure, axes = new_figure(width, 0.8 + 1.65 * rows, rows, columns)
     _arms_as_points(axes[0], results, arms)
     for place, arm in zip(axes[1:], arms, strict=False):
@@ -96,9 +96,9 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
         # At the panel's edge, not at the limit: the limit may lie far outside, and says nothing about the true length.
         height = 100 * right[cut].mean()
         edge = axes.get_yaxis_transform()
-        axes.plot(0.97, height, "x", transform=edge, color="#B22222", markersize=6, markeredgewidth=1.4, clip_on=False)
+        axes.plot(0.97, height, "x", transform=edge, color=CUT, markersize=6, markeredgewidth=1.4, clip_on=False)
         share = f"{100 * cut.mean():.1f} % cut at {tokens[cut].max():,.0f}"
-        axes.text(0.98, 0.98, share, transform=axes.transAxes, ha="right", va="top", fontsize=6, color="#B22222")
+        axes.text(0.98, 0.98, share, transform=axes.transAxes, ha="right", va="top", fontsize=6, color=CUT)
     axes.set_xlabel("Completion tokens")
     axes.set_ylabel("Accuracy (%)")
     axes.set_ylim(0, 100)

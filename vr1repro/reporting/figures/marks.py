@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vr1repro.reporting.figures.style import EDGE, GHOST
+from vr1repro.reporting.figures.style import EDGE, FAINT, GHOST
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
@@ -24,7 +24,7 @@ def note(results: Results, text: str) -> str:
 
 def say_missing(axes: "Axes", text: str) -> None:
     """Text in the middle of an empty panel."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#777777", wrap=True)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=FAINT, wrap=True)
 
 
 def errors(estimates: Sequence[Estimate]) -> np.ndarray:

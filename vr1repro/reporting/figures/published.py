@@ -2,32 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from vr1repro.published import PublishedValue, load_values
-from vr1repro.reporting.figures.style import (
-    DARK_BLUE,
-    EDGE,
-    GHOST,
-    GREEN,
-    LIGHT_BLUE,
-    ORANGE,
-    SKY_BLUE,
-    STAGE_COLOURS,
-    new_figure,
-    say,
-)
+from vr1repro.published import PublishedValue
+from vr1repro.reporting.figures import panels
+from vr1repro.reporting.figures.style import DARK_BLUE, EDGE, LIGHT_BLUE, STAGE_COLOURS, new_figure, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MODELS = (
-    ("Qwen2.5-VL-72B", DARK_BLUE, ""),
-    ("Vision-R1-Zero", LIGHT_BLUE, "////"),
-    ("Vision-R1-Long", GREEN, "...."),
-    ("Vision-R1 (Ours)", ORANGE, r"\\\\"),
-)
+_MODELS = ("Qwen2.5-VL-72B", "Vision-R1-Zero", "Vision-R1-Long", "Vision-R1 (Ours)")
 _CURVES = (
     ("D", "CoT length in RL (tokens)", (0, 5000)),
     ("E", "Mean benchmark accuracy (%)", (40, 60)),
@@ -36,19 +19,14 @@ _CURVES = (
 
 
 def published_figure_one(width: float = 7.0) -> "Figure":
-    """Draw it.
-
-    Args:
-        width: Inches.
-    """
-    values = {letter: [v for v in load_values() if v.table == f"Fig. 1{letter}"] for letter in "ABCDEF"}
+    """Draw it, `width` inches wide."""
     figure, axes = new_figure(width, 0.62 * width, 2, 3)
-    _bars_a(axes[0], values["A"])
-    _bars_b(axes[1], values["B"])
-    _bars_c(axes[2], values["C"])
-    for place, (letter, title, limits) in zip(axes[3:], _CURVES, strict=True):
-        _curves(place, values[letter])
-        place.set_title(f"{letter}  {title}", loc="left", fontweight="bold")
+    _length_classes(axes[0])
+    _accuracies(axes[1])
+    _words(axes[2])
+    for place, (panel, title, limits) in zip(axes[3:], _CURVES, strict=True):
+        _curves(place, panel)
+        panels.set_title(place, panel, title)
         place.set_ylim(*limits)
         place.set_xlabel("RL steps")
     figure.legend(*axes[4].get_legend_handles_labels(), loc="outside upper center", ncols=5)
@@ -56,57 +34,63 @@ def published_figure_one(width: float = 7.0) -> "Figure":
     return figure
 
 
-def _bars_a(axes: "Axes", values: list[PublishedValue]) -> None:
-    for metric, offset, colour, hatch in (
-        ("proportion_%", -0.2, DARK_BLUE, ""),
-        ("accuracy_%", 0.2, LIGHT_BLUE, "////"),
-    ):
-        heights = [value.number for value in values if value.metric == metric]
-        label = metric.removesuffix("_%").capitalize()
-        bars = axes.bar(np.arange(3) + offset, heights, 0.38, color=colour, ec=EDGE, lw=0.4, hatch=hatch, label=label)
+def _length_classes(axes: "Axes") -> None:
+    heights = {
+        quantity: [(number, value.number) for number, value in enumerate(panels.paper_values("A", quantity=quantity))]
+        for quantity in ("proportion", "accuracy")
+    }
+    for _, _, bars in panels.draw_length_classes(axes, heights, 0.38):
         axes.bar_label(bars, fontsize=6)
-    axes.set_xticks(range(3), ["0-4K", "4K-8K", "8K+"])
+    axes.set_xticks(range(len(panels.LENGTH_CLASSES)), panels.LENGTH_CLASSES)
     axes.set_xlabel("Completion tokens")
     axes.set_ylim(0, 100)
     axes.legend()
-    axes.set_title("A  CI on MathVerse (%)", loc="left", fontweight="bold")
+    panels.set_title(axes, "A", "CI on MathVerse (%)")
 
 
-def _bars_b(axes: "Axes", values: list[PublishedValue]) -> None:
-    bars = axes.bar(range(len(values)), [v.number for v in values], 0.7, color=SKY_BLUE, ec=EDGE, lw=0.4)
-    axes.bar_label(bars, fontsize=6)
+def _accuracies(axes: "Axes") -> None:
+    values = panels.paper_values("B")
+    axes.bar_label(panels.draw_bars(axes, range(len(values)), [value.number for value in values], 0.7), fontsize=6)
     names = [value.model.replace(" (Ours)", "") for value in values]
     axes.set_xticks(range(len(values)), names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylim(60, 80)
-    axes.set_title("B  MathVista accuracy (%)", loc="left", fontweight="bold")
+    panels.set_title(axes, "B", "MathVista accuracy (%)")
 
 
-def _bars_c(axes: "Axes", values: list[PublishedValue]) -> None:
+def _words(axes: "Axes") -> None:
+    values = panels.paper_values("C")
     words = list(dict.fromkeys(value.subset.rpartition(" ")[2] for value in values))
-    for k, (model, colour, hatch) in enumerate(_MODELS):
-        heights = [value.number for value in values if value.model == model]
-        x = np.arange(len(words)) + (k - 1.5) * 0.2
+    for number, (model, (colour, hatch)) in enumerate(zip(_MODELS, panels.WORD_STYLES, strict=True)):
+        counts = [value.number for value in values if value.model == model]
         label = model.removeprefix("Vision-R1-").removesuffix(" (Ours)")
-        axes.bar(x, heights, 0.2, color=colour, ec=EDGE, lw=0.4, hatch=hatch, label=label)
+        panels.draw_bars(
+            axes, panels.word_places(words, number), counts, panels.WORD_WIDTH, colour=colour, hatch=hatch, label=label
+        )
     axes.set_xticks(range(len(words)), [f'"{word}"' for word in words])
     axes.set_ylim(0, 1000)
     axes.legend(ncols=2)
-    axes.set_title('C  "Aha" words, 50 samples', loc="left", fontweight="bold")
+    panels.set_title(axes, "C", '"Aha" words, 50 samples')
 
 
-def _curves(axes: "Axes", values: list[PublishedValue]) -> None:
+def _curves(axes: "Axes", panel: str) -> None:
     for model, colour, marker in (("Vision-R1-Zero", DARK_BLUE, "o"), ("Vision-R1-Long", LIGHT_BLUE, "s")):
-        part = sorted((v for v in values if v.model == model and v.step is not None), key=lambda v: v.step or 0)
-        x = [value.step for value in part]
-        axes.plot(x, [value.number for value in part], color=colour, marker=marker, mec=EDGE, mew=0.4, label=model)  # type: ignore[arg-type]
-    own = sorted((v for v in values if v.model == "Vision-R1 (Ours)"), key=lambda v: v.step or 0)
+        _curve(axes, _points(panel, model), colour, marker, "-", model)
+    points = _points(panel, "Vision-R1 (Ours)")
     for stage, marker, line in ((1, "^", "-"), (2, "D", "-"), (3, "v", "--")):
         # A stage starts where the one before it ended.
-        part = [v for v in own if 100 * (stage - 1) <= (v.step or 0) <= 100 * stage]
-        style = {"color": STAGE_COLOURS[stage], "marker": marker, "linestyle": line, "markeredgecolor": EDGE}
-        axes.plot([v.step for v in part], [v.number for v in part], label=f"Vision-R1 stage {stage}", mew=0.4, **style)  # type: ignore[arg-type]
-    for value in values:
-        if value.subset == "reference line":
-            axes.axhline(value.number, color=GHOST, linestyle=(0, (4, 2)), linewidth=0.8, label="Qwen2.5-VL-72B")
+        part = [value for value in points if 100 * (stage - 1) <= (value.step or 0) <= 100 * stage]
+        _curve(axes, part, STAGE_COLOURS[stage], marker, line, f"Vision-R1 stage {stage}")
+    if panel == "E":
+        panels.draw_reference(axes, label="Qwen2.5-VL-72B")
     for border in (100, 200):
-        axes.axvline(border, color=EDGE, linestyle=(0, (1, 2)), linewidth=0.7)
+        panels.draw_stage_border(axes, border)
+
+
+def _points(panel: str, model: str) -> list[PublishedValue]:
+    points = [value for value in panels.paper_values(panel) if value.model == model and value.step is not None]
+    return sorted(points, key=lambda value: value.step or 0)
+
+
+def _curve(axes: "Axes", values: list[PublishedValue], colour: str, marker: str, line: str, label: str) -> None:
+    x, y = [value.step or 0 for value in values], [value.number for value in values]
+    axes.plot(x, y, color=colour, marker=marker, linestyle=line, mec=EDGE, mew=0.4, label=label)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vr1repro.reporting.figures.marks import errors, note, say_missing
-from vr1repro.reporting.figures.style import DARK_BLUE, SKY_BLUE, new_figure, say
+from vr1repro.reporting.figures.style import DARK_BLUE, GRADER_COLOURS, SKY_BLUE, new_figure, say
 from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.scores import accuracy, average_weights
@@ -32,7 +32,7 @@ def graders(results: Results, width: float | None = None) -> "Figure":
             [len(arms) - 1 - y - offset for y, _ in drawn],
             xerr=errors([estimate for _, estimate in drawn]),
             fmt="osD^vPX<>"[k % 9],
-            color=(DARK_BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9")[k % 5],
+            color=GRADER_COLOURS[k % len(GRADER_COLOURS)],
             elinewidth=0.6,
             capsize=1.5,
             label=f"{protocol}, {profile}",

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 DARK_BLUE, LIGHT_BLUE, SKY_BLUE = "#00008B", "#ADD8E6", "#87CEEB"
 GREEN, ORANGE = "#008000", "#FFA500"
 STAGE_COLOURS = {1: "#404040", 2: "#1E90FF", 3: "#228B22"}
-GHOST = "#9A9A9A"
+GHOST = "#9A9A9A"  # the paper's values
 EDGE = "#202020"
+HOLLOW = "white"  # inside of a mark that is only an outline
+HIGHLIGHT = "red"  # the stars at the ends of Figure 1 E
+CUT = "#B22222"  # responses that the token limit cut
+FAINT, NOTE = "#777777", "#444444"  # what is missing; the note under a figure
 
 # Colour, marker, line style: any two arms differ in at least two of the three, so that grey print keeps them apart.
 _FIXED = {
@@ -27,7 +31,7 @@ _FIXED = {
     "vision-r1": (STAGE_COLOURS[2], "^", "-"),
     "vision-r1-stage3": (STAGE_COLOURS[3], "v", "--"),
 }
-# Okabe and Ito's colours for whatever arms a user adds.
+# Okabe and Ito's colours for whatever arms a user adds, and for pairs of protocol and scoring profile.
 _FURTHER = (
     ("#E69F00", "D", "-."),
     ("#009E73", "P", "--"),
@@ -37,6 +41,8 @@ _FURTHER = (
     ("#F0E442", ">", "-."),
     ("#0072B2", "p", ":"),
 )
+
+GRADER_COLOURS = (DARK_BLUE, *(colour for colour, _, _ in _FURTHER[:4]))
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -118,7 +124,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def panels(count: int, width: float, least: float) -> tuple[int, int]:
+def grid(count: int, width: float, least: float) -> tuple[int, int]:
     """Rows and columns of a grid of panels, none narrower than `least` inches, at most three in a row."""
     columns = min(count, 3, max(1, int(width // least)))
     return -(-count // columns), columns
@@ -149,7 +155,7 @@ def say(figure: "Figure", text: str) -> None:
         # About 19 characters of 6 point italics fit an inch.
         width = int(19 * figure.get_figwidth())
         lines = [part for line in text.split("\n") for part in textwrap.wrap(line, width)]
-        figure.supxlabel("\n".join(lines), fontsize=6, color="#444444", style="italic")
+        figure.supxlabel("\n".join(lines), fontsize=6, color=NOTE, style="italic")
 
 
 def twin(axes: "Axes", label: str) -> "Axes":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from vr1repro.reporting.figures.marks import errors, note, say_missing
-from vr1repro.reporting.figures.style import DARK_BLUE, arm_style, new_figure, panels, say
+from vr1repro.reporting.figures.style import DARK_BLUE, HOLLOW, arm_style, grid, new_figure, say
 from vr1repro.reporting.run.arms import ArmInfo, smoothed
 from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.results import Results
@@ -29,7 +29,7 @@ _CLASS_ORDER = ("easy", "medium", "hard")
 def training(results: Results, width: float | None = None) -> "Figure":
     """Reward, entropy, KL, length, clipped and zero-variance share of every trained arm, with its stage borders."""
     width = width or results.settings.page_width
-    rows, columns = panels(len(_QUANTITIES), width, 1.6)
+    rows, columns = grid(len(_QUANTITIES), width, 1.6)
     figure, axes = new_figure(width, 0.8 + 1.65 * rows, rows, columns)
     logs = {arm: results.log(arm) for arm in map(_ending_in_own_stage, results.arms.values()) if arm}
     logs = {arm: log for arm, log in logs.items() if len(log) and log["stage"].max() == len(arm.stages)}
@@ -122,7 +122,7 @@ def _class_names(frame: pd.DataFrame, benchmark: str) -> list[str]:
 def _dumbbells(axes: "Axes", before: pd.DataFrame, after: pd.DataFrame, benchmark: str, results: Results) -> None:
     names = _class_names(results.headline, benchmark)
     for rows, offset, face, label in (
-        (before, 0.12, "white", "after stage 1"),
+        (before, 0.12, HOLLOW, "after stage 1"),
         (after, -0.12, DARK_BLUE, "after stage 2"),
     ):
         parts = [rows[(rows["benchmark"] == benchmark) & (rows["klass"] == name)] for name in names]
@@ -134,7 +134,7 @@ def _dumbbells(axes: "Axes", before: pd.DataFrame, after: pd.DataFrame, benchmar
             [estimate.value for estimate in estimates],
             [len(names) - 1 - k + offset for k, _ in drawn],
             xerr=errors(estimates),
-            fmt="o" if face == "white" else "D",
+            fmt="o" if face == HOLLOW else "D",
             color=DARK_BLUE,
             markerfacecolor=face,
             elinewidth=0.8,
