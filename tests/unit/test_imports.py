@@ -44,6 +44,35 @@ def test_imports_go_down(repo: Path) -> None:
     assert bad == []
 
 
+# The shelves of the report, from the bottom up: a shelf imports those of lower floors only.
+SHELVES = [["statistics"], ["run"], ["claims", "lineage"], ["tables", "figures"], ["page"], ["compare", "redraw"]]
+# What each of the report's three hashes leaves out: a figure's style remakes no table, the page's code no figure.
+LEFT_OUT = {
+    "tables": ["figures", "page", "compare", "redraw"],
+    "figures": ["tables", "claims", "page", "compare", "redraw"],
+    "page": ["figures.style", "figures.build", "tables.build", "compare", "redraw"],
+}
+
+
+def test_the_reports_shelves_import_downwards(repo: Path) -> None:
+    floors = {shelf: floor for floor, shelves in enumerate(SHELVES) for shelf in shelves}
+    folder, wrong = repo / "vr1repro" / "reporting", []
+    for path in sorted(folder.rglob("*.py")):
+        shelf = path.relative_to(folder).with_suffix("").parts[0]
+        for target in re.findall(r"vr1repro\.reporting(?:\.| import )(\w+)", path.read_text(encoding="utf-8")):
+            if target != shelf and shelf != "__init__" and floors[target] >= floors[shelf]:
+                wrong.append(f"{path.relative_to(repo)} imports {target}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("kind", list(LEFT_OUT))
+def test_tables_figures_and_page_have_code_of_their_own(kind: str) -> None:
+    code = f"import sys, vr1repro.reporting.{kind}.build; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    left_out = tuple(f"vr1repro.reporting.{name}" for name in LEFT_OUT[kind])
+    assert [name for name in done.stdout.split() if name.startswith(left_out)] == []
+
+
 @pytest.mark.parametrize("command", [["--help"], ["grade", "--help"], ["check", "config/micro.yaml"]])
 def test_light_commands_import_no_torch(repo: Path, command: list[str]) -> None:
     code = (

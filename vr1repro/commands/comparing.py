@@ -29,12 +29,12 @@ def compare(
 ) -> None:
     """Compare a model's responses with published numbers and with other models, with errors and verdicts."""
     from vr1repro.reporting.compare import foreign
-    from vr1repro.reporting.compare.report import Question, report
+    from vr1repro.reporting.compare.report import ComparisonRequest, report
 
     targets = against or []
     if unknown := [one for one in targets if one in ("published:", "scores:")]:
         raise UserError(f"--against {unknown[0]}: names nothing; {_AGAINST}")
-    grading = foreign.Grading(
+    grading = foreign.GradingOptions(
         benchmark=benchmark,
         questions=questions,
         profile=profile,
@@ -42,4 +42,4 @@ def compare(
         legacy_int=legacy_int,
         workers=workers,
     )
-    typer.echo(report(Question(responses, targets, margin), grading, out))
+    typer.echo(report(ComparisonRequest(responses, targets, margin), grading, out))

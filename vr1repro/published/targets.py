@@ -80,11 +80,20 @@ def target(row: Mapping[str, Any]) -> Target | None:
     Args:
         row: A row of facts: table, model, benchmark, subset, metric, and step for curves.
     """
-    model, benchmark, subset, metric = row["model"], row["benchmark"], row["subset"], row["metric"]
-    if benchmark == "self-reflection words":
-        return _word(None, "coldset", subset) if model.startswith("Vision-R1-cold") else None
-    arm = ARMS.get(model)
-    if arm is None or metric in ("setting", "delta_pp", "pp") or metric.startswith("improvement"):
+    if row["benchmark"] == "self-reflection words":
+        return _word(None, "coldset", row["subset"]) if row["model"].startswith("Vision-R1-cold") else None
+    arm = ARMS.get(row["model"])
+    return None if arm is None else target_for(row, arm)
+
+
+def target_for(row: Mapping[str, Any], arm: str) -> Target | None:
+    """The score of an arm that a printed row is compared with, whatever model the row was printed for.
+
+    Returns:
+        None where the row is a setting or a difference of printed numbers.
+    """
+    benchmark, subset, metric = row["benchmark"], row["subset"], row["metric"]
+    if metric in ("setting", "delta_pp", "pp") or metric.startswith("improvement"):
         return None
     if metric in _CURVES:
         step = row.get("step")

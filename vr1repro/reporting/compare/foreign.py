@@ -1,7 +1,7 @@
 """Other people's responses brought into the layout of a run, so that every part of the report can read them.
 
-What is taken: a JSONL file of one benchmark's responses, a folder of such files (a model each), what
-`vr1repro evaluate --out` wrote, or a run's folder. Texts and verdicts are copied, weights and pictures are not.
+It takes a JSONL file of one benchmark's responses, a folder of such files (a model each), what
+`vr1repro evaluate --out` wrote, or a run's folder. It copies texts and verdicts, not weights and pictures.
 """
 
 import re
@@ -29,16 +29,16 @@ _COMMAND = "vr1repro evaluate --model <model> --benchmarks <slug> --out <folder>
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grading:
-    """How bare responses are graded.
+class GradingOptions:
+    """How files of responses without verdicts are graded.
 
     Attributes:
-        benchmark: Slug, for bare files; None where only folders of `evaluate` are given.
+        benchmark: Slug of the files' benchmark; None where only folders of `evaluate` are given.
         questions: The benchmark's questions, JSONL or Parquet, file or folder; None as above.
         profile: Scoring profile, which is also the headline's.
-        protocol: Sampling protocol of the headline; bare files are taken to be of it.
+        protocol: Sampling protocol of the headline; the files are taken to be of it.
         legacy_int: MathVista: integers by `int(x)`.
-        workers: Grading processes.
+        workers: GradingOptions processes.
     """
 
     benchmark: str | None
@@ -50,48 +50,48 @@ class Grading:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One evaluation of one model: its file of responses, or an evaluated folder."""
+class ModelResponses:
+    """One evaluation of one model: its file of responses, or a folder that `vr1repro evaluate` wrote."""
 
     model: str
     path: Path
 
 
-def sources(given: str) -> list[Source]:
-    """What `[NAME=]PATH` stands for: evaluated folders below it, a file, or the files in a folder.
+def find_responses(argument: str) -> list[ModelResponses]:
+    """The evaluations that `[NAME=]PATH` names: evaluated folders below it, a file, or the files in a folder.
 
     Raises:
         UserError: Nothing is there.
     """
-    name, equals, rest = given.partition("=")
-    path = Path(rest if equals else given)
+    name, equals, rest = argument.partition("=")
+    path = Path(rest if equals else argument)
     chosen = name if equals else None
     if path.is_file():
-        return [Source(_slug(chosen or path.stem), path)]
+        return [ModelResponses(_slug(chosen or path.stem), path)]
     root = path / "eval" if (path / "eval").is_dir() else path
     evaluated = sorted(root.glob("*/*/*/e*/responses.jsonl")) or sorted(root.glob("*/*/e*/responses.jsonl"))
-    found = [file.parent for file in evaluated if _FOLDER.fullmatch(file.parent.name)]
-    if found:
-        return [Source(_slug(chosen or folder.parts[-4]), folder) for folder in found]
+    folders = [file.parent for file in evaluated if _FOLDER.fullmatch(file.parent.name)]
+    if folders:
+        return [ModelResponses(_slug(chosen or folder.parts[-4]), folder) for folder in folders]
     files = sorted(path.glob("*.jsonl"))
     if not files:
         raise UserError(f"{path}: no responses here: needs *.jsonl, or <model>/<benchmark>/<protocol>/e<seed>/")
     if chosen and len(files) > 1:
-        raise UserError(f"{given}: one name for {len(files)} files; name each file")
-    return [Source(_slug(chosen or file.stem), file) for file in files]
+        raise UserError(f"{argument}: one name for {len(files)} files; name each file")
+    return [ModelResponses(_slug(chosen or file.stem), file) for file in files]
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 
-def assemble(run: Path, wanted: Sequence[Source], grading: Grading) -> list[str]:
-    """Copy and grade sources below `run`, a second file of a model as its second evaluation seed.
+def assemble_run(run: Path, evaluations: Sequence[ModelResponses], grading: GradingOptions) -> list[str]:
+    """Copy and grade evaluations into a run's folder, a second file of a model as its second evaluation seed.
 
     Args:
-        run: Folder to write; made anew, if nothing else than an earlier comparison is in it.
-        wanted: From `sources`.
-        grading: How bare files are graded.
+        run: Folder to write; made anew if it holds nothing but an earlier comparison.
+        evaluations: From `find_responses`.
+        grading: How files without verdicts are graded.
 
     Returns:
         The models' names in their order.
@@ -99,58 +99,57 @@ def assemble(run: Path, wanted: Sequence[Source], grading: Grading) -> list[str]
     Raises:
         UserError: A file is bad, an option is missing, two evaluations are the same, or the folder holds other things.
     """
-    _clear(run, wanted)
-    for source in wanted:
-        if source.path.is_file():
-            _bare(run, source, grading)
-        else:
-            _evaluated(run, source, grading)
-    return list(dict.fromkeys(source.model for source in wanted))
+    _clear(run, evaluations)
+    for evaluation in evaluations:
+        add = _add_file if evaluation.path.is_file() else _add_evaluated_folder
+        add(run, evaluation, grading)
+    return list(dict.fromkeys(evaluation.model for evaluation in evaluations))
 
 
-def _clear(run: Path, wanted: Sequence[Source]) -> None:
+def _clear(run: Path, evaluations: Sequence[ModelResponses]) -> None:
     """Remove an earlier comparison's folder, and nothing else."""
     if not run.exists():
         return
-    if any(source.path.resolve().is_relative_to(run.resolve()) for source in wanted):
+    if any(one.path.resolve().is_relative_to(run.resolve()) for one in evaluations):
         raise UserError(f"{run}: holds the responses to compare and would be made anew; give another --out")
     if other := sorted({path.name for path in run.iterdir()} - {"eval", "problems"}):
         raise UserError(f"{run}: holds {other[0]}, which is not of a comparison; give another --out")
     shutil.rmtree(run)
 
 
-def _bare(run: Path, source: Source, grading: Grading) -> None:
+def _add_file(run: Path, evaluation: ModelResponses, grading: GradingOptions) -> None:
+    """Grade a file of responses, and write responses and verdicts in a run's layout."""
     slug, questions = grading.benchmark, grading.questions
     if slug is None or questions is None:
-        raise UserError(f"{source.path}: a bare file of responses needs --benchmark and --questions")
+        raise UserError(f"{evaluation.path}: a bare file of responses needs --benchmark and --questions")
     if slug not in BENCHMARKS:
         raise UserError(f"--benchmark {slug}: unknown; known: {', '.join(BENCHMARKS)}")
     _bring_questions(run, slug, questions)
-    base = run / "eval" / source.model / slug / grading.protocol
+    base = run / "eval" / evaluation.model / slug / grading.protocol
     seed = 1 + len(list(base.glob("e*")))
     folder = base / f"e{seed}"
     grade_file(
         slug,
         grading.profile,
-        source.path,
+        evaluation.path,
         questions,
         folder / "verdicts" / f"{grading.profile}.jsonl",
         workers=grading.workers,
         legacy_int=grading.legacy_int,
     )
-    write_rows(folder / "responses.jsonl", _responses(source, slug, grading, seed))
+    write_rows(folder / "responses.jsonl", _responses(evaluation, slug, grading, seed))
 
 
-def _responses(source: Source, slug: str, grading: Grading, seed: int) -> Iterator[Response]:
+def _responses(evaluation: ModelResponses, slug: str, grading: GradingOptions, seed: int) -> Iterator[Response]:
     """The file's rows as records; what is not known of foreign texts stays empty."""
-    for number, row in read_lines(source.path):
+    for number, row in read_lines(evaluation.path):
         key = next((row[name] for name in ("id", *BENCHMARKS[slug].id_keys) if row.get(name) is not None), None)
         text = row.get("response", row.get("execution"))
         if key is None or not isinstance(text, str):
-            raise UserError(f"{source.path}:{number}: needs the question's id and a text `response`")
+            raise UserError(f"{evaluation.path}:{number}: needs the question's id and a text `response`")
         yield Response(
             run="compare",
-            model=source.model,
+            model=evaluation.model,
             eval_seed=seed,
             protocol=grading.protocol,
             benchmark=slug,
@@ -162,23 +161,26 @@ def _responses(source: Source, slug: str, grading: Grading, seed: int) -> Iterat
         )
 
 
-def _evaluated(run: Path, source: Source, grading: Grading) -> None:
-    benchmark, protocol, seed = source.path.parts[-3:]
-    folder = run / "eval" / source.model / benchmark / protocol / seed
+def _add_evaluated_folder(run: Path, evaluation: ModelResponses, grading: GradingOptions) -> None:
+    """Copy responses and verdicts of a folder that `vr1repro evaluate` wrote, and its questions."""
+    benchmark, protocol, seed = evaluation.path.parts[-3:]
+    folder = run / "eval" / evaluation.model / benchmark / protocol / seed
     if folder.exists():
-        raise UserError(f"{source.path}: {source.model} has {benchmark}/{protocol}/{seed} twice; give NAME=PATH")
-    beside = [up / kind / benchmark for up in list(source.path.parents)[2:5] for kind in ("questions", "problems")]
-    asked = next((path for path in beside if path.is_dir()), None)
-    if asked is None and benchmark == grading.benchmark:
-        asked = grading.questions
-    if asked is None:
-        raise UserError(f"{source.path}: no questions/{benchmark} beside it; give --benchmark and --questions")
-    _bring_questions(run, benchmark, asked)
+        raise UserError(
+            f"{evaluation.path}: {evaluation.model} has {benchmark}/{protocol}/{seed} twice; give NAME=PATH"
+        )
+    beside = [up / kind / benchmark for up in list(evaluation.path.parents)[2:5] for kind in ("questions", "problems")]
+    questions = next((path for path in beside if path.is_dir()), None)
+    if questions is None and benchmark == grading.benchmark:
+        questions = grading.questions
+    if questions is None:
+        raise UserError(f"{evaluation.path}: no questions/{benchmark} beside it; give --benchmark and --questions")
+    _bring_questions(run, benchmark, questions)
     folder.mkdir(parents=True)
     for name in ("responses.jsonl", "run.json"):
-        if (source.path / name).exists():
-            shutil.copyfile(source.path / name, folder / name)
-    verdicts = source.path / "verdicts"
+        if (evaluation.path / name).exists():
+            shutil.copyfile(evaluation.path / name, folder / name)
+    verdicts = evaluation.path / "verdicts"
     if not (verdicts / f"{grading.profile}.jsonl").exists():
         raise UserError(
             f"{verdicts}: no {grading.profile}.jsonl; grade with --profile {grading.profile}, or name the profile that"
@@ -210,7 +212,7 @@ def _bring_questions(run: Path, benchmark: str, path: Path) -> None:
         pq.write_table(table, target)
 
 
-def open_foreign(run: Path, models: Sequence[str], settings: ReportSettings) -> Results:
+def open_assembled(run: Path, models: Sequence[str], settings: ReportSettings) -> Results:
     """The assembled run's results; each model is an arm of its own, in the given order.
 
     Names that end in `_s<number>` are trainings of one recipe, as in a run of ours.

@@ -7,12 +7,12 @@ from pathlib import Path
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.published import PublishedValue
 from vr1repro.reporting.claims.comparison import Comparison, tally
 from vr1repro.reporting.claims.pairs import arm_pairs
-from vr1repro.reporting.compare import foreign, versus
+from vr1repro.reporting.compare import foreign, printed
+from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
 from vr1repro.reporting.figures.build import make_figures
-from vr1repro.reporting.page.build import write_report
+from vr1repro.reporting.page.build import ReportContents, write_report
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.ours import pairs_table, variance_table
 from vr1repro.reporting.tables.paper import arms_table, note
@@ -24,15 +24,15 @@ _MOST_ROWS = 40  # on the terminal; the files hold all
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is compared with what: the command line's own words, and the declared margin in points."""
+class ComparisonRequest:
+    """The options `--responses`, `--against` and `--margin` of `vr1repro compare`."""
 
     responses: Sequence[str]
     against: Sequence[str]
     margin: float | None = None
 
 
-def report(question: Question, grading: foreign.Grading, out: Path) -> str:
+def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> str:
     """Compare and write everything below `out`.
 
     Returns:
@@ -42,22 +42,24 @@ def report(question: Question, grading: foreign.Grading, out: Path) -> str:
         UserError: A file is bad or a name unknown.
     """
     settings = ReportSettings(profile=grading.profile, protocol=grading.protocol)
-    if question.margin is not None:
-        settings = settings.model_copy(update={"margins": {"default": question.margin}})
-    printed = {name: versus.published(name) for name in _named(question.against, "published:")}
-    ours = [source for given in question.responses for source in foreign.sources(given)]
-    others = [one for one in question.against if not one.startswith(("published:", "scores:"))]
-    theirs = [source for given in others for source in foreign.sources(given)]
-    if twice := {source.model for source in ours} & {source.model for source in theirs}:
+    if request.margin is not None:
+        settings = settings.model_copy(update={"margins": {"default": request.margin}})
+    values = [value for model in _named(request.against, "published:") for value in printed.scores_printed_for(model)]
+    ours = [one for argument in request.responses for one in find_responses(argument)]
+    others = [one for one in request.against if not one.startswith(("published:", "scores:"))]
+    theirs = [one for argument in others for one in find_responses(argument)]
+    if twice := {one.model for one in ours} & {one.model for one in theirs}:
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")
-    models = foreign.assemble(out / "run", [*ours, *theirs], grading)
-    results = foreign.open_foreign(out / "run", models, settings)
-    mine = _arms(results, out, [source.model for source in ours])
-    rows = [(arm, row) for arm in mine for values in printed.values() for row in versus.against(values, arm, results)]
-    for path in map(Path, _named(question.against, "scores:")):
-        for arm in mine:
-            rows += [(arm, row) for row in versus.against(_score_values(path, arm, grading), arm, results)]
-    sides = (set(mine), set(_arms(results, out, [source.model for source in theirs]))) if theirs else None
+    models = foreign.assemble_run(out / "run", [*ours, *theirs], grading)
+    results = foreign.open_assembled(out / "run", models, settings)
+    our_arms = _arms(results, out, [one.model for one in ours])
+    rows = [(arm, row) for arm in our_arms for row in printed.compare_arm(arm, values, results)]
+    for path in map(Path, _named(request.against, "scores:")):
+        for arm in our_arms:
+            file = path / f"{arm}.json" if path.is_dir() else path
+            scores = printed.read_score_file(file, grading.benchmark or "mathvista")
+            rows += [(arm, row) for row in printed.compare_arm(arm, scores, results)]
+    sides = (set(our_arms), set(_arms(results, out, [one.model for one in theirs]))) if theirs else None
     return _write(out, results, rows, sides)
 
 
@@ -72,27 +74,26 @@ def _arms(results: Results, out: Path, models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names[model] for model in models))
 
 
-def _score_values(path: Path, arm: str, grading: foreign.Grading) -> list[PublishedValue]:
-    file = path / f"{arm}.json" if path.is_dir() else path
-    return versus.score_file(file, grading.benchmark or "mathvista")
-
-
 def _write(
     out: Path, results: Results, rows: list[tuple[str, Comparison]], sides: tuple[set[str], set[str]] | None
 ) -> str:
     pairs = arm_pairs(results, sides)
-    text_tables = [versus.comparison_table(rows, note(results)), pairs_table(results, pairs), variance_table(results)]
-    table = arms_table(results)
-    write_tables(out / "tables", [table], text_tables)
+    beside_printed, beside_others = printed.comparison_table(rows, note(results)), pairs_table(results, pairs)
+    contents = ReportContents(
+        name="compare",
+        config=results.settings.model_dump_json(indent=2),
+        comparisons=[row for _, row in rows],
+        tables=[arms_table(results)],
+        own_tables=[beside_printed, beside_others, variance_table(results)],
+    )
+    write_tables(out / "tables", contents.tables, contents.own_tables)
     write_scores(out / "tables" / "scores.csv", score_table(results.frame, results.settings))
-    write_atomically(out / "tables" / "comparison.csv", versus.csv_rows(rows))
+    write_atomically(out / "tables" / "comparison.csv", printed.comparison_csv(rows))
     make_figures(results, out / "figures", _FIGURES)
-    comparisons = [row for _, row in rows]
-    config = results.settings.model_dump_json(indent=2)
-    write_report(out / "report", results, comparisons, [table], out / "figures", config, "compare", text_tables)
-    said = [f"{label.value}: {count}" for label, count in tally(comparisons).items()]
-    texts = [_short(markdown(table)) for table, there in zip(text_tables, (rows, pairs), strict=False) if there]
-    return "\n".join([*texts, f"claims: {', '.join(said) or 'none'}", f"page: {out / 'report' / 'index.html'}"])
+    write_report(out / "report", results, out / "figures", contents)
+    counts = ", ".join(f"{label.value}: {count}" for label, count in tally(contents.comparisons).items()) or "none"
+    texts = [_short(markdown(table)) for table, filled in ((beside_printed, rows), (beside_others, pairs)) if filled]
+    return "\n".join([*texts, f"claims: {counts}", f"page: {out / 'report' / 'index.html'}"])
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.figures.figure_one import figure_one
 from vr1repro.reporting.figures.published import published_figure_one
 from vr1repro.reporting.figures.style import drawing, save
-from vr1repro.reporting.lineage.sources import Sources, write
+from vr1repro.reporting.lineage.sources import Sources, write_made_from
 from vr1repro.reporting.run.results import Results
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def make_figures(results: Results, folder: Path, names: Sequence[str] | None = N
         )
         for name in names or FIGURES
     }
-    return [*paths, write(folder, "figures", made_from, sources)]
+    return [*paths, write_made_from(folder, "figures", made_from, sources)]
 
 
 def write_published_figure(folder: Path) -> list[Path]:

@@ -1,23 +1,55 @@
-"""Which files a number or a figure was made from, with their hashes."""
+"""What numbers and figures were made from: files with their hashes, the weights that answered, and their makers.
+
+Three places render it: `provenance.json` beside tables and figures (here), the page (`page.number_sources`), and
+`vr1repro why` (`tables.why`).
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vr1repro.core.files import write_atomically
-from vr1repro.core.provenance import file_sha, json_sha
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.provenance import MANIFEST, file_sha, json_sha, read_manifest
 from vr1repro.published import Target
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.words import chains_file
 
 FILE = "provenance.json"
+RESPONSES = "responses.jsonl"
+_FINISHED = ("models/*", "problems/*", "coldset", "released/coldset", "train/**")  # folders with a manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """A finished folder of a run, in the words of its manifest.
+
+    Attributes:
+        path: Below the run.
+        kind: Of artefact.
+        settings: That it was made with.
+        inputs: Content hashes of the artefacts that it was made from, by role.
+        files: SHA-256 of its files by name.
+        commit: Of the code that made it.
+        made_at: Date and time.
+    """
+
+    path: str
+    kind: str | None
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    files: Mapping[str, str]
+    commit: str | None
+    made_at: str | None
 
 
 class Sources:
-    """The files of one run, each hashed once.
+    """The files and finished folders of one run, each file hashed once.
 
     Attributes:
         results: The run.
@@ -26,7 +58,36 @@ class Sources:
     def __init__(self, results: Results) -> None:
         self.results = results
         self._hashes: dict[str, str] = {}
-        self._found: dict[Target, list[str]] = {}
+        self._paths: dict[Target, list[str]] = {}
+        self._weights: dict[str, str | None] = {}
+
+    @cached_property
+    def artefacts(self) -> dict[str, Artefact]:
+        """Finished folders by content hash, in the order of their paths."""
+        run, artefacts = self.results.run, {}
+        for path in sorted({file for pattern in _FINISHED for file in run.glob(f"{pattern}/{MANIFEST}")}):
+            manifest = read_manifest(path.parent)
+            content, made = manifest.get("content", {}), manifest.get("made", {})
+            artefacts[str(manifest.get("content_sha"))] = Artefact(
+                path=path.parent.relative_to(run).as_posix(),
+                kind=content.get("kind"),
+                settings=content.get("settings", {}),
+                inputs=content.get("inputs", {}),
+                files=content.get("files", {}),
+                commit=made.get("commit"),
+                made_at=made.get("at"),
+            )
+        return artefacts
+
+    def weights_of(self, path: str) -> str | None:
+        """Content hash of the weights that wrote a file of responses, from its first row; None for other files."""
+        if not path.endswith(RESPONSES):
+            return None
+        if path not in self._weights:
+            _, row = next(read_lines(self.results.run / path), (0, {}))
+            sha = row.get("model_sha")
+            self._weights[path] = sha if isinstance(sha, str) else None
+        return self._weights[path]
 
     def sha(self, path: str) -> str:
         """SHA-256 of a file, by its path below the run."""
@@ -38,9 +99,9 @@ class Sources:
         """Paths below the run of the files that our counterpart of a target is made from; empty where there is none."""
         if target is None:
             return []
-        if target not in self._found:
-            self._found[target] = sorted(set(self._files(target)))
-        return self._found[target]
+        if target not in self._paths:
+            self._paths[target] = sorted(set(self._files(target)))
+        return self._paths[target]
 
     def matching(self, patterns: Iterable[str]) -> list[str]:
         """Paths below the run that fit glob patterns."""
@@ -59,31 +120,31 @@ class Sources:
         rows = results.final(target.arm)
         if target.quantity == "word_count":  # counted in texts of one seed; grades do not matter
             rows = rows[rows["benchmark"] == target.benchmark]
-            return [path for path in self._answers(rows.head(1), verdicts=False) if path.startswith("eval/")]
+            return [path for path in self._evaluations(rows.head(1), verdicts=False) if path.startswith("eval/")]
         named = {name.partition(":")[0] for name in target.of} or {target.benchmark}
         if target.quantity == "tokens":
-            return self._answers(rows, verdicts=False)
-        return self._answers(rows[rows["benchmark"].isin(named)])
+            return self._evaluations(rows, verdicts=False)
+        return self._evaluations(rows[rows["benchmark"].isin(named)])
 
-    def _answers(self, rows: pd.DataFrame, verdicts: bool = True) -> list[str]:
+    def _evaluations(self, rows: pd.DataFrame, verdicts: bool = True) -> list[str]:
         """Responses, verdicts and questions behind rows of the tidy table."""
         profile = self.results.settings.profile
-        found: list[str] = []
+        paths: list[str] = []
         keys = ["model", "benchmark", "protocol", "eval_seed"]
         for model, benchmark, protocol, seed in rows[keys].drop_duplicates().itertuples(index=False):
             folder = f"eval/{model}/{benchmark}/{protocol}/e{seed}"
-            found += [f"{folder}/responses.jsonl", *([f"{folder}/verdicts/{profile}.jsonl"] if verdicts else [])]
-        return found + self.matching(f"problems/{name}/**/*.parquet" for name in rows["benchmark"].unique())
+            paths += [f"{folder}/{RESPONSES}", *([f"{folder}/verdicts/{profile}.jsonl"] if verdicts else [])]
+        return paths + self.matching(f"problems/{name}/**/*.parquet" for name in rows["benchmark"].unique())
 
     def _logs(self, name: str) -> list[str]:
         """Step logs of an arm; an arm without stages is read from those that start at it (`arms.rl_length`)."""
         arms = self.results.arms
-        own = [arms[name]] if arms[name].stages else [arm for arm in arms.values() if arm.parent == name]
-        pairs = {(stage.owner, stage.number) for arm in own for stage in arm.stages}
+        logged = [arms[name]] if arms[name].stages else [arm for arm in arms.values() if arm.parent == name]
+        pairs = {(stage.owner, stage.number) for arm in logged for stage in arm.stages}
         return self.matching(f"train/{owner}/s*/stage{number}/steps.jsonl" for owner, number in pairs)
 
 
-def write(folder: Path, kind: str, made_from: Mapping[str, Sequence[str]], sources: Sources) -> Path:
+def write_made_from(folder: Path, kind: str, made_from: Mapping[str, Sequence[str]], sources: Sources) -> Path:
     """Write `provenance.json`: for each thing the numbers of its files in `files`, and one hash over their hashes."""
     files = sorted({path for paths in made_from.values() for path in paths})
     number = {path: k for k, path in enumerate(files)}

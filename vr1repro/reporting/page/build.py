@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published, tally
 from vr1repro.reporting.claims.judgement import Label
-from vr1repro.reporting.claims.overview import arm_summaries, coverage, reading
+from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, coverage, reading
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.lineage.sources import FILE, Sources
@@ -79,6 +80,27 @@ def input_hashes(sources: Sources) -> dict[str, str]:
     return {path: sources.sha(path) for path in sources.matching(_INPUTS)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportContents:
+    """What a report shows of a run beside its figures and responses.
+
+    Attributes:
+        name: The run's name.
+        config: Its resolved config as text.
+        comparisons: Published numbers beside ours.
+        tables: From `tables.paper`.
+        own_tables: From `tables.ours`.
+        links: Relative links to other artefacts, by name.
+    """
+
+    name: str
+    config: str
+    comparisons: Sequence[Comparison]
+    tables: Sequence[Table]
+    own_tables: Sequence[TextTable] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
 def make_report(
     results: Results,
     folder: Path,
@@ -99,85 +121,88 @@ def make_report(
         links: Relative links to other artefacts, by name.
         text_tables: From `own_tables`, where they are there already.
     """
-    text_tables = own_tables(results) if text_tables is None else text_tables
-    comparisons = compare_published(load_values(), results, our_settings(config))
-    write_report(
-        folder, results, comparisons, all_tables(results), figures, config_text, config.run, text_tables, links
+    contents = ReportContents(
+        name=config.run,
+        config=config_text,
+        comparisons=compare_published(load_values(), results, our_settings(config)),
+        tables=all_tables(results),
+        own_tables=own_tables(results) if text_tables is None else text_tables,
+        links=links or {},
     )
+    write_report(folder, results, figures, contents)
 
 
-def write_report(
-    folder: Path,
-    results: Results,
-    comparisons: Sequence[Comparison],
-    tables: Iterable[Table],
-    figures: Path,
-    config_text: str,
-    name: str,
-    text_tables: Sequence[TextTable] = (),
-    links: Mapping[str, str] | None = None,
-) -> None:
+def write_report(folder: Path, results: Results, figures: Path, contents: ReportContents) -> None:
     """Write the report; the folder is replaced as a whole.
 
     Args:
         folder: `results/<run>/report`.
         results: The run.
-        comparisons: From `compare_published`, all published values.
-        tables: From `all_tables`.
-        figures: Folder of `make_figures`; a missing figure is said to be missing.
-        config_text: The resolved config, shown as text.
-        name: The run's name.
-        text_tables: Further tables, from `own_tables`.
-        links: Relative links to other artefacts, by what they are called.
+        figures: Folder of `make_figures`; the page names a figure that is missing there.
+        contents: All else that it shows.
 
     Raises:
-        UserError: The folder holds what is not of a report, and so is not replaced; or a file of the run is bad.
+        UserError: The folder holds files that are not of a report, and so is not replaced; or a file of the run is bad.
     """
     if foreign := sorted(_entries(folder) - _OURS - {f"{page}.html" for page in PAGES}):
         raise UserError(f"{folder}: holds {foreign[0]}, which is not of a report; give an empty or new folder")
     aside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
-    sources, tables = Sources(results), list(tables)
-    numbers = NumberSources(sources)
-    for table in tables:
-        numbers.add_table(table)
-    for row in comparisons:
-        numbers.add_comparison(row)
-    summaries = arm_summaries(results)
-    for summary_of_arm in summaries:
-        numbers.add_arm(summary_of_arm)
-    write_script(aside / "data", "numbers", numbers.as_data())
+    sources, summaries = Sources(results), arm_summaries(results)
+    write_script(aside / "data", "numbers", _numbers(sources, summaries, contents))
     responses = write_traces(results, aside)
     for file in files("vr1repro.reporting.page").joinpath("assets").iterdir():
         write_atomically(aside / "assets" / file.name, file.read_bytes())
     facts = {
         "results": results,
-        "run": name,
+        "run": contents.name,
         "micro_note": None if results.comparable else MICRO_NOTE,
+        **_overview_facts(results, summaries, contents.comparisons),
         "responses": responses,
-        "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
-        "tally": tally(comparisons),
-        "rows": comparisons,
-        "classes": list(ValueClass),
-        "labels": [label for label in Label if any(row.judgement.label is label for row in comparisons)],
-        "arm_summaries": summaries,
-        "strips": strips([(item.accuracy, item.seeds) for item in summaries]),
-        "coverage": coverage(results),
-        "tables": tables,
-        "own_tables": text_tables,
+        "tables": contents.tables,
+        "own_tables": contents.own_tables,
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
         "figures_made_from": _made_from(figures, aside),
-        "reading": reading(results.run),
-        "coldset": coldset_yield(results.coldset),
-        "samples": choose(results),
         "inputs": input_hashes(sources),
-        "manifests": manifests(results.run),
-        "config_text": config_text,
-        "links": dict(links or {}),
+        "manifests": manifests(sources),
+        "config_text": contents.config,
+        "links": contents.links,
     }
     _render(aside, facts)
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)
+
+
+def _numbers(sources: Sources, summaries: Sequence[ArmSummary], contents: ReportContents) -> dict[str, Any]:
+    """What the page's script says about each number."""
+    numbers = NumberSources(sources)
+    for table in contents.tables:
+        numbers.add_table(table)
+    for row in contents.comparisons:
+        numbers.add_comparison(row)
+    for arm in summaries:
+        numbers.add_arm(arm)
+    return numbers.as_data()
+
+
+def _overview_facts(
+    results: Results, summaries: Sequence[ArmSummary], comparisons: Sequence[Comparison]
+) -> dict[str, Any]:
+    """What the first page shows: arms, published numbers, some responses, the cold-start set, what is missing."""
+    labels = {row.judgement.label for row in comparisons}
+    return {
+        "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
+        "arm_summaries": summaries,
+        "strips": strips([(arm.accuracy, arm.seeds) for arm in summaries]),
+        "coverage": coverage(results),
+        "tally": tally(comparisons),
+        "rows": comparisons,
+        "classes": list(ValueClass),
+        "labels": [label for label in Label if label in labels],
+        "samples": choose(results),
+        "reading": reading(results.run),
+        "coldset": coldset_yield(results.coldset),
+    }
 
 
 def _entries(folder: Path) -> set[str]:
@@ -208,8 +233,8 @@ def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     write_atomically(out / "figures" / FILE, path.read_bytes())
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
-    return found
+    made_from: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    return made_from
 
 
 def _figure(source: Path, name: str, out: Path) -> tuple[int, list[str]] | None:

@@ -1,34 +1,25 @@
 """What the page says of each of its numbers: value, files with hashes, the weights that answered, and their chain."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from vr1repro.core.jsonl import read_lines
-from vr1repro.core.provenance import MANIFEST
 from vr1repro.published import PublishedValue, Target
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.claims.overview import ArmSummary
-from vr1repro.reporting.lineage.sources import Sources
+from vr1repro.reporting.lineage.sources import RESPONSES, Sources
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.paper import Table
-
-_MANIFESTS = ("models/*", "problems/*", "coldset", "released/coldset", "train/**")
-_RESPONSES = "responses.jsonl"
 
 
 class NumberSources:
     """Collects what the page says about each of its numbers, by the number's key."""
 
     def __init__(self, sources: Sources) -> None:
-        """Look at a run through its sources."""
         self._sources = sources
         self._files: dict[str, int] = {}
         self._sets: dict[tuple[int, ...], int] = {}
-        self._weights: dict[str, str | None] = {}
         self._numbers: dict[str, dict[str, Any]] = {}
 
     def add_table(self, table: Table) -> None:
@@ -65,7 +56,7 @@ class NumberSources:
         """What the page's script shows: files, manifests by content hash, sets of files, and the numbers."""
         return {
             "files": [[path, self._sources.sha(path)] for path in self._files],
-            "manifests": manifests(self._sources.results.run),
+            "manifests": manifests(self._sources),
             "sets": [list(numbers) for numbers in self._sets],
             "numbers": self._numbers,
         }
@@ -73,46 +64,28 @@ class NumberSources:
     def _add(
         self, name: str, title: str, target: Target | None, ours: Estimate, beside: Sequence[str] = ()
     ) -> dict[str, Any]:
-        own = self._sources.of(target)
-        paths = list(dict.fromkeys([*own, *beside]))
+        sources = self._sources.of(target)
+        paths = list(dict.fromkeys([*sources, *beside]))
         files = tuple(self._files.setdefault(path, len(self._files)) for path in paths)
         number: dict[str, Any] = {
             "title": title,
             "ours": {field: _finite(value) for field, value in asdict(ours).items()},
             "files": self._sets.setdefault(files, len(self._sets)),
-            "weights": sorted({sha for path in paths if (sha := self._weights_of(path))}),
+            "weights": sorted({sha for path in paths if (sha := self._sources.weights_of(path))}),
         }
-        answered = [Path(path).parts for path in own if path.endswith(_RESPONSES)]
+        answered = [path.split("/") for path in sources if path.endswith(RESPONSES)]
         if answered and target is not None and target.quantity != "word_count":
             number |= {"arm": target.arm, "benchmarks": sorted({parts[2] for parts in answered})}
         self._numbers[name] = number
         return number
 
-    def _weights_of(self, path: str) -> str | None:
-        """Hash of the weights that wrote a file of responses, from its first row."""
-        if not path.endswith(_RESPONSES):
-            return None
-        if path not in self._weights:
-            first = next(read_lines(self._sources.results.run / path), None)
-            sha = first[1].get("model_sha") if first else None
-            self._weights[path] = sha if isinstance(sha, str) else None
-        return self._weights[path]
 
-
-def manifests(run: Path) -> dict[str, dict[str, Any]]:
+def manifests(sources: Sources) -> dict[str, dict[str, Any]]:
     """What each finished folder of a run says it was made of, by its content hash."""
-    found = {}
-    for path in sorted({file for pattern in _MANIFESTS for file in run.glob(f"{pattern}/{MANIFEST}")}):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        content, made = manifest.get("content", {}), manifest.get("made", {})
-        found[str(manifest.get("content_sha"))] = {
-            "path": path.parent.relative_to(run).as_posix(),
-            "kind": content.get("kind"),
-            "inputs": content.get("inputs", {}),
-            "commit": made.get("commit"),
-            "at": made.get("at"),
-        }
-    return found
+    return {
+        sha: {"path": one.path, "kind": one.kind, "inputs": one.inputs, "commit": one.commit, "at": one.made_at}
+        for sha, one in sources.artefacts.items()
+    }
 
 
 def _paper(value: PublishedValue | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from vr1repro.core.files import write_atomically
 from vr1repro.published import load_values
 from vr1repro.reporting.claims.comparison import as_table, compare_published
 from vr1repro.reporting.claims.settings import our_settings
-from vr1repro.reporting.lineage.sources import Sources, write
+from vr1repro.reporting.lineage.sources import Sources, write_made_from
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.ours import own_tables
 from vr1repro.reporting.tables.paper import Table, all_tables
@@ -50,4 +50,4 @@ def write_table_sources(folder: Path, tables: Sequence[Table], sources: Sources)
         for line, column, cell in table.cells()
         if cell.ours is not None and (files := sources.of(cell.target))
     }
-    return write(folder, "cells", cells, sources)
+    return write_made_from(folder, "cells", cells, sources)

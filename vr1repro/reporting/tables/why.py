@@ -1,4 +1,4 @@
-"""`vr1repro why`: from a table's cell down to its responses, the checkpoints that wrote them, and what those are of."""
+"""`vr1repro why`: from a table's cell down to its responses, the checkpoints that wrote them, and their ancestors."""
 
 import difflib
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vr1repro.core.errors import UserError
-from vr1repro.core.provenance import MANIFEST, file_sha, json_sha, read_manifest
-from vr1repro.reporting.lineage.sources import FILE, Sources
+from vr1repro.core.provenance import file_sha, json_sha
+from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Artefact, Sources
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.paper import KEY_FORM, Cell, Line, Table, all_tables
 from vr1repro.reporting.tables.render import estimate, number
@@ -82,34 +82,32 @@ def _lines(results: Results, config: Path, place: Place, sources: Sources) -> It
         return
     yield f"ours: {estimate(ours)}, n {ours.n}, clusters {ours.clusters}, {ours.method}"
     if cell.difference is not None:
-        said = f"; {cell.label.value}: {cell.reason}" if cell.label else ""
-        yield f"difference: {number(cell.difference, signed=True)}{said}"
+        judged = f"; {cell.label.value}: {cell.reason}" if cell.label else ""
+        yield f"difference: {number(cell.difference, signed=True)}{judged}"
     files = sources.of(cell.target)
     settings = results.settings
     yield f"headline: protocol {settings.protocol}, scoring profile {settings.profile}"
     yield f"config: {config} sha256 {file_sha(config)[:_SHORT]}"
+    artefact_in = {artefact.path: artefact for artefact in sources.artefacts.values()}
     together = json_sha([sources.sha(path) for path in files])
     yield f"made from {len(files)} files, together sha256 {together[:_SHORT]}{_since(results.run, place, together)}:"
-    manifests = _manifests(results.run)
     models: dict[str, str] = {}
     for path in files:
         yield f"  {path}  {sources.sha(path)[:_SHORT]}"
-        if path.endswith("responses.jsonl") and (run := _json(results.run / Path(path).parent / "run.json")):
-            content, made = run["content"], run["made"]
+        if path.endswith(RESPONSES) and (run := _json(results.run / Path(path).parent / "run.json")):
+            content = run["content"]
             models[content["model_sha"]] = content["model"]
             yield (
                 f"    asked of {content['model']} ({content['model_sha'][:_SHORT]}), seed {content['seed']}, settings"
-                f" {json_sha(content['generation'])[:_SHORT]}, commit {_short(made)}"
+                f" {json_sha(content['generation'])[:_SHORT]}, commit {_short(run['made'].get('commit'))}"
             )
-        elif path.endswith("steps.jsonl") and (results.run / path).with_name(MANIFEST).exists():
-            stage = read_manifest((results.run / path).parent)
-            asked = json_sha(stage["content"]["settings"])[:_SHORT]
-            yield f"    logged by commit {_short(stage['made'])}, settings {asked}"
+        elif path.endswith("steps.jsonl") and (stage := artefact_in.get(Path(path).parent.as_posix())):
+            yield f"    logged by commit {_short(stage.commit)}, settings {json_sha(stage.settings)[:_SHORT]}"
     if models:
         yield "written by:"
-    seen: set[str] = set()
+    told: set[str] = set()
     for sha in sorted(models, key=lambda each: models[each]):
-        yield from _artefact(sha, f"model {models[sha]}", manifests, results.run, 1, seen)
+        yield from _ancestry(sha, f"model {models[sha]}", sources.artefacts, told)
 
 
 def _since(run: Path, place: Place, together: str) -> str:
@@ -122,43 +120,34 @@ def _since(run: Path, place: Place, together: str) -> str:
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 
 
-def _artefact(
-    sha: str, role: str, manifests: Mapping[str, Path], run: Path, depth: int, seen: set[str]
+def _ancestry(
+    sha: str, role: str, artefacts: Mapping[str, Artefact], told: set[str], indent: str = "  "
 ) -> Iterator[str]:
-    """A finished folder and, below it, what it was made of; told once, named again."""
-    indent = "  " * depth
-    folder = manifests.get(sha)
-    if folder is None:
+    """A finished folder and, below it, those that it was made of; described once, named again."""
+    artefact = artefacts.get(sha)
+    if artefact is None:
         yield f"{indent}{role}: {sha[:_SHORT]} (its manifest is not in this run's files)"
         return
-    where = folder.relative_to(run).as_posix()
-    if sha in seen:
-        yield f"{indent}{role}: {where}  {sha[:_SHORT]} (above)"
+    if sha in told:
+        yield f"{indent}{role}: {artefact.path}  {sha[:_SHORT]} (above)"
         return
-    seen.add(sha)
-    manifest = read_manifest(folder)
-    content, made = manifest["content"], manifest["made"]
-    asked = content["settings"]
-    told = ", ".join(f"{name} {asked[name]}" for name in _SEEDS if name in asked)
+    told.add(sha)
+    settings = artefact.settings
+    seeds = ", ".join(f"{name} {settings[name]}" for name in _SEEDS if name in settings)
     yield (
-        f"{indent}{role}: {where}  {sha[:_SHORT]}, commit {_short(made)}, settings {json_sha(asked)[:_SHORT]}"
-        + (f" ({told})" if told else "")
+        f"{indent}{role}: {artefact.path}  {sha[:_SHORT]}, commit {_short(artefact.commit)}, settings"
+        f" {json_sha(settings)[:_SHORT]}" + (f" ({seeds})" if seeds else "")
     )
-    weights = [(name, digest) for name, digest in content["files"].items() if name.endswith(".safetensors")]
-    for name, digest in weights:
-        yield f"{indent}  weights {name}  {digest[:_SHORT]}"
-    for name, child in content["inputs"].items():
-        yield from _artefact(str(child), name, manifests, run, depth + 1, seen)
-
-
-def _manifests(run: Path) -> dict[str, Path]:
-    """Finished folders of a run by their content hash."""
-    return {str(read_manifest(path.parent)["content_sha"]): path.parent for path in sorted(run.rglob(MANIFEST))}
+    for name, digest in artefact.files.items():
+        if name.endswith(".safetensors"):
+            yield f"{indent}  weights {name}  {digest[:_SHORT]}"
+    for name, child in artefact.inputs.items():
+        yield from _ancestry(str(child), name, artefacts, told, f"{indent}  ")
 
 
 def _json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _short(made: Mapping[str, Any]) -> str:
-    return str(made.get("commit") or "unknown")[:_SHORT]
+def _short(commit: str | None) -> str:
+    return str(commit or "unknown")[:_SHORT]

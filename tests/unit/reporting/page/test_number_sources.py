@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.provenance import write_manifest
 from vr1repro.published import load_values
 from vr1repro.reporting.claims.comparison import compare_published
@@ -72,11 +73,12 @@ def test_every_number_of_ours_has_its_sources(data: dict[str, dict[str, object]]
 
 
 def test_manifests_by_their_content(tmp_path: Path) -> None:
+    run = Results.load(tmp_path, {}, ReportSettings(), comparable=False)
     for name in ("models/tiny", "train/ci/s1/sft/final"):
         (tmp_path / name).mkdir(parents=True)
     base = write_manifest(tmp_path / "models/tiny", "model", {}, {})
     made = write_manifest(tmp_path / "train/ci/s1/sft/final", "model", {"a": 1}, {"model": base["content_sha"]})
-    found = manifests(tmp_path)
+    found = manifests(Sources(run))
     assert found[made["content_sha"]]["path"] == "train/ci/s1/sft/final"
     assert found[made["content_sha"]]["inputs"] == {"model": base["content_sha"]}
     assert found[base["content_sha"]]["commit"] == base["made"]["commit"]

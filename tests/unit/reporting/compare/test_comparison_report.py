@@ -10,10 +10,10 @@ from synthetic_run import write_run
 
 from vr1repro.core.errors import UserError
 from vr1repro.published import ValueClass
-from vr1repro.reporting.compare import foreign, versus
-from vr1repro.reporting.compare.report import Question, report
+from vr1repro.reporting.compare import foreign, printed
+from vr1repro.reporting.compare.report import ComparisonRequest, report
 
-GRADING = foreign.Grading(benchmark=None, questions=None, profile="rule", protocol="single")
+GRADING = foreign.GradingOptions(benchmark=None, questions=None, profile="rule", protocol="single")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("compared")
-    question = Question(
+    request = ComparisonRequest(
         [f"mine={evaluated / 'vision-r1_s1'}"],
         [f"theirs={evaluated / 'base_s0'}", "published:vision-r1-7b", "published:GPT-4o"],
         margin=40.0,
     )
-    return out, report(question, GRADING, out)
+    return out, report(request, GRADING, out)
 
 
 def test_printed_numbers_get_a_verdict_each(compared: tuple[Path, str]) -> None:
@@ -79,15 +79,17 @@ def test_one_seed_gets_no_verdict_and_says_so(evaluated: Path, tmp_path: Path) -
     copy.parent.mkdir(parents=True)
     copy.symlink_to(one)
     (tmp_path / "run" / "problems").symlink_to(evaluated.parent / "problems")
-    text = report(Question([str(tmp_path / "run")], ["published:Vision-R1-7B"], 90.0), GRADING, tmp_path / "out")
+    text = report(
+        ComparisonRequest([str(tmp_path / "run")], ["published:Vision-R1-7B"], 90.0), GRADING, tmp_path / "out"
+    )
     assert "one evaluation seed has no spread; a verdict needs at least two" in text
     assert "reproduced" not in text.replace("not reproduced", "")
 
 
 def test_names_that_are_seeds_are_one_recipe(evaluated: Path, tmp_path: Path) -> None:
     given = [f"mine_s{seed}={evaluated / model}" for seed, model in ((1, "vision-r1_s1"), (2, "long_s1"))]
-    models = foreign.assemble(tmp_path / "run", [s for one in given for s in foreign.sources(one)], GRADING)
-    results = foreign.open_foreign(tmp_path / "run", models, settings=_settings())
+    models = foreign.assemble_run(tmp_path / "run", [s for one in given for s in foreign.find_responses(one)], GRADING)
+    results = foreign.open_assembled(tmp_path / "run", models, settings=_settings())
     assert results.evaluated == ["mine"]
     assert results.trained("mine")
     assert sorted(results.final("mine")["train_seed"].unique()) == [1, 2]
@@ -111,10 +113,10 @@ def test_bare_files_are_graded(tmp_path: Path) -> None:
     answers.parent.mkdir()
     replies = [{"pid": str(k), "response": f"The answer is {8 if k % 3 else 9}"} for k in range(12)]
     answers.write_text("".join(json.dumps(row) + "\n" for row in replies))
-    grading = foreign.Grading(benchmark="mathvista", questions=questions, profile="rule", protocol="single")
-    models = foreign.assemble(tmp_path / "run", foreign.sources(str(answers.parent)), grading)
+    grading = foreign.GradingOptions(benchmark="mathvista", questions=questions, profile="rule", protocol="single")
+    models = foreign.assemble_run(tmp_path / "run", foreign.find_responses(str(answers.parent)), grading)
     assert models == ["my-model"]
-    results = foreign.open_foreign(tmp_path / "run", models, settings=_settings())
+    results = foreign.open_assembled(tmp_path / "run", models, settings=_settings())
     score = results.accuracy("my-model", "mathvista")
     assert score is not None
     assert score.value == pytest.approx(100 * 8 / 12)
@@ -125,7 +127,7 @@ def test_score_files_are_read(tmp_path: Path) -> None:
     scores = tmp_path / "bard.json"
     part = {"accuracy": "48.70", "correct": 1, "total": 2}
     scores.write_text(json.dumps({"average": {"accuracy": "34.8"}, "question_type": {"multi_choice": part}}))
-    values = {value.subset: value for value in versus.score_file(scores, "mathvista")}
+    values = {value.subset: value for value in printed.read_score_file(scores, "mathvista")}
     assert values[""].value == 34.8
     assert values[""].rounding == pytest.approx(0.05)
     assert values["question_type: multi_choice"].rounding == pytest.approx(0.005)
@@ -133,10 +135,10 @@ def test_score_files_are_read(tmp_path: Path) -> None:
 
 
 def test_spellings_of_a_model_are_one() -> None:
-    found = versus.published("vision-r1-7b")
+    found = printed.scores_printed_for("vision-r1-7b")
     assert {"Vision-R1-7B", "Vision-R1 (Ours)"} <= {value.model for value in found}
     assert {value.version for value in found} >= {"v1", "v4", "README"}
-    assert versus.published("GPT-4o")
+    assert printed.scores_printed_for("GPT-4o")
 
 
 @pytest.mark.parametrize(
@@ -152,24 +154,24 @@ def test_spellings_of_a_model_are_one() -> None:
 def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, against: str, message: str) -> None:
     (tmp_path / "bare.jsonl").write_text("{}\n")
     names = {"eval": evaluated, "tmp": tmp_path}
-    question = Question([responses.format(**names)], [against.format(**names)])
+    request = ComparisonRequest([responses.format(**names)], [against.format(**names)])
     with pytest.raises(UserError, match=re.escape(message)):
-        report(question, GRADING, tmp_path / "out")
+        report(request, GRADING, tmp_path / "out")
 
 
 def test_an_ungraded_profile_is_named(evaluated: Path, tmp_path: Path) -> None:
-    grading = foreign.Grading(benchmark=None, questions=None, profile="official", protocol="single")
+    grading = foreign.GradingOptions(benchmark=None, questions=None, profile="official", protocol="single")
     with pytest.raises(UserError, match=r"no official\.jsonl; grade with --profile official"):
-        foreign.assemble(tmp_path / "run", foreign.sources(str(evaluated / "base_s0")), grading)
+        foreign.assemble_run(tmp_path / "run", foreign.find_responses(str(evaluated / "base_s0")), grading)
 
 
 def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_path: Path) -> None:
-    given = foreign.sources(str(evaluated / "base_s0"))
+    given = foreign.find_responses(str(evaluated / "base_s0"))
     for _ in range(2):
-        foreign.assemble(tmp_path / "run", given, GRADING)
+        foreign.assemble_run(tmp_path / "run", given, GRADING)
     with pytest.raises(UserError, match="holds the responses to compare"):
-        foreign.assemble(tmp_path / "run", foreign.sources(str(tmp_path / "run")), GRADING)
+        foreign.assemble_run(tmp_path / "run", foreign.find_responses(str(tmp_path / "run")), GRADING)
     (tmp_path / "run" / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match=r"holds thesis\.tex"):
-        foreign.assemble(tmp_path / "run", given, GRADING)
+        foreign.assemble_run(tmp_path / "run", given, GRADING)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "mine"
