@@ -17,7 +17,6 @@ def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
 
     Args:
         archive: A folder that `archive.keep` wrote.
-        out: Where to.
         published: Folder in which to draw Figure 1 of the published values alone; not drawn where left out.
 
     Returns:

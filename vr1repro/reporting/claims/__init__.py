@@ -1,1 +1,1 @@
-"""Published claims against our scores: which are compared, and what is said of each."""
+"""Published claims against our scores: their comparisons and judgements, pairs of arms, the overview."""

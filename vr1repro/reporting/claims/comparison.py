@@ -44,8 +44,6 @@ def compare_published(
     """Compare every published value; none is dropped.
 
     Args:
-        values: Published values.
-        results: The run.
         our_settings: Our value of a published setting, by the published id. A setting that it lacks is `not stated`.
     """
     return [_compare(value, results, our_settings or {}) for value in values]

@@ -96,7 +96,6 @@ def predict(
 
     Args:
         scores: Scores by training seed, one for each evaluation seed.
-        confidence: Level.
         sampling: With one training, its spread from the questions' own disagreement. It is not used where the scores
             differ by more than it allows (chance 1 in 1000): then something else than sampling changed between them.
 
@@ -116,14 +115,14 @@ def predict(
         spare = [_variance(draws) * (1 - 1 / len(draws)) for draws in groups if len(draws) > 1]
         within = sum(spare) / len(spare) if spare else 0.0
     k, mean = len(means), sum(means) / len(means)
-    known: dict[str, Any] = {"mean": mean, "draws": k, "unit": unit, "smallest": min(means), "largest": max(means)}
+    summary: dict[str, Any] = {"mean": mean, "draws": k, "unit": unit, "smallest": min(means), "largest": max(means)}
     if k < 2:
-        return Prediction(**known, half_width=math.inf, scale=math.inf, df=0)
+        return Prediction(**summary, half_width=math.inf, scale=math.inf, df=0)
     between, df = _variance(means), float(k - 1)
     if sampling is not None and len(groups) == 1 and between * df <= sampling.variance * float(chdtri(df, 0.001)):
         between, df = sampling.variance, sampling.df
     scale = math.sqrt(between * (1 + 1 / k) + within)
-    return Prediction(**known, half_width=float(stdtrit(df, 0.5 + confidence / 2)) * scale, scale=scale, df=df)
+    return Prediction(**summary, half_width=float(stdtrit(df, 0.5 + confidence / 2)) * scale, scale=scale, df=df)
 
 
 def judge(
@@ -141,11 +140,9 @@ def judge(
     Args:
         published: The printed value, in the unit of the scores.
         scores: Our scores by training seed, one for each evaluation seed.
-        margin: Declared half-width above which nothing is said.
+        margin: Declared half-width; a wider interval is judged underpowered.
         rounding: Half a unit of the last printed digit.
         band: How far other graders and protocols move our mean: lowest (<= 0) and highest (>= 0) shift.
-        confidence: Level of the prediction interval.
-        sampling: As for `predict`.
 
     Raises:
         ValueError: There is no score, or margin or band is impossible.

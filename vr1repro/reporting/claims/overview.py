@@ -1,9 +1,11 @@
-"""What the page's overview says of a run: how each arm came out, against its start, and what is missing."""
+"""The overview of a run: how each arm came out, against its start, and what is missing."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights, eval_folders, gain
@@ -15,7 +17,6 @@ class Gain:
     """An arm against the arm that it starts from.
 
     Attributes:
-        arm: The trained arm's label.
         start: The label of its start.
         estimate: Difference of mean accuracy in points, paired by question, with its interval over questions.
         low_seed: Smallest difference of a training seed.
@@ -24,59 +25,12 @@ class Gain:
         unpaired: Questions that only one of the two answered.
     """
 
-    arm: str
     start: str
     estimate: Estimate
     low_seed: float
     high_seed: float
     seeds: int
     unpaired: int
-
-
-def start_of(results: Results, name: str) -> str | None:
-    """The arm that another is compared with: where its stages start, or what it was tuned from; None for a model."""
-    info = results.arms.get(name)
-    if info is None:
-        return None
-    start = info.parent if info.stages else info.tuned_from
-    return None if start == name else start
-
-
-def gains(results: Results) -> list[Gain]:
-    """Every evaluated arm with stages against its start, and CI against the base model."""
-    found = []
-    for name in results.evaluated:
-        start = start_of(results, name)
-        if start is None:
-            continue
-        after, before = results.final(name), results.final(start)
-        shared = set(after["benchmark"]) & set(before["benchmark"])
-        after, before = (rows[rows["benchmark"].isin(shared)] for rows in (after, before))
-        if after.empty or before.empty:
-            continue
-        difference = gain(after, before, results.settings)
-        by_seed = [_against(part, before, results) for _, part in after.groupby("train_seed")]
-        found.append(
-            Gain(
-                arm=results.label(name),
-                start=results.label(start),
-                estimate=difference.estimate,
-                low_seed=min(by_seed),
-                high_seed=max(by_seed),
-                seeds=len(by_seed),
-                unpaired=difference.unpaired,
-            )
-        )
-    return found
-
-
-def _against(after: Any, before: Any, results: Results) -> float:
-    """Difference of one training seed; the start of the same seed where there is one."""
-    seed = after["train_seed"].iloc[0]
-    same = before[before["train_seed"] == seed]
-    start = same if len(same) else before
-    scores = [accuracy(rows, results.settings, average_weights(rows)).value for rows in (after, start)]
-    return scores[0] - scores[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,28 +58,59 @@ class ArmSummary:
 
 def arm_summaries(results: Results) -> list[ArmSummary]:
     """Every evaluated arm, in the config's order."""
-    against = {found.arm: found for found in gains(results)}
-    found = []
+    summaries = []
     for name in results.evaluated:
-        rows, label = results.final(name), results.label(name)
-        weights = average_weights(rows)
-        seeds = tuple(
-            accuracy(part, results.settings, average_weights(part)).value for _, part in rows.groupby("train_seed")
-        )
-        mean = accuracy(rows, results.settings, weights)
-        start = start_of(results, name)
-        found.append(
+        rows, start = results.final(name), _start_of(results, name)
+        summaries.append(
             ArmSummary(
                 arm=name,
-                label=label,
-                accuracy=mean,
-                seeds=seeds,
+                label=results.label(name),
+                accuracy=_mean_accuracy(rows, results),
+                seeds=tuple(_mean_accuracy(part, results).value for _, part in rows.groupby("train_seed")),
                 tokens=results.length(name),
-                gain=against.get(label),
+                gain=_gain(results, name, start) if start else None,
                 start=start,
             )
         )
-    return found
+    return summaries
+
+
+def _start_of(results: Results, name: str) -> str | None:
+    """The arm that another is compared with: where its stages start, or what it was tuned from; None for a model."""
+    info = results.arms.get(name)
+    if info is None:
+        return None
+    start = info.parent if info.stages else info.tuned_from
+    return None if start == name else start
+
+
+def _gain(results: Results, name: str, start: str) -> Gain | None:
+    after, before = results.final(name), results.final(start)
+    shared = set(after["benchmark"]) & set(before["benchmark"])
+    after, before = (rows[rows["benchmark"].isin(shared)] for rows in (after, before))
+    if after.empty or before.empty:
+        return None
+    difference = gain(after, before, results.settings)
+    by_seed = [_gain_of_seed(part, before, results) for _, part in after.groupby("train_seed")]
+    return Gain(
+        start=results.label(start),
+        estimate=difference.estimate,
+        low_seed=min(by_seed),
+        high_seed=max(by_seed),
+        seeds=len(by_seed),
+        unpaired=difference.unpaired,
+    )
+
+
+def _gain_of_seed(after: pd.DataFrame, before: pd.DataFrame, results: Results) -> float:
+    """Difference of one training seed; the start of the same seed where there is one."""
+    same = before[before["train_seed"] == after["train_seed"].iloc[0]]
+    start = same if len(same) else before
+    return _mean_accuracy(after, results).value - _mean_accuracy(start, results).value
+
+
+def _mean_accuracy(rows: pd.DataFrame, results: Results) -> Estimate:
+    return accuracy(rows, results.settings, average_weights(rows))
 
 
 def reading(run: Path) -> dict[str, dict[str, Any]]:
@@ -146,12 +131,12 @@ def coverage(results: Results) -> list[str]:
         for benchmark, rows in results.final(name).groupby("benchmark"):
             per_seed = rows.groupby(["train_seed", "eval_seed"])["id"].nunique()
             sizes.setdefault(str(benchmark), {})[name] = int(per_seed.min())
-    for benchmark, found in sizes.items():
-        full = max(found.values())
+    for benchmark, size in sizes.items():
+        full = max(size.values())
         notes += [
-            f"{results.label(name)}: {n} of {full} questions of {benchmark}" for name, n in found.items() if n < full
+            f"{results.label(name)}: {n} of {full} questions of {benchmark}" for name, n in size.items() if n < full
         ]
-        notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in found]
+        notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in size]
     if results.headline.empty and any(True for _ in eval_folders(results.run)):
         notes.append(
             f"no verdicts of protocol {results.settings.protocol} and profile {results.settings.profile}; others exist"

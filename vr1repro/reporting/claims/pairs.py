@@ -55,7 +55,7 @@ class ArmPair:
     training_detectable: float
 
     def says(self, confidence: float) -> tuple[str, str]:
-        """What is shown of these checkpoints, and of the recipes."""
+        """Whether these checkpoints differ, and whether the recipes do, in words."""
         words = {True: "differ", False: "no difference shown"}
         alpha = 1 - confidence
         checkpoints = words[self.holm is not None and self.holm < alpha]
@@ -70,7 +70,6 @@ def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) 
     A family of Holm's adjustment is all pairs on one benchmark, or on the mean.
 
     Args:
-        results: The run.
         sides: Compare the arms of the first set with those of the second only.
     """
 
@@ -84,7 +83,7 @@ def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) 
         return {seed: sum(values) / len(values) for seed, values in scores.items()}
 
     answered = {arm: set(means(arm)["benchmark"]) for arm in results.evaluated}
-    found = []
+    compared = []
     pairs = [(first, second) for second, first in combinations(results.evaluated, 2)]
     if sides is not None:
         pairs = [(a, b) if a in sides[0] else (b, a) for a, b in pairs if len({a, b} & sides[0]) == 1]
@@ -96,10 +95,9 @@ def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) 
             if len(ours.index.intersection(theirs.index)):
                 difference = gain_of_means(ours, theirs, results.settings)
                 seeds = (by_seed(first, tuple(benchmarks)), by_seed(second, tuple(benchmarks)))
-                found.append(_pair(results, first, second, name, difference, seeds))
-    return [
-        pair for name in (MEAN, *results.benchmarks) for pair in _adjusted([p for p in found if p.benchmark == name])
-    ]
+                compared.append(_pair(results, first, second, name, difference, seeds))
+    families = ([pair for pair in compared if pair.benchmark == name] for name in (MEAN, *results.benchmarks))
+    return [pair for family in families for pair in _adjusted(family)]
 
 
 def _adjusted(family: Sequence[ArmPair]) -> list[ArmPair]:

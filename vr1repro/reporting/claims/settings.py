@@ -1,7 +1,7 @@
 """Our value of each published setting that a config states, by the published number's id.
 
-What has no counterpart in a config stays away and is reported as such: sizes of data sets and hours are results of a
-run, not settings, and the repository's number of preprocessing workers has no meaning here.
+A setting without a counterpart in a config is left out, and the report says so: sizes of data sets and hours are
+results of a run, not settings, and the repository's number of preprocessing workers has no meaning here.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ _PTST, _STAGE3, _LONG, _ZERO = "vision-r1", "vision-r1-stage3", "long", "zero"
 
 def our_settings(config: Config) -> dict[str, Any]:
     """Values of a config under the ids of `published/numbers.json`, those that it has."""
-    found = {identity: read(config) for identity, read in _READERS.items()}
-    return {identity: value for identity, value in found.items() if value is not None}
+    values = {identity: read(config) for identity, read in _READERS.items()}
+    return {identity: value for identity, value in values.items() if value is not None}
 
 
 def _stages(config: Config, arm: str) -> list[Stage]:

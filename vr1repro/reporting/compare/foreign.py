@@ -38,7 +38,7 @@ class GradingOptions:
         profile: Scoring profile, which is also the headline's.
         protocol: Sampling protocol of the headline; the files are taken to be of it.
         legacy_int: MathVista: integers by `int(x)`.
-        workers: GradingOptions processes.
+        workers: Grading processes.
     """
 
     benchmark: str | None
@@ -90,8 +90,6 @@ def assemble_run(run: Path, evaluations: Sequence[ModelResponses], grading: Grad
 
     Args:
         run: Folder to write; made anew if it holds nothing but an earlier comparison.
-        evaluations: From `find_responses`.
-        grading: How files without verdicts are graded.
 
     Returns:
         The models' names in their order.
@@ -141,7 +139,7 @@ def _add_file(run: Path, evaluation: ModelResponses, grading: GradingOptions) ->
 
 
 def _responses(evaluation: ModelResponses, slug: str, grading: GradingOptions, seed: int) -> Iterator[Response]:
-    """The file's rows as records; what is not known of foreign texts stays empty."""
+    """The file's rows as records; fields that other people's files lack stay empty."""
     for number, row in read_lines(evaluation.path):
         key = next((row[name] for name in ("id", *BENCHMARKS[slug].id_keys) if row.get(name) is not None), None)
         text = row.get("response", row.get("execution"))

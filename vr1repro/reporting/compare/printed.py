@@ -122,7 +122,7 @@ def _cells(arm: str, row: Comparison, alike: Sequence[PublishedValue]) -> dict[s
 
 
 def comparison_csv(rows: Sequence[tuple[str, Comparison]]) -> str:
-    """Every row with all that is known about it; the first column is our model."""
+    """Every row in full; the first column is our model."""
     table = as_table(row for _, row in rows)
     table.insert(0, "ours_model", [arm for arm, _ in rows])
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

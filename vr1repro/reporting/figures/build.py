@@ -35,8 +35,6 @@ def make_figures(results: Results, folder: Path, names: Sequence[str] | None = N
     `provenance.json` beside them holds the files that each was made from, with their hashes.
 
     Args:
-        results: The run.
-        folder: Where to.
         names: Which; all where left out.
 
     Returns:

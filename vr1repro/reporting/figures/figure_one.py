@@ -24,7 +24,6 @@ def figure_one(results: Results, width: float | None = None) -> "Figure":
     """Draw Figure 1. A panel without data says what is missing.
 
     Args:
-        results: The run.
         width: Inches; a two-column figure's where left out. A narrow figure has its panels below each other.
     """
     width = width or results.settings.page_width

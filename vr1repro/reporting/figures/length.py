@@ -23,7 +23,6 @@ def length_accuracy(results: Results, width: float | None = None) -> "Figure":
     """Accuracy against response length: arms as points, then every arm's responses in classes of equal size.
 
     Args:
-        results: The run.
         width: Inches; a two-column figure's where left out.
     """
     arms = [arm for arm in results.evaluated if results.final(arm)["n_tokens"].notna().any()]
@@ -82,14 +81,14 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
     if len(edges) > 1:
         inside = np.clip(np.searchsorted(edges, tokens, side="left") - 1, 0, len(edges) - 2)
         inside[cut] = len(edges) - 1  # censored: a class of their own, drawn as a cross
-        own = (inside[:, None] == np.arange(len(edges) - 1)).astype(np.float64)
-        hits = 100 * right[:, None] * own  # whole numbers
+        member = (inside[:, None] == np.arange(len(edges) - 1)).astype(np.float64)
+        hits = 100 * right[:, None] * member  # whole numbers
         settings = results.settings
         options: dict[str, Any] = {"draws": settings.bootstrap_draws, "confidence": settings.confidence}
-        low, high = bootstrap_band(hits, own, clusters, seed=settings.seed, **options)
-        seen = own.sum(axis=0)
-        x = (tokens @ own) / np.maximum(seen, 1)
-        y = np.divide(hits.sum(axis=0), seen, out=np.full_like(seen, np.nan), where=seen > 0)
+        low, high = bootstrap_band(hits, member, clusters, seed=settings.seed, **options)
+        counts = member.sum(axis=0)
+        x = (tokens @ member) / np.maximum(counts, 1)
+        y = np.divide(hits.sum(axis=0), counts, out=np.full_like(counts, np.nan), where=counts > 0)
         axes.fill_between(x, low, high, color=LIGHT_BLUE, alpha=0.6, linewidth=0)
         axes.plot(x, y, color=DARK_BLUE, marker="o")
     if cut.any():

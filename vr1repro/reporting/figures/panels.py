@@ -61,9 +61,7 @@ def draw_length_classes(
     """Draw panel A's two series.
 
     Args:
-        axes: The panel.
         heights: By quantity (`proportion`, `accuracy`): number of the length class and percent.
-        width: Of a bar.
 
     Yields:
         Each quantity as soon as it is drawn, its offset from the class's place, and its bars.

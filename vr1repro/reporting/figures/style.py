@@ -83,7 +83,6 @@ def arm_style(arm: str, others: list[str]) -> dict[str, Any]:
     """Line arguments of an arm.
 
     Args:
-        arm: The arm.
         others: All arms of the figure, in order; an arm without a fixed style takes the next free one.
     """
     if arm in _FIXED:

@@ -105,12 +105,12 @@ def _pair(results: Results, arm: ArmInfo) -> tuple[pd.DataFrame, pd.DataFrame] |
 
 def _at(results: Results, arm: str, stage: int, step: int) -> pd.DataFrame:
     rows = results.headline
-    found = rows[(rows["arm"] == arm) & (rows["stage"] == stage).fillna(value=False)]
-    found = found[found["step"] == step]
+    checkpoint = rows[(rows["arm"] == arm) & (rows["stage"] == stage).fillna(value=False)]
+    checkpoint = checkpoint[checkpoint["step"] == step]
     info = results.arms.get(arm)
-    if found.empty and info is not None and (info.last_step, len(info.stages)) == (step, stage):
+    if checkpoint.empty and info is not None and (info.last_step, len(info.stages)) == (step, stage):
         return results.final(arm)
-    return found
+    return checkpoint
 
 
 def _class_names(frame: pd.DataFrame, benchmark: str) -> list[str]:

@@ -39,7 +39,6 @@ def keep(run: Path, out: Path) -> int:
     """Keep a finished run.
 
     Args:
-        run: `results/<run>`.
         out: Folder to write; other files in it (a README, a list of trials) stay.
 
     Returns:
@@ -117,7 +116,6 @@ def draw_again(run: Path, config: Config) -> list[str]:
 
     Args:
         run: The unpacked run; its question files are replaced.
-        config: Its config.
 
     Returns:
         The benchmarks whose pictures are there again.

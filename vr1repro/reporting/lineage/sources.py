@@ -1,4 +1,4 @@
-"""What numbers and figures were made from: files with their hashes, the weights that answered, and their makers.
+"""Where numbers and figures come from: files with their hashes, the weights that answered, and their ancestors.
 
 Three places render it: `provenance.json` beside tables and figures (here), the page (`page.number_sources`), and
 `vr1repro why` (`tables.why`).

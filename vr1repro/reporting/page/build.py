@@ -82,7 +82,7 @@ def input_hashes(sources: Sources) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContents:
-    """What a report shows of a run beside its figures and responses.
+    """A report but for its figures and responses.
 
     Attributes:
         name: The run's name.
@@ -113,13 +113,7 @@ def make_report(
     """Write a run's report: a folder of pages that opens from a disk.
 
     Args:
-        results: The run.
         folder: `results/<run>/report`; replaced as a whole. Its first page is `index.html`.
-        figures: Folder that `make_figures` wrote.
-        config_text: The resolved config as text.
-        config: The same, checked.
-        links: Relative links to other artefacts, by name.
-        text_tables: From `own_tables`, where they are there already.
     """
     contents = ReportContents(
         name=config.run,
@@ -137,8 +131,6 @@ def write_report(folder: Path, results: Results, figures: Path, contents: Report
 
     Args:
         folder: `results/<run>/report`.
-        results: The run.
-        figures: Folder of `make_figures`; the page names a figure that is missing there.
         contents: All else that it shows.
 
     Raises:
@@ -174,7 +166,7 @@ def write_report(folder: Path, results: Results, figures: Path, contents: Report
 
 
 def _numbers(sources: Sources, summaries: Sequence[ArmSummary], contents: ReportContents) -> dict[str, Any]:
-    """What the page's script says about each number."""
+    """Data of the page's script: the sources of each number."""
     numbers = NumberSources(sources)
     for table in contents.tables:
         numbers.add_table(table)
@@ -188,7 +180,7 @@ def _numbers(sources: Sources, summaries: Sequence[ArmSummary], contents: Report
 def _overview_facts(
     results: Results, summaries: Sequence[ArmSummary], comparisons: Sequence[Comparison]
 ) -> dict[str, Any]:
-    """What the first page shows: arms, published numbers, some responses, the cold-start set, what is missing."""
+    """Facts of the first page: arms, published numbers, some responses, the cold-start set, what is missing."""
     labels = {row.judgement.label for row in comparisons}
     return {
         "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
@@ -228,7 +220,7 @@ def _slug(text: str) -> str:
 
 
 def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
-    """What `make_figures` says of the files behind each figure; taken into the report. Empty where it said nothing."""
+    """Take `provenance.json` of the figures into the report: the files behind each. Empty where there is none."""
     path = source / FILE
     if not path.exists():
         return {}

@@ -1,4 +1,4 @@
-"""What the page says of each of its numbers: value, files with hashes, the weights that answered, and their chain."""
+"""Data behind each number of the page: value, files with hashes, the weights that answered, and their ancestors."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from vr1repro.reporting.tables.paper import Table
 
 
 class NumberSources:
-    """Collects what the page says about each of its numbers, by the number's key."""
+    """Collects the sources of each number of the page, by the number's key."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -53,7 +53,7 @@ class NumberSources:
         number |= _paper(value) | {"verdict": judged.label.value, "reason": judged.reason}
 
     def as_data(self) -> dict[str, Any]:
-        """What the page's script shows: files, manifests by content hash, sets of files, and the numbers."""
+        """Data of the page's script: files, manifests by content hash, sets of files, and the numbers."""
         return {
             "files": [[path, self._sources.sha(path)] for path in self._files],
             "manifests": manifests(self._sources),
@@ -81,7 +81,7 @@ class NumberSources:
 
 
 def manifests(sources: Sources) -> dict[str, dict[str, Any]]:
-    """What each finished folder of a run says it was made of, by its content hash."""
+    """Each finished folder of a run and its inputs, by content hash."""
     return {
         sha: {"path": one.path, "kind": one.kind, "inputs": one.inputs, "commit": one.commit, "at": one.made_at}
         for sha, one in sources.artefacts.items()

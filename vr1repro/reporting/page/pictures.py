@@ -1,4 +1,4 @@
-"""The pictures of a run's questions, for the page: found, checked, made smaller, named by their hash."""
+"""A run's questions for the page, with their pictures: checked, made smaller, named by their hash."""
 
 import io
 import json
@@ -21,12 +21,12 @@ _MAX_PIXELS: int = ProblemSource.model_fields["max_pixels"].default
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ShownQuestion:
     """A question as the page shows it.
 
     Attributes:
         id: The benchmark's own id.
-        question: What is asked.
+        question: Its text.
         answer: The gold answer.
         choices: The options, empty where there are none.
         sha: Hash of the picture as the model got it; None where there is none to show.
@@ -47,13 +47,11 @@ class Asked:
     why: str = ""
 
 
-def read_asked(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[Asked]:
+def read_shown_questions(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[ShownQuestion]:
     """The questions of a benchmark in their order; their pictures are written as they come.
 
     Args:
         folder: `<run>/problems/<benchmark>`.
-        benchmark: Its slug.
-        out: Folder for the pictures.
         side: A picture whose longer side has more pixels is made smaller; 0 writes none.
 
     Raises:
@@ -66,8 +64,10 @@ def read_asked(folder: Path, benchmark: str, out: Path, side: int) -> Iterator[A
             picture = {"why": _why_none(side)} if data is None else _write(data, out, side)
         except BadImage as error:
             picture = {"why": f"the picture was not kept with this run ({error.reason.replace('_', ' ')})"}
-        said = stated(row)
-        yield Asked(id=key, question=said["question"], answer=said["answer"], choices=_choices(row), **picture)
+        texts = stated(row)
+        yield ShownQuestion(
+            id=key, question=texts["question"], answer=texts["answer"], choices=_choices(row), **picture
+        )
 
 
 def _why_none(side: int) -> str:
@@ -80,13 +80,13 @@ def _cell(row: dict[str, Any], folder: Path) -> bytes | None:
 
 
 def _choices(row: dict[str, Any]) -> tuple[str, ...]:
-    found = next((row[name] for name in _CHOICES if row.get(name)), ())
-    if isinstance(found, str):
+    choices = next((row[name] for name in _CHOICES if row.get(name)), ())
+    if isinstance(choices, str):
         try:
-            found = json.loads(found)
+            choices = json.loads(choices)
         except json.JSONDecodeError:
-            return (found,)
-    return tuple(str(choice) for choice in found) if isinstance(found, list | tuple) else (str(found),)
+            return (choices,)
+    return tuple(str(choice) for choice in choices) if isinstance(choices, list | tuple) else (str(choices),)
 
 
 def _write(data: bytes, out: Path, side: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _write(data: bytes, out: Path, side: int) -> dict[str, Any]:
         picture.save(buffer, format="WEBP", quality=85)
         data, suffix, size = buffer.getvalue(), "webp", picture.size
     else:
-        decode(data, _MAX_PIXELS)  # a damaged one is said to be damaged
+        decode(data, _MAX_PIXELS)  # raises where the picture is damaged
     file = f"{sha[:20]}.{suffix}"
     if not (out / file).exists():
         out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the trace explorer shows: every saved response with its verdicts, cut into scripts that are loaded when needed.
+"""Data of the trace explorer: every saved response with its verdicts, cut into scripts that are loaded when needed.
 
     data/traces.js          the columns that filters and the list need, one entry a response
     data/questions-<b>.js   questions of benchmark number b
@@ -14,7 +14,7 @@ from typing import Any
 
 from vr1repro.core.records import Outcome, Response, Verdict
 from vr1repro.reporting.page.embedding import write_script
-from vr1repro.reporting.page.pictures import Asked, read_asked
+from vr1repro.reporting.page.pictures import ShownQuestion, read_shown_questions
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_attempts, last_verdicts
 from vr1repro.reporting.run.words import bin_labels
@@ -27,10 +27,6 @@ NONE = "-"  # not graded under this profile
 
 def write_traces(results: Results, out: Path) -> int:
     """Write the explorer's data.
-
-    Args:
-        results: The run.
-        out: The report's folder.
 
     Returns:
         The number of responses.
@@ -50,7 +46,7 @@ class _Writer:
     def __init__(self, results: Results, out: Path) -> None:
         self._results, self._data, self._pictures = results, out / "data", out / "pictures"
         self._side = results.settings.picture_side
-        self._asked: dict[str, dict[str, tuple[int, Asked | None]]] = {}
+        self._questions: dict[str, dict[str, tuple[int, ShownQuestion | None]]] = {}
         self._orders: list[list[int]] = []
         self._sets: list[dict[str, Any]] = []
         self._tokens: list[int | None] = []
@@ -63,7 +59,7 @@ class _Writer:
 
     def add(self, folder: EvalFolder) -> None:
         """Add the responses of one evaluated folder."""
-        asked = self._questions(folder.benchmark)
+        questions = self._questions_of(folder.benchmark)
         responses = last_attempts(folder.path / "responses.jsonl")
         files = sorted((folder.path / "verdicts").glob("*.jsonl"))
         verdicts = {file.stem: last_verdicts(file) for file in files}
@@ -72,22 +68,22 @@ class _Writer:
             self._verdicts[profile] = [NONE] * first
         order = []
         for key, response in responses.items():
-            number, question = asked.setdefault(key, (len(asked), None))
+            number, question = questions.setdefault(key, (len(questions), None))
             order.append(number)
             self._tokens.append(response.n_tokens)
             self._cut.append("1" if response.finish_reason == "length" else "0")
-            found = {profile: rows.get(key) for profile, rows in verdicts.items()}
+            by_profile = {profile: rows.get(key) for profile, rows in verdicts.items()}
             for profile, column in self._verdicts.items():
-                verdict = found.get(profile)
+                verdict = by_profile.get(profile)
                 column.append(NONE if verdict is None else CODES[verdict.verdict])
-            self._text(response, found, question)
+            self._add_text(response, by_profile, question)
         self._sets.append(self._set(folder, responses, order, first))
 
     def close(self) -> int:
         """Write the last chunk, the questions and the index."""
         self._flush()
-        for number, asked in enumerate(self._asked.values()):
-            rows = [_question(key, question) for key, (_, question) in asked.items()]
+        for number, questions in enumerate(self._questions.values()):
+            rows = [_question(key, question) for key, (_, question) in questions.items()]
             write_script(self._data, f"questions-{number}", rows)
         results, settings = self._results, self._results.settings
         write_script(
@@ -95,7 +91,7 @@ class _Writer:
             "traces",
             {
                 "arms": [[name, results.label(name)] for name in self._arms()],
-                "benchmarks": list(self._asked),
+                "benchmarks": list(self._questions),
                 "profiles": {name: "".join(column) for name, column in sorted(self._verdicts.items())},
                 "headline": {"profile": settings.profile, "protocol": settings.protocol},
                 "outcomes": {code: outcome.value for outcome, code in CODES.items()},
@@ -111,16 +107,16 @@ class _Writer:
         return len(self._tokens)
 
     def _arms(self) -> list[str]:
-        found = dict.fromkeys(row["arm"] for row in self._sets)
-        known = [name for name in self._results.arms if name in found]
-        return [*known, *(name for name in found if name not in known)]
+        answered = dict.fromkeys(row["arm"] for row in self._sets)
+        configured = [name for name in self._results.arms if name in answered]
+        return [*configured, *(name for name in answered if name not in configured)]
 
-    def _questions(self, benchmark: str) -> dict[str, tuple[int, Asked | None]]:
-        if benchmark not in self._asked:
+    def _questions_of(self, benchmark: str) -> dict[str, tuple[int, ShownQuestion | None]]:
+        if benchmark not in self._questions:
             folder = self._results.run / "problems" / benchmark
-            found = read_asked(folder, benchmark, self._pictures, self._side)
-            self._asked[benchmark] = {question.id: (k, question) for k, question in enumerate(found)}
-        return self._asked[benchmark]
+            questions = read_shown_questions(folder, benchmark, self._pictures, self._side)
+            self._questions[benchmark] = {question.id: (k, question) for k, question in enumerate(questions)}
+        return self._questions[benchmark]
 
     def _set(
         self, folder: EvalFolder, responses: Mapping[str, Response], order: list[int], first: int
@@ -133,7 +129,7 @@ class _Writer:
             "arm": folder.arm,
             "seed": folder.train_seed,
             "step": folder.step,
-            "benchmark": list(self._asked).index(folder.benchmark),
+            "benchmark": list(self._questions).index(folder.benchmark),
             "protocol": folder.protocol,
             "evalSeed": folder.eval_seed,
             "order": self._orders.index(order),
@@ -142,10 +138,12 @@ class _Writer:
             "weights": one.model_sha if one else None,
         }
 
-    def _text(self, response: Response, verdicts: Mapping[str, Verdict | None], asked: Asked | None) -> None:
+    def _add_text(
+        self, response: Response, verdicts: Mapping[str, Verdict | None], question: ShownQuestion | None
+    ) -> None:
         if len(self._chunk) >= CHUNK_ROWS or self._characters >= CHUNK_CHARACTERS:
             self._flush()
-        other = bool(asked and asked.sha and response.image_sha and asked.sha != response.image_sha)
+        other = bool(question and question.sha and response.image_sha and question.sha != response.image_sha)
         reads = {name: _read(verdict) for name, verdict in verdicts.items() if verdict is not None}
         self._chunk.append([response.response, reads, response.attempt, int(other)])
         self._characters += len(response.response)
@@ -159,15 +157,15 @@ class _Writer:
 
 
 def _read(verdict: Verdict) -> str | list[str | None] | None:
-    """What a profile read: the extraction, and its normal form where that is another text."""
+    """A profile's extraction, and its normal form where that is another text."""
     if verdict.prediction is None or verdict.prediction == verdict.extraction:
         return verdict.extraction
     return [verdict.extraction, verdict.prediction]
 
 
-def _question(key: str, asked: Asked | None) -> list[Any]:
+def _question(key: str, question: ShownQuestion | None) -> list[Any]:
     """Id, question, answer, choices, picture: a file name with its size, or why there is none."""
-    if asked is None:
+    if question is None:
         return [key, "", "", [], "not among the benchmark's questions"]
-    picture = [asked.file, asked.width, asked.height] if asked.file else asked.why
-    return [key, asked.question, asked.answer, list(asked.choices), picture]
+    picture = [question.file, question.width, question.height] if question.file else question.why
+    return [key, question.question, question.answer, list(question.choices), picture]

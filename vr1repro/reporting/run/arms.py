@@ -1,4 +1,4 @@
-"""What the report needs to know of an arm, and its training logs and checkpoint scores in the order of its steps."""
+"""A config's arms for the report, with their training logs and checkpoint scores in the order of the steps."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -37,15 +37,15 @@ class StageInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmInfo:
-    """An arm as the report sees it.
+    """An arm of the config, with the facts that tables and figures need.
 
     Attributes:
         name: Its key in the config.
         label: Its name in tables and figures.
         parent: The arm without stages that it starts from (its scores are this arm's step 0), itself if it has none.
         stages: Its stages in order.
-        selected: Whether the run was asked to make it.
-        command: What makes it.
+        selected: Whether the config's run makes it.
+        command: The command that makes it.
         trained: Whether a training seed of ours is behind it; weights taken as they are have none.
         tuned_from: For a fine-tuned start, the arm of the model before.
     """
@@ -69,7 +69,6 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
     """The arms of a config, by name.
 
     Args:
-        plan: The run's plan.
         config_file: Named in the commands that would run an arm.
     """
     config = plan.config
@@ -134,20 +133,17 @@ def smoothed(log: pd.DataFrame, column: str, points: int, last_step: int) -> pd.
     A window never crosses a stage border. With several training seeds the mean is that of the seeds' window means.
 
     Args:
-        log: From `training_log`.
-        column: What to average.
         points: Windows over the whole arm.
-        last_step: Global step at which the arm ends.
 
     Returns:
         stage, step (the window's last), value, seed_low, seed_high, seeds.
     """
     width = max(1, -(-last_step // points))
-    known = log[log[column].notna()]
-    first = known.groupby("stage")["step"].transform("min")
-    window = (known["step"] - first) // width
+    logged = log[log[column].notna()]
+    first = logged.groupby("stage")["step"].transform("min")
+    window = (logged["step"] - first) // width
     by_seed = (
-        known.assign(window=window)
+        logged.assign(window=window)
         .groupby(["stage", "window", "train_seed"])
         .agg(step=("step", "max"), value=(column, "mean"))
     )
@@ -181,30 +177,28 @@ def trajectory(
 
     Args:
         frame: Tidy rows of the headline protocol and profile.
-        arm: The arm.
-        settings: Confidence.
         benchmarks: Whose mean is drawn; a checkpoint that lacks one gives no point.
         arms: All arms: where an earlier stage is the end of the arm that owns it, that end's rows stand for it.
     """
     inside = frame[frame["benchmark"].isin(benchmarks)]
-    points = []
+    checkpoints = []
     start = inside[(inside["arm"] == arm.parent) & inside["final"]]
     if arm.stages:
-        points.append((0, 0, start))
+        checkpoints.append((0, 0, start))
     for stage in arm.stages:
         owned = inside[inside["arm"] == stage.owner]
         on_the_way = owned[owned["stage"] == stage.number]
         for step in sorted(on_the_way["step"].unique()):
-            points.append((int(step), stage.number, on_the_way[on_the_way["step"] == step]))
+            checkpoints.append((int(step), stage.number, on_the_way[on_the_way["step"] == step]))
         owner = (arms or {}).get(stage.owner)
         if owner is not None and owner.name != arm.name and len(owner.stages) == stage.number:
-            points.append((stage.last_step, stage.number, owned[owned["final"]]))
-    points.append((arm.last_step, len(arm.stages), inside[(inside["arm"] == arm.name) & inside["final"]]))
-    found: dict[int, Point] = {}
-    for step, number, rows in points:
+            checkpoints.append((stage.last_step, stage.number, owned[owned["final"]]))
+    checkpoints.append((arm.last_step, len(arm.stages), inside[(inside["arm"] == arm.name) & inside["final"]]))
+    by_step: dict[int, Point] = {}
+    for step, number, rows in checkpoints:
         if set(rows["benchmark"].unique()) == set(benchmarks):
-            found[step] = Point(step, number, accuracy(rows, settings, average_weights(rows)))
-    return [found[step] for step in sorted(found)]
+            by_step[step] = Point(step, number, accuracy(rows, settings, average_weights(rows)))
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def rl_length(
@@ -217,9 +211,6 @@ def rl_length(
 
     Args:
         read_log: Gives an arm's log.
-        arms: All arms.
-        name: The arm.
-        settings: Confidence.
 
     Returns:
         Tokens, or None where no finished log says.

@@ -1,4 +1,4 @@
-"""A run's results, asked for in the words of a published number's target."""
+"""A run's results; `Results.measure` gives our counterpart of a published number's target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no counterpart, and which command would make it."""
+    """Why there is no counterpart, and the command that would make it."""
 
     reason: str
     command: str | None = None
@@ -111,8 +111,8 @@ class Results:
     @cached_property
     def evaluated(self) -> list[str]:
         """Arms whose end was evaluated, in the config's order, then any others."""
-        found = set(self.headline.loc[self.headline["final"], "arm"].unique()) if len(self.headline) else set()
-        return [*(name for name in self.arms if name in found), *sorted(found - set(self.arms))]
+        names = set(self.headline.loc[self.headline["final"], "arm"].unique()) if len(self.headline) else set()
+        return [*(name for name in self.arms if name in names), *sorted(names - set(self.arms))]
 
     @cached_property
     def benchmarks(self) -> list[str]:
@@ -156,7 +156,7 @@ class Results:
         return words.sampled_counts(self.run, self.settings)
 
     def measure(self, target: Target | None) -> Measurement | Missing:
-        """Our counterpart of a published number's target, or why there is none. Asked twice, it is computed once."""
+        """Our counterpart of a published number's target, or why there is none; computed once."""
         if target not in self._measured:
             self._measured[target] = self._measure(target)
         return self._measured[target]
@@ -192,8 +192,7 @@ class Results:
         )
         scores = scores_by_seed(self.final(arm), names)
         if estimate is None or not scores:
-            wanted = ", ".join(names)
-            return self._not_run(arm, f"not evaluated on {wanted}")
+            return self._not_run(arm, f"not evaluated on {', '.join(names)}")
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
         sampling = sampling_spread(self.final(arm), names)
@@ -235,7 +234,6 @@ def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
     """A run's results and its plan.
 
     Args:
-        config: Its resolved config.
         folder: Where its files lie, if not in `results/<run>`.
 
     Raises:

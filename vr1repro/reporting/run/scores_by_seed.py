@@ -48,16 +48,12 @@ def item_spread(right: Array, shares: Array) -> Spread:
 def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | None:
     """`item_spread` of an arm with one training, under one protocol and profile.
 
-    Args:
-        frame: As for `draws`.
-        benchmarks: As for `draws`.
-
     Returns:
         None with several trainings (their spread holds this one), with one evaluation seed, or where the seeds did not
         answer the same questions.
     """
-    wanted = {name.partition(":")[0] for name in benchmarks}
-    rows = frame[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED)]
+    slugs = {name.partition(":")[0] for name in benchmarks}
+    rows = frame[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED)]
     if rows["train_seed"].nunique() != 1 or rows["eval_seed"].nunique() < 2:
         return None
     keys = ["benchmark", "id"]
@@ -65,11 +61,11 @@ def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | 
     table = right.pivot_table(index=keys, columns="eval_seed", values="right")
     if table.isna().to_numpy().any():
         return None
-    known = rows.drop_duplicates(keys).set_index(keys).loc[table.index].reset_index()
-    shares = np.zeros(len(known))
+    questions = rows.drop_duplicates(keys).set_index(keys).loc[table.index].reset_index()
+    shares = np.zeros(len(questions))
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")
-        part = pick(known[known["benchmark"] == benchmark], subset or "overall")
+        part = pick(questions[questions["benchmark"] == benchmark], subset or "overall")
         if part.empty:
             return None
         shares[part.index] += row_weights(list(part["stratum"]), len(part))[0] / len(benchmarks)
@@ -84,8 +80,8 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
         benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
             one of them gives no score.
     """
-    wanted = {name.partition(":")[0] for name in benchmarks}
-    chosen = frame.loc[frame["benchmark"].isin(wanted) & (frame["stratum"] != EXCLUDED), _COLUMNS]
+    slugs = {name.partition(":")[0] for name in benchmarks}
+    chosen = frame.loc[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED), _COLUMNS]
     chosen = chosen.assign(right=(chosen["correct"] == True).astype("float64"))  # noqa: E712 - elementwise, None is False
     seeds = ["train_seed", "eval_seed"]
     parts = []
@@ -108,17 +104,15 @@ def grader_band(
 
     Args:
         frame: All rows of one arm's end.
-        settings: Names the headline.
-        benchmarks: As for `draws`.
 
     Returns:
         Lowest (at most 0) and highest (at least 0) shift in points, and the number of alternatives behind it.
     """
     means = mean_scores(frame, settings, benchmarks)
-    own = means.pop((settings.protocol, settings.profile), None)
-    if own is None or not means:
+    headline = means.pop((settings.protocol, settings.profile), None)
+    if headline is None or not means:
         return (0.0, 0.0), 0
-    shifts = [mean - own for mean in means.values()]
+    shifts = [mean - headline for mean in means.values()]
     return (min(0.0, *shifts), max(0.0, *shifts)), len(shifts)
 
 

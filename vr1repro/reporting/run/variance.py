@@ -62,15 +62,15 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
     table = right.pivot_table(index=keys, columns=["train_seed", "eval_seed"], values="right").dropna()
     if table.empty:
         return None
-    known = rows.drop_duplicates(keys).set_index(keys).loc[table.index]
-    pairs: list[Hashable] = list(zip(known.index.get_level_values(0), known["stratum"], strict=True))
-    weights = average_weights(known.reset_index())
+    answered = rows.drop_duplicates(keys).set_index(keys).loc[table.index]
+    pairs: list[Hashable] = list(zip(answered.index.get_level_values(0), answered["stratum"], strict=True))
+    weights = average_weights(answered.reset_index())
     shares, _, _ = row_weights(pairs, len(table), weights)
     by_train = [table[seed].to_numpy() for seed in table.columns.get_level_values(0).unique()]
     fewest = min(part.shape[1] for part in by_train)
     sampling = _sampling(by_train, shares) if fewest > 1 else None
     training = _training(by_train, shares, sampling)
-    clusters = list(zip(known.index.get_level_values(0), known["cluster"], strict=True))
+    clusters = list(zip(answered.index.get_level_values(0), answered["cluster"], strict=True))
     means = np.mean([part.mean(axis=1) for part in by_train], axis=0)
     stderr = clustered_mean(means, clusters, strata=pairs, weights=weights).stderr
     runs = sum(part.shape[1] for part in by_train)
@@ -92,7 +92,7 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
 
 
 def _sampling(by_train: Sequence[np.ndarray], shares: np.ndarray) -> float:
-    """Variance of one score when the same model is asked again, mean over trainings."""
+    """Variance of one score when the same model answers again, mean over trainings."""
     return float(np.mean([item_spread(part, shares).variance for part in by_train])) / 1e4
 
 

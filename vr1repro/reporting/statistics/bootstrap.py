@@ -26,10 +26,6 @@ def bootstrap_band(
     Args:
         above: What each row adds above the line of every ratio; shape (rows, ratios).
         below: The same below the line. A resample whose sum is 0 here has nothing to say about that ratio.
-        clusters: The cluster of each row.
-        draws: Resamples.
-        confidence: Level.
-        seed: Seed of the resamples.
 
     Returns:
         Lower and upper end, one value for each ratio; NaN where no resample had anything to say.

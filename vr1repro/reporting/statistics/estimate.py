@@ -73,10 +73,7 @@ def clustered_mean(
     versions of one problem do).
 
     Args:
-        values: Observations.
         clusters: The cluster of each; the same problem under several seeds is one cluster.
-        confidence: Level of the interval.
-        strata: The stratum of each observation.
         weights: Weight of each stratum, all equal where left out; scaled to sum to 1.
         proportion: The values lie in [0, 1]: use Wilson's interval instead of a symmetric one.
 
@@ -115,7 +112,6 @@ def seed_mean(scores: Sequence[float], *, confidence: float = 0.95, n: int | Non
 
     Args:
         scores: One score a seed.
-        confidence: Level of the interval.
         n: Observations behind the scores, for the record; the number of seeds where left out.
     """
     array = np.asarray(scores, dtype=np.float64)
@@ -153,7 +149,6 @@ def row_weights(
 
     Args:
         strata: The stratum of each row; None where there is one.
-        n: Rows.
         weights: Weight of each stratum, all equal where left out.
 
     Returns:

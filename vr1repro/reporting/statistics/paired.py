@@ -45,13 +45,8 @@ def paired_difference(
 
     Args:
         first: Mean correctness over seeds by question id.
-        second: The same of the other model.
-        clusters: Cluster of each question.
         strata: Stratum of each question, where the score is a mean of strata's means.
-        weights: As for `clustered_mean`.
-        confidence: Level of the interval.
         draws: Permutation draws; the test is exact where 2^clusters is smaller.
-        seed: Seed of the draws.
 
     Raises:
         UserError: The two have no question in common.
@@ -134,9 +129,7 @@ def seed_difference(
 
     Args:
         first: Score by training seed.
-        second: The same of the other recipe.
         trained: Whether each was trained by us; the mean of one that was not is taken as a constant.
-        confidence: Level of the interval.
     """
     from scipy import stats
 
@@ -148,13 +141,13 @@ def seed_difference(
     singles = sides[0] - sides[1] if paired else np.subtract.outer(*sides).ravel()
     seeds = min(counts, default=0)
     smallest, largest = float(singles.min()), float(singles.max())
-    known: dict[str, Any] = {"value": value, "smallest": smallest, "largest": largest, "seeds": seeds}
+    summary: dict[str, Any] = {"value": value, "smallest": smallest, "largest": largest, "seeds": seeds}
     if seeds < FEWEST_SEEDS:
         why = f"{seeds} training seed{'s' * (seeds != 1)}: a range, no p value (needs {FEWEST_SEEDS})"
-        return SeedDifference(**known, low=-math.inf, high=math.inf, p_value=None, stderr=math.nan, df=0, method=why)
+        return SeedDifference(**summary, low=-math.inf, high=math.inf, p_value=None, stderr=math.nan, df=0, method=why)
     if np.ptp(singles) == 0:  # equal scores everywhere: no test can be made of that
         why, p_value = "no spread over training seeds", 1.0 if value == 0 else 0.0
-        return SeedDifference(**known, low=value, high=value, p_value=p_value, stderr=0.0, df=seeds - 1, method=why)
+        return SeedDifference(**summary, low=value, high=value, p_value=p_value, stderr=0.0, df=seeds - 1, method=why)
     if all(trained) and not paired:
         method, tested = "Welch's t over training seeds", stats.ttest_ind(*sides, equal_var=False)
     else:
@@ -164,28 +157,24 @@ def seed_difference(
     low, high = float(interval.low), float(interval.high)
     stderr = (high - low) / 2 / float(stats.t.ppf(0.5 + confidence / 2, df))
     p_value = float(tested.pvalue)
-    return SeedDifference(**known, low=low, high=high, p_value=p_value, stderr=stderr, df=df, method=method)
+    return SeedDifference(**summary, low=low, high=high, p_value=p_value, stderr=stderr, df=df, method=method)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """P values adjusted by Holm's method for the family that they are; None stays None and is not counted."""
     from statsmodels.stats.multitest import multipletests
 
-    known = [p for p in p_values if p is not None]
-    adjusted = iter(multipletests(known, method="holm")[1] if known else [])
+    given = [p for p in p_values if p is not None]
+    adjusted = iter(multipletests(given, method="holm")[1] if given else [])
     return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
-def difference_power(found: PairedDifference, shift: float, confidence: float) -> tuple[float, float]:
-    """What a paired comparison could have seen.
-
-    Args:
-        found: The comparison.
-        shift: In its unit.
-        confidence: Level.
+def difference_power(difference: PairedDifference, shift: float, confidence: float) -> tuple[float, float]:
+    """Power of a paired comparison.
 
     Returns:
-        Chance that a true difference of `shift` is called, and the smallest that is called with 80 percent.
+        Chance that a true difference of `shift` (in the unit of the estimate) is called, and the smallest difference
+        that is called with 80 percent.
     """
-    stderr, df = found.estimate.stderr, found.estimate.clusters - 1
+    stderr, df = difference.estimate.stderr, difference.estimate.clusters - 1
     return study.power(shift, stderr, df, confidence), study.detectable(stderr, df, confidence)

@@ -1,4 +1,4 @@
-"""What a study could have seen: chance of calling a shift, and the smallest shift that is called with 80 percent.
+"""Power of a study: chance of calling a shift, and the smallest shift that is called with 80 percent.
 
 A difference divided by its estimated standard error follows a noncentral t distribution when the truth is not zero.
 """
@@ -15,7 +15,6 @@ def chance(noncentrality: float, df: float, confidence: float) -> float:
     Args:
         noncentrality: True shift over its true standard error.
         df: Degrees of freedom of the standard error's estimate.
-        confidence: Level of the interval.
     """
     from scipy.special import nctdtr, stdtrit  # scipy.stats calls the same functions, twenty times slower
 
@@ -31,8 +30,6 @@ def power(shift: float, stderr: float, df: float, confidence: float) -> float:
     Args:
         shift: True shift, in the unit of the standard error.
         stderr: Standard error of what is compared; infinite or NaN where it cannot be estimated.
-        df: Its degrees of freedom.
-        confidence: Level of the interval.
     """
     if not math.isfinite(stderr) or df < 1:
         return 0.0
@@ -48,7 +45,7 @@ def detectable(stderr: float, df: float, confidence: float) -> float:
 
 @cache
 def _noncentrality(df: float, confidence: float) -> float:
-    """The noncentrality that is seen with the wanted chance, by bisection."""
+    """The noncentrality that is called with a chance of `CHANCE`, by bisection."""
     low, high = 0.0, 1.0
     while chance(high, df, confidence) < CHANCE:
         low, high = high, high * 2

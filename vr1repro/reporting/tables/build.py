@@ -25,10 +25,7 @@ def make_tables(
     number.
 
     Args:
-        results: The run.
-        folder: Where to.
         config: The run's config; its settings are compared with the published ones.
-        text_tables: From `own_tables`, where they are there already.
 
     Returns:
         The written paths.

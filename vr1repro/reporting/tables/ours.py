@@ -64,15 +64,15 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
 
 
 def variance_table(results: Results) -> TextTable:
-    """What a score's standard deviation is made of, by arm and benchmark."""
+    """Parts of a score's standard deviation, by arm and benchmark."""
     header = ("Arm", "Benchmark", "Other questions", "Trained again", "Sampled again", "Other grader", "Other protocol")
     rows = []
     ends = results.frame[results.frame["final"]] if len(results.frame) else results.frame
     for arm in results.evaluated:
-        own = ends[ends["arm"] == arm]
+        rows_of_arm = ends[ends["arm"] == arm]
         names = [name for name in results.benchmarks if (results.final(arm)["benchmark"] == name).any()]
         for name, benchmarks in [*((n, [n]) for n in names), *([(MEAN, names)] if len(names) > 1 else [])]:
-            split = variance_split(own, results.settings, benchmarks)
+            split = variance_split(rows_of_arm, results.settings, benchmarks)
             if split is None:
                 continue
             training = split.training if results.trained(arm) else None
@@ -97,11 +97,11 @@ def variance_table(results: Results) -> TextTable:
 
 def contradictions_table() -> TextTable:
     """Where the paper's versions, README and repository disagree: those known by reading, then any others by value."""
-    rows = [[known.what, _prints(known.values), known.says] for known in disagreements()]
-    covered = {identity for known in disagreements() for identity in known.prints}
-    for found in contradictions(load_values()):
-        if not {value.id for value in found.prints} <= covered:
-            rows.append([found.what, _prints(found.prints), "the same number, printed differently"])
+    rows = [[read.what, _prints(read.values), read.says] for read in disagreements()]
+    covered = {identity for read in disagreements() for identity in read.prints}
+    for computed in contradictions(load_values()):
+        if not {value.id for value in computed.prints} <= covered:
+            rows.append([computed.what, _prints(computed.prints), "the same number, printed differently"])
     text = "Read in v1, v4, the README and the repository; numbers with their version and table."
     return TextTable(
         key="contradictions",

@@ -113,8 +113,8 @@ def _table(spec: Spec, results: Results) -> Table:
             )
         )
     if spec.new_arms:
-        known = {line.arm for line in lines}
-        lines += [_new_line(arm, spec, results) for arm in results.evaluated if arm not in known]
+        printed = {line.arm for line in lines}
+        lines += [_new_line(arm, spec, results) for arm in results.evaluated if arm not in printed]
     return Table(
         key=spec.key,
         title=spec.title,
@@ -191,7 +191,7 @@ def arms_table(results: Results) -> Table:
 
 
 def note(results: Results) -> str:
-    """What every table of a run must say."""
+    """The note of every table of a run: how ours was measured, and at micro scale that it is no evidence."""
     settings = results.settings
     text = (
         f"Ours: mean over seeds with a {settings.confidence:.0%} interval clustered by problem or picture; protocol"

@@ -210,7 +210,7 @@ CSV_COLUMNS = (
 
 
 def tidy_csv(table: Table) -> str:
-    """One row for each cell, with everything that is known about it, in full precision."""
+    """One row for each cell, with its error, judgement and power, in full precision."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS, *table.marks])

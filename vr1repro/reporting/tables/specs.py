@@ -16,8 +16,8 @@ class Spec:
         title: What it shows, with its number.
         table: Its name in `published`.
         version: The paper's version that it is of.
-        columns: By printed head, which numbers stand below it.
-        marks: By head, what each row is marked with (cold start, stages).
+        columns: The numbers below each printed head.
+        marks: By head, the mark of each row (cold start, stages).
         new_arms: Whether arms that the paper does not have get rows.
     """
 

@@ -30,7 +30,7 @@ class Place:
 
 
 def find(tables: list[Table], name: str) -> Place:
-    """The cell of a name; case does not matter, a row may be named by its arm.
+    """The cell with a name; case does not matter, a row may be named by its arm.
 
     Raises:
         UserError: There is no such table, row or column; the message names those that there are.
@@ -45,22 +45,20 @@ def find(tables: list[Table], name: str) -> Place:
     return Place(table, line, column, line.cells[table.columns.index(column)])
 
 
-def _pick(kind: str, wanted: str, there: Mapping[str, T], also: Mapping[str, T] | None = None) -> T:
-    for names in (there, also or {}):
-        for name, value in names.items():
-            if name.lower() == wanted.strip().lower():
+def _pick(kind: str, name: str, choices: Mapping[str, T], aliases: Mapping[str, T] | None = None) -> T:
+    for names in (choices, aliases or {}):
+        for spelling, value in names.items():
+            if spelling.lower() == name.strip().lower():
                 return value
-    close = difflib.get_close_matches(wanted, there, n=1)
+    close = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise UserError(f"no {kind} `{wanted}`; {hint}There are: {', '.join(there)}")
+    raise UserError(f"no {kind} `{name}`; {hint}There are: {', '.join(choices)}")
 
 
 def explain(results: Results, config: Path, name: str) -> str:
     """The chain behind a cell as text.
 
     Args:
-        results: The run.
-        config: Its resolved config.
         name: `<table>:<row>:<column>`.
 
     Raises:
@@ -115,8 +113,8 @@ def _since(run: Path, place: Place, together: str) -> str:
     written = _json(run / "tables" / FILE)
     if written is None:
         return ""
-    known = written["cells"].get(place.table.key_of(place.line, place.column))
-    same = known is not None and known["sha256"] == together
+    cell = written["cells"].get(place.table.key_of(place.line, place.column))
+    same = cell is not None and cell["sha256"] == together
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 
 

@@ -13,7 +13,7 @@ from vr1repro.config.run import LabBenchmark
 from vr1repro.core.records import sha256
 from vr1repro.lab.benchmarks import write_benchmark
 from vr1repro.reporting.lineage.archive import draw_again
-from vr1repro.reporting.page.pictures import read_asked
+from vr1repro.reporting.page.pictures import read_shown_questions
 from vr1repro.reporting.run.questions import without_pictures
 
 
@@ -43,7 +43,7 @@ def write(folder: Path, pictures: list[bytes | None]) -> Path:
 def test_pictures_are_named_by_their_hash_and_shared(tmp_path: Path) -> None:
     small = encoded((40, 20))
     folder = write(tmp_path / "problems", [small, small])
-    asked = list(read_asked(folder, "mathvista", tmp_path / "out", 900))
+    asked = list(read_shown_questions(folder, "mathvista", tmp_path / "out", 900))
     assert [question.id for question in asked] == ["0", "1"]
     assert asked[0].sha == sha256(small)
     assert (asked[0].width, asked[0].height) == (40, 20)
@@ -54,7 +54,7 @@ def test_pictures_are_named_by_their_hash_and_shared(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
 def test_large_or_odd_pictures_become_small_ones(tmp_path: Path, kind: str) -> None:
     folder = write(tmp_path / "problems", [encoded((400, 100), kind)])
-    [question] = read_asked(folder, "mathvista", tmp_path / "out", 200)
+    [question] = read_shown_questions(folder, "mathvista", tmp_path / "out", 200)
     assert (question.width, question.height) == (200, 50)
     assert question.sha == sha256(encoded((400, 100), kind))
     with Image.open(tmp_path / "out" / str(question.file)) as picture:
@@ -73,7 +73,7 @@ def test_large_or_odd_pictures_become_small_ones(tmp_path: Path, kind: str) -> N
 )
 def test_a_bad_picture_is_said_to_be_bad(tmp_path: Path, data: bytes | None, why: str) -> None:
     folder = write(tmp_path / "problems", [data])
-    [question] = read_asked(folder, "mathvista", tmp_path / "out", 900)
+    [question] = read_shown_questions(folder, "mathvista", tmp_path / "out", 900)
     assert why in question.why
     assert question.file is None
     assert not (tmp_path / "out").exists()
@@ -81,7 +81,7 @@ def test_a_bad_picture_is_said_to_be_bad(tmp_path: Path, data: bytes | None, why
 
 def test_pictures_can_be_switched_off(tmp_path: Path) -> None:
     folder = write(tmp_path / "problems", [encoded((40, 20))])
-    [question] = read_asked(folder, "mathvista", tmp_path / "out", 0)
+    [question] = read_shown_questions(folder, "mathvista", tmp_path / "out", 0)
     assert question.file is None
     assert "switched off" in question.why
 
@@ -97,10 +97,10 @@ def test_a_kept_run_gets_its_drawn_pictures_back(repo: Path, tmp_path: Path, slu
     whole = write_benchmark(lab.world, slug, source.n, config.seeds.data, folder)
     before = whole.read_bytes()
     whole.write_bytes(without_pictures(whole))
-    assert all(question.file is None for question in read_asked(folder, slug, tmp_path / "none", 900))
+    assert all(question.file is None for question in read_shown_questions(folder, slug, tmp_path / "none", 900))
     assert draw_again(tmp_path / "run", config) == [slug]
     assert whole.read_bytes() == before
-    assert all(question.file for question in read_asked(folder, slug, tmp_path / "out", 900))
+    assert all(question.file for question in read_shown_questions(folder, slug, tmp_path / "out", 900))
 
 
 def test_other_questions_than_the_config_draws_keep_none(repo: Path, tmp_path: Path) -> None:
