@@ -109,6 +109,8 @@ class Page:
         self.driver.get("about:blank")  # so that another fragment loads the page again
         self.driver.get_log("browser")
         self.driver.get(f"{self.report.as_uri()}/{address}")
+        # Two frames: by then the window's size and scheme are those of the layout.
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page."""

@@ -19,7 +19,6 @@ class Comparison:
     """A published number beside ours.
 
     Attributes:
-        published: The number.
         judgement: What can be said of it.
         ours: Our estimate, None where there is none.
         setting: Our value of a setting, None for scores.

@@ -42,14 +42,12 @@ class Prediction:
     """Where one new draw of our experiment would fall.
 
     Attributes:
-        mean: Mean of our draws.
         half_width: Half the interval's width; infinite where there is no spread to estimate.
         draws: Independent draws behind it: training seeds, or evaluation seeds of one training.
         unit: What one draw is.
         scale: Standard error of prediction, sqrt of the new draw's variance plus that of the mean.
         df: Degrees of freedom of the standard error.
         smallest: Smallest of the draws.
-        largest: Largest.
     """
 
     mean: float

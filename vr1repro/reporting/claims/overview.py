@@ -20,8 +20,6 @@ class Gain:
         start: The label of its start.
         estimate: Difference of mean accuracy in points, paired by question, with its interval over questions.
         low_seed: Smallest difference of a training seed.
-        high_seed: Largest.
-        seeds: Training seeds.
         unpaired: Questions that only one of the two answered.
     """
 
@@ -38,13 +36,9 @@ class ArmSummary:
     """How one arm came out.
 
     Attributes:
-        arm: Its key.
-        label: Its name.
         accuracy: Mean accuracy over the benchmarks that it answered.
         seeds: The same of each training seed alone.
-        tokens: Mean completion tokens.
         gain: Against the arm that it starts from, None for a start.
-        start: That arm's key.
     """
 
     arm: str

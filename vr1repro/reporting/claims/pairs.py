@@ -28,7 +28,6 @@ class ArmPair:
 
     Attributes:
         first: The arm that stands later in the config.
-        second: The other.
         benchmark: Its slug, or `mean` over those that both answered.
         margin: The declared margin, in points; what `power` is the power for.
         questions: These checkpoints on other questions: difference in points, interval, p values.

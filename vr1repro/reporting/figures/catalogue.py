@@ -9,7 +9,6 @@ class FigureKind:
     """What the report says of a figure; `build` knows how it is drawn.
 
     Attributes:
-        title: Its title.
         caption: What it shows in words (the page's alternative text).
         reads: Glob patterns of the run's files that it is made from; `{protocol}` and `{profile}` are the headline's.
     """

@@ -43,7 +43,7 @@ def curve_arms(results: Results) -> list[ArmInfo]:
     return arms
 
 
-def _logged(axes: "Axes", results: Results, column: str, panel: str, label: str) -> None:
+def _logged(axes: "Axes", results: Results, column: str, letter: str, label: str) -> None:
     ghosts = axes if results.comparable else twin(axes, "Paper (digitised)")
     shown = False
     for arm in curve_arms(results):
@@ -61,7 +61,7 @@ def _logged(axes: "Axes", results: Results, column: str, panel: str, label: str)
             if (part["seeds"] > 1).any():
                 colour = style["color"]
                 axes.fill_between(part["step"], part["seed_low"], part["seed_high"], color=colour, alpha=0.15, lw=0)
-    _draw_ghosts(ghosts, results, panel)
+    _draw_ghosts(ghosts, results, letter)
     _stage_borders(axes, results)
     if not shown:
         say_missing(axes, "no training log")
@@ -119,20 +119,20 @@ def stage_style(arm: ArmInfo, stage: int) -> dict[str, Any]:
     }
 
 
-def _draw_ghosts(axes: "Axes", results: Results, panel: str) -> None:
+def _draw_ghosts(axes: "Axes", results: Results, letter: str) -> None:
     for name in _CURVE_ARMS:
         drawn = (name, "vision-r1-stage3") if name == "vision-r1" else (name,)
-        values = [value for arm in drawn for value in paper_values(panel, arm=arm) if value.step is not None]
+        values = [value for arm in drawn for value in paper_values(letter, arm=arm) if value.step is not None]
         if not results.comparable and "vision-r1-stage3" not in {arm.name for arm in curve_arms(results)}:
             # Without a third stage of ours there is no place on the axis for the paper's.
             values = [value for value in values if value.ptst_stage != 3 or name != "vision-r1"]
         values.sort(key=lambda value: value.step or 0)
-        x = [_place(value, name, results) for value in values]
+        x = [_our_step(value, name, results) for value in values]
         marker = {"zero": "o", "long": "s", "vision-r1": "^"}[name]
         axes.plot(x, [value.number for value in values], marker=marker, linestyle=":", mfc="none", **GHOST_LINE)
 
 
-def _place(value: PublishedValue, name: str, results: Results) -> float:
+def _our_step(value: PublishedValue, name: str, results: Results) -> float:
     """A published step on our axis: itself where scales agree, else so that stage borders coincide."""
     step = float(value.step or 0)
     if results.comparable or name not in results.arms:

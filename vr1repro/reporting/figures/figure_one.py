@@ -33,8 +33,8 @@ def figure_one(results: Results, width: float | None = None) -> "Figure":
         *(_length_classes, _accuracies, _words),
         *(curves.length, curves.accuracy, curves.reward),
     )
-    for draw, place in zip(draw_panels, axes, strict=True):
-        draw(place, results)
+    for draw, panel in zip(draw_panels, axes, strict=True):
+        draw(panel, results)
     _legend(figure, results)
     ghosts = "Grey and hollow: the paper (A-C printed labels, D-F digitised)"
     if not results.comparable:
@@ -107,9 +107,9 @@ def _words(axes: "Axes", results: Results) -> None:
             estimates = [counts[arm][word] for word in words]
             panels.draw_bars(axes, x, estimates, panels.WORD_WIDTH, colour=colour, hatch=hatch, label=label)
         paper_arm = "base-72b" if number == 0 else arm
-        for place, word in zip(x, words, strict=True):
+        for middle, word in zip(x, words, strict=True):
             for value in panels.paper_values("C", arm=paper_arm, subset=f"word-{word.lower()}"):
-                ghosts.bar(place, value.number, panels.WORD_WIDTH, **GHOST_BAR)
+                ghosts.bar(middle, value.number, panels.WORD_WIDTH, **GHOST_BAR)
     if not counts:
         say_missing(axes, "no MathVerse responses")
     else:

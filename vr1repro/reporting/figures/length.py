@@ -30,11 +30,11 @@ def length_accuracy(results: Results, width: float | None = None) -> "Figure":
     rows, columns = grid(len(arms) + 1, width, 1.6)
     figure, axes = new_figure(width, 0.8 + 1.65 * rows, rows, columns)
     _arms_as_points(axes[0], results, arms)
-    for place, arm in zip(axes[1:], arms, strict=False):
-        _responses(place, results.final(arm), results)
-        place.set_title(results.label(arm), loc="left")
-    for place in axes[len(arms) + 1 :]:
-        place.set_visible(False)
+    for panel, arm in zip(axes[1:], arms, strict=False):
+        _responses(panel, results.final(arm), results)
+        panel.set_title(results.label(arm), loc="left")
+    for panel in axes[len(arms) + 1 :]:
+        panel.set_visible(False)
     if arms:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width > 5 else 2)
     text = (

@@ -21,19 +21,19 @@ REFERENCE_LINE: dict[str, Any] = {"color": GHOST, "linestyle": (0, (4, 2)), "lin
 _LENGTH_SERIES = (("proportion", -0.2, DARK_BLUE, ""), ("accuracy", 0.2, LIGHT_BLUE, "////"))
 
 
-def paper_values(panel: str, **target: object) -> list[PublishedValue]:
+def paper_values(letter: str, **target: object) -> list[PublishedValue]:
     """The published values of a panel (`A` to `F`) whose target has these fields."""
     return [
         value
         for value in load_values()
-        if value.table == f"Fig. 1{panel}"
+        if value.table == f"Fig. 1{letter}"
         and all(getattr(value.target, field, None) == expected for field, expected in target.items())
     ]
 
 
-def set_title(axes: "Axes", panel: str, text: str) -> None:
+def set_title(axes: "Axes", letter: str, text: str) -> None:
     """Write a panel's letter and title above its left edge."""
-    axes.set_title(f"{panel}  {text}", loc="left", fontweight="bold")
+    axes.set_title(f"{letter}  {text}", loc="left", fontweight="bold")
 
 
 def draw_bars(

@@ -24,11 +24,11 @@ def published_figure_one(width: float = 7.0) -> "Figure":
     _length_classes(axes[0])
     _accuracies(axes[1])
     _words(axes[2])
-    for place, (panel, title, limits) in zip(axes[3:], _CURVES, strict=True):
-        _curves(place, panel)
-        panels.set_title(place, panel, title)
-        place.set_ylim(*limits)
-        place.set_xlabel("RL steps")
+    for panel, (letter, title, limits) in zip(axes[3:], _CURVES, strict=True):
+        _curves(panel, letter)
+        panels.set_title(panel, letter, title)
+        panel.set_ylim(*limits)
+        panel.set_xlabel("RL steps")
     figure.legend(*axes[4].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     say(figure, "Published values: A-C printed labels, D-F digitised from figs/exploration.png of Osilly/Vision-R1.")
     return figure
@@ -72,22 +72,22 @@ def _words(axes: "Axes") -> None:
     panels.set_title(axes, "C", '"Aha" words, 50 samples')
 
 
-def _curves(axes: "Axes", panel: str) -> None:
+def _curves(axes: "Axes", letter: str) -> None:
     for model, colour, marker in (("Vision-R1-Zero", DARK_BLUE, "o"), ("Vision-R1-Long", LIGHT_BLUE, "s")):
-        _curve(axes, _points(panel, model), colour, marker, "-", model)
-    points = _points(panel, "Vision-R1 (Ours)")
+        _curve(axes, _points(letter, model), colour, marker, "-", model)
+    points = _points(letter, "Vision-R1 (Ours)")
     for stage, marker, line in ((1, "^", "-"), (2, "D", "-"), (3, "v", "--")):
         # A stage starts where the one before it ended.
         part = [value for value in points if 100 * (stage - 1) <= (value.step or 0) <= 100 * stage]
         _curve(axes, part, STAGE_COLOURS[stage], marker, line, f"Vision-R1 stage {stage}")
-    if panel == "E":
+    if letter == "E":
         panels.draw_reference(axes, label="Qwen2.5-VL-72B")
     for border in (100, 200):
         panels.draw_stage_border(axes, border)
 
 
-def _points(panel: str, model: str) -> list[PublishedValue]:
-    points = [value for value in panels.paper_values(panel) if value.model == model and value.step is not None]
+def _points(letter: str, model: str) -> list[PublishedValue]:
+    points = [value for value in panels.paper_values(letter) if value.model == model and value.step is not None]
     return sorted(points, key=lambda value: value.step or 0)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def graders(results: Results, width: float | None = None) -> "Figure":
     """Each arm's mean accuracy under every protocol and scoring profile: how much of a score is the grader's."""
     figure, axes = new_figure(width or results.settings.page_width, 0.8 + 0.32 * max(2, len(results.evaluated)))
-    place, arms = axes[0], results.evaluated
+    panel, arms = axes[0], results.evaluated
     ends = results.frame[results.frame["final"]] if len(results.frame) else results.frame
     kinds = sorted(set(zip(ends["protocol"], ends["profile"], strict=True)))
     for k, (protocol, profile) in enumerate(kinds):
@@ -27,7 +27,7 @@ def graders(results: Results, width: float | None = None) -> "Figure":
         if not drawn:
             continue
         offset = 0.5 * (k - (len(kinds) - 1) / 2) / max(1, len(kinds))
-        place.errorbar(
+        panel.errorbar(
             [estimate.value for _, estimate in drawn],
             [len(arms) - 1 - y - offset for y, _ in drawn],
             xerr=errors([estimate for _, estimate in drawn]),
@@ -39,12 +39,12 @@ def graders(results: Results, width: float | None = None) -> "Figure":
         )
     if kinds:
         figure.legend(
-            *place.get_legend_handles_labels(), loc="outside upper center", ncols=2 if (width or 9) < 5 else 4
+            *panel.get_legend_handles_labels(), loc="outside upper center", ncols=2 if (width or 9) < 5 else 4
         )
     else:
-        say_missing(place, "no verdicts")
-    place.set_yticks(range(len(arms)), [results.label(arm) for arm in reversed(arms)])
-    place.set_xlabel("Mean accuracy over benchmarks (%)")
+        say_missing(panel, "no verdicts")
+    panel.set_yticks(range(len(arms)), [results.label(arm) for arm in reversed(arms)])
+    panel.set_xlabel("Mean accuracy over benchmarks (%)")
     text = "The same responses under every protocol and scoring profile that was run."
     if len(kinds) < 2:
         text = "One protocol and one scoring profile were run: how far others would move the scores is not known."
@@ -55,17 +55,17 @@ def graders(results: Results, width: float | None = None) -> "Figure":
 def coldset(results: Results, width: float | None = None) -> "Figure":
     """What became of the problems of the cold-start set: kept, or rejected by which rule."""
     figure, axes = new_figure(width or results.settings.page_width, 2.0)
-    place, report = axes[0], coldset_yield(results.coldset)
+    panel, report = axes[0], coldset_yield(results.coldset)
     if report is None:
-        say_missing(place, "no cold-start set was built in this run")
+        say_missing(panel, "no cold-start set was built in this run")
     else:
         parts = [("kept", report["kept"]), *((k, n) for k, n in report.get("rejected", {}).items() if n)]
         total = max(1, report["problems"])
         labels = [name for name, _ in parts][::-1]
         counts = np.array([n for _, n in parts][::-1], dtype=np.float64)
-        bars = place.barh(labels, 100 * counts / total, color=[SKY_BLUE] * (len(parts) - 1) + [DARK_BLUE])
-        place.bar_label(bars, [f"{int(n):,}" for n in counts], padding=2, fontsize=6)
-        place.set_xlim(0, 110)
-        place.set_xlabel(f"Percent of {report['problems']:,} problems")
+        bars = panel.barh(labels, 100 * counts / total, color=[SKY_BLUE] * (len(parts) - 1) + [DARK_BLUE])
+        panel.bar_label(bars, [f"{int(n):,}" for n in counts], padding=2, fontsize=6)
+        panel.set_xlim(0, 110)
+        panel.set_xlabel(f"Percent of {report['problems']:,} problems")
     say(figure, "" if results.comparable else f"{MICRO_NOTE}.")
     return figure

@@ -34,14 +34,14 @@ def training(results: Results, width: float | None = None) -> "Figure":
     logs = {arm: results.log(arm) for arm in map(_ending_in_own_stage, results.arms.values()) if arm}
     logs = {arm: log for arm, log in logs.items() if len(log) and log["stage"].max() == len(arm.stages)}
     names = [arm.name for arm in logs]
-    for place, (column, label) in zip(axes, _QUANTITIES, strict=True):
+    for panel, (column, label) in zip(axes, _QUANTITIES, strict=True):
         for arm, log in logs.items():
             if column in log and log[column].notna().any():
-                _curve(place, arm, log, column, names, results.settings.points_per_curve)
-        if not place.lines:
-            say_missing(place, "not logged")
-        place.set_title(label, loc="left")
-        place.set_xlabel("RL steps")
+                _curve(panel, arm, log, column, names, results.settings.points_per_curve)
+        if not panel.lines:
+            say_missing(panel, "not logged")
+        panel.set_title(label, loc="left")
+        panel.set_xlabel("RL steps")
     handles, labels = axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper center", ncols=4 if width > 5 else 2)
@@ -79,11 +79,11 @@ def classes(results: Results, width: float | None = None) -> "Figure":
     columns = max(1, len(arms)) if width >= 2.2 * len(arms) else 1
     rows = max(1, -(-len(cells) // columns))
     figure, axes = new_figure(min(width, 1 + 2.6 * columns), 0.6 + (1.5 if columns > 1 else 1.15) * rows, rows, columns)
-    for place, (benchmark, arm) in zip(axes, cells, strict=False):
+    for panel, (benchmark, arm) in zip(axes, cells, strict=False):
         before, after = _pair(results, arm) or (pd.DataFrame(), pd.DataFrame())
-        _dumbbells(place, before, after, benchmark, results)
-        place.set_title(f"{benchmark}: {arm.label}", loc="left")
-        place.set_xlim(0, 100)
+        _dumbbells(panel, before, after, benchmark, results)
+        panel.set_title(f"{benchmark}: {arm.label}", loc="left")
+        panel.set_xlim(0, 100)
     if not arms or not benchmarks:
         say_missing(axes[0], "no arm has checkpoints of two stages")
     else:

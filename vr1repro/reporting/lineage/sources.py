@@ -30,13 +30,9 @@ class Artefact:
     """A finished folder of a run, in the words of its manifest.
 
     Attributes:
-        path: Below the run.
-        kind: Of artefact.
         settings: That it was made with.
         inputs: Content hashes of the artefacts that it was made from, by role.
         files: SHA-256 of its files by name.
-        commit: Of the code that made it.
-        made_at: Date and time.
     """
 
     path: str
@@ -49,11 +45,7 @@ class Artefact:
 
 
 class Sources:
-    """The files and finished folders of one run, each file hashed once.
-
-    Attributes:
-        results: The run.
-    """
+    """The files and finished folders of one run, each file hashed once."""
 
     def __init__(self, results: Results) -> None:
         self.results = results

@@ -85,12 +85,8 @@ class ReportContents:
     """A report but for its figures and responses.
 
     Attributes:
-        name: The run's name.
-        config: Its resolved config as text.
-        comparisons: Published numbers beside ours.
         tables: From `tables.paper`.
         own_tables: From `tables.ours`.
-        links: Relative links to other artefacts, by name.
     """
 
     name: str

@@ -26,13 +26,10 @@ class ShownQuestion:
 
     Attributes:
         id: The benchmark's own id.
-        question: Its text.
-        answer: The gold answer.
         choices: The options, empty where there are none.
         sha: Hash of the picture as the model got it; None where there is none to show.
         file: The picture's file name; None where there is none to show.
         width: Its width in pixels as it is shown.
-        height: Its height.
         why: Why there is no picture.
     """
 

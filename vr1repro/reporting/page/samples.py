@@ -47,7 +47,7 @@ def _samples(results: Results) -> Iterator[Sample]:
             continue
         seen.add(key)
         graded, responses = last_verdicts(verdicts), last_attempts(folder.path / "responses.jsonl")
-        place = folder.path.relative_to(results.run / "eval").as_posix()
+        path = folder.path.relative_to(results.run / "eval").as_posix()
         pool = [
             Sample(
                 arm=folder.arm,
@@ -55,7 +55,7 @@ def _samples(results: Results) -> Iterator[Sample]:
                 id=name,
                 verdict=row.verdict.value,
                 n_tokens=responses[name].n_tokens,
-                address=f"{place}/{name}",
+                address=f"{path}/{name}",
             )
             for name, row in graded.items()
             if name in responses

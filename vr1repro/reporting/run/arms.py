@@ -24,7 +24,6 @@ class StageInfo:
         number: From 1.
         owner: The arm whose folder holds it; arms with equal first stages share them.
         last_step: Global step at which it ends.
-        max_tokens: Its length limit.
         group: Samples a prompt.
     """
 
@@ -41,9 +40,7 @@ class ArmInfo:
 
     Attributes:
         name: Its key in the config.
-        label: Its name in tables and figures.
         parent: The arm without stages that it starts from (its scores are this arm's step 0), itself if it has none.
-        stages: Its stages in order.
         selected: Whether the config's run makes it.
         command: The command that makes it.
         trained: Whether a training seed of ours is behind it; weights taken as they are have none.

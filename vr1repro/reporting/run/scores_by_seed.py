@@ -22,7 +22,6 @@ class Spread:
 
     Attributes:
         variance: In squared points.
-        df: Degrees of freedom of its estimate.
     """
 
     variance: float

@@ -27,9 +27,7 @@ class VarianceSplit:
         sampling: Another evaluation seed.
         grader: Another scoring profile on the same responses.
         protocol: Another sampling protocol.
-        train_seeds: Training seeds behind it.
         eval_seeds: Evaluation seeds of each, the fewest.
-        profiles: Scoring profiles behind it.
         n: Questions that every run answered; the others are left out.
     """
 

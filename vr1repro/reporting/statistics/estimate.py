@@ -25,12 +25,9 @@ class Estimate:
     """A number that is never without its error.
 
     Attributes:
-        value: The point estimate.
-        n: Observations.
         clusters: Independent groups of observations (problems or images).
         stderr: Standard error; NaN where there is one cluster.
         low: Lower end of the interval.
-        high: Upper end of the interval.
         method: How stderr and interval were made.
     """
 

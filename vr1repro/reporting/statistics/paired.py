@@ -93,13 +93,10 @@ class SeedDifference:
     Attributes:
         value: Difference of the means over training seeds.
         low: Lower end of the t interval; minus infinity with fewer than three seeds.
-        high: Upper end.
         smallest: Smallest difference of a seed (or, where seeds do not pair, of any two).
-        largest: Largest.
         seeds: Training seeds of the side that has fewer.
         p_value: Two-sided t test; None with fewer than three seeds: there is only a range.
         stderr: Standard error of the difference; NaN with fewer than three seeds.
-        df: Its degrees of freedom, 0 where there is none.
         method: How it was compared, or why not.
     """
 

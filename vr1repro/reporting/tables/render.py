@@ -79,9 +79,6 @@ class TextTable:
 
     Attributes:
         key: File name without suffix.
-        title: What it shows.
-        header: Column names.
-        rows: Cells.
         note: What a reader must know.
         text_columns: How many columns from the left hold text; the others are set flush right.
     """

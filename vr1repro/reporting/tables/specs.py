@@ -12,7 +12,6 @@ class Spec:
     """One printed table.
 
     Attributes:
-        key: Ours.
         title: What it shows, with its number.
         table: Its name in `published`.
         version: The paper's version that it is of.

@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A cell and where it stands."""
+class LocatedCell:
+    """A cell with its table, row and column."""
 
     table: Table
     line: Line
@@ -29,7 +29,7 @@ class Place:
     cell: Cell
 
 
-def find(tables: list[Table], name: str) -> Place:
+def find(tables: list[Table], name: str) -> LocatedCell:
     """The cell with a name; case does not matter, a row may be named by its arm.
 
     Raises:
@@ -42,7 +42,7 @@ def find(tables: list[Table], name: str) -> Place:
     arms = {line.arm: line for line in reversed(table.lines) if line.arm}
     line = _pick("row", parts[1], {line.name: line for line in table.lines}, arms)
     column = _pick("column", parts[2], {column: column for column in table.columns})
-    return Place(table, line, column, line.cells[table.columns.index(column)])
+    return LocatedCell(table, line, column, line.cells[table.columns.index(column)])
 
 
 def _pick(kind: str, name: str, choices: Mapping[str, T], aliases: Mapping[str, T] | None = None) -> T:
@@ -64,19 +64,19 @@ def explain(results: Results, config: Path, name: str) -> str:
     Raises:
         UserError: There is no such cell.
     """
-    place = find(list(all_tables(results)), name)
-    return "\n".join(_lines(results, config, place, Sources(results)))
+    located = find(list(all_tables(results)), name)
+    return "\n".join(_lines(results, config, located, Sources(results)))
 
 
-def _lines(results: Results, config: Path, place: Place, sources: Sources) -> Iterator[str]:
-    cell = place.cell
-    yield f"{place.table.key_of(place.line, place.column)}   ({place.table.title})"
+def _lines(results: Results, config: Path, located: LocatedCell, sources: Sources) -> Iterator[str]:
+    cell = located.cell
+    yield f"{located.table.key_of(located.line, located.column)}   ({located.table.title})"
     if cell.paper is not None:
         yield f"paper: {cell.paper.value} ({cell.paper.value_class.value}, {cell.paper.id})"
         yield f"  read in: {cell.paper.source}"
     ours = cell.ours
     if ours is None:
-        yield f"ours: none. {cell.reason or place.line.note or 'the paper prints a dash, or we have no such model'}"
+        yield f"ours: none. {cell.reason or located.line.note or 'the paper prints a dash, or we have no such model'}"
         return
     yield f"ours: {estimate(ours)}, n {ours.n}, clusters {ours.clusters}, {ours.method}"
     if cell.difference is not None:
@@ -88,7 +88,7 @@ def _lines(results: Results, config: Path, place: Place, sources: Sources) -> It
     yield f"config: {config} sha256 {file_sha(config)[:_SHORT]}"
     artefact_in = {artefact.path: artefact for artefact in sources.artefacts.values()}
     together = json_sha([sources.sha(path) for path in files])
-    yield f"made from {len(files)} files, together sha256 {together[:_SHORT]}{_since(results.run, place, together)}:"
+    yield f"made from {len(files)} files, together sha256 {together[:_SHORT]}{_since(results.run, located, together)}:"
     models: dict[str, str] = {}
     for path in files:
         yield f"  {path}  {sources.sha(path)[:_SHORT]}"
@@ -108,12 +108,12 @@ def _lines(results: Results, config: Path, place: Place, sources: Sources) -> It
         yield from _ancestry(sha, f"model {models[sha]}", sources.artefacts, told)
 
 
-def _since(run: Path, place: Place, together: str) -> str:
+def _since(run: Path, located: LocatedCell, together: str) -> str:
     """Whether the table that lies in the run was made of the files as they are now."""
     written = _json(run / "tables" / FILE)
     if written is None:
         return ""
-    cell = written["cells"].get(place.table.key_of(place.line, place.column))
+    cell = written["cells"].get(located.table.key_of(located.line, located.column))
     same = cell is not None and cell["sha256"] == together
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 
