@@ -23,8 +23,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from vr1repro.coldset.bridge import Draft, in_shard
+from vr1repro.coldset.bridge import in_shard
 from vr1repro.coldset.merge import merge
+from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import made

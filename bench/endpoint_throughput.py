@@ -21,7 +21,7 @@ from typing import Any
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
-from vr1repro.coldset.engines import open_engine
+from vr1repro.coldset.models import JobContext, open_model
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.core.provenance import made
@@ -132,7 +132,7 @@ def sampler(flying: int) -> EndpointSampler:
 def ours(url: str, count: int, flying: int) -> float:
     """Our client alone."""
     engine = EndpointEngine(url, sampler(flying))
-    requests: Sequence[Request] = [Request(n, text, (), n) for n, text in enumerate(texts(count))]
+    requests: Sequence[Request] = [Request(key=n, text=text, seed=n) for n, text in enumerate(texts(count))]
     began = time.perf_counter()
     done = sum(1 for _ in engine.generate(requests, Sampling(0.6, 0.95, 16)))
     assert done == count
@@ -153,7 +153,8 @@ def bridged(url: str, count: int, flying: int) -> float:
     )  # fmt: skip
     problems = [Problem(id=str(n), source="s", question=text, answer="7") for n, text in enumerate(texts(count // 3))]
     with tempfile.TemporaryDirectory() as folder, Progress(disable=True) as progress:
-        mllm, reasoner = open_engine(settings.mllm, {}, None, 1), open_engine(settings.reasoner, {}, None, 1)
+        context = JobContext(folders={}, threads=1)
+        mllm, reasoner = open_model(settings.mllm, context), open_model(settings.reasoner, context)
         began = time.perf_counter()
         found = bridge(problems, settings, mllm, reasoner, 1, Path(folder), progress)
         return float(str(found["answered"])) / (time.perf_counter() - began)

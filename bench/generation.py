@@ -51,7 +51,8 @@ def requests(run: Path, n: int) -> list[Request]:
     found = []
     for number, problem in enumerate(islice(read_problems(run / "problems/rl/problems.parquet"), n)):
         images = () if problem.image is None else (problem.image,)
-        found.append(Request(number, user_turn(problem), images, request_seed(1, "rl", problem.id, 0)))
+        seed = request_seed(1, "rl", problem.id, 0)
+        found.append(Request(key=number, text=user_turn(problem), images=images, seed=seed))
     return found
 
 

@@ -8,87 +8,23 @@ Deviations from the paper:
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from rich.progress import Progress
 
-from vr1repro.answers.grade import Pair
 from vr1repro.coldset import prompts
-from vr1repro.coldset.filters import split_reply
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
+from vr1repro.coldset.models import BridgeModel
+from vr1repro.coldset.records import STEPS, UNANSWERED, Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
-from vr1repro.core.records import Outcome, Problem, Record
-from vr1repro.engines.endpoint.pool import BudgetSpent
+from vr1repro.core.records import Problem
+from vr1repro.engines.base import Completion, Request
+from vr1repro.engines.budget import BudgetSpent
 from vr1repro.problems.prompt import user_turn
-
-STEPS = ("pseudo_cot", "description", "chain")
-UNANSWERED = "unanswered"
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What an engine is asked: text, perhaps an image, and a seed of its own."""
-
-    key: str
-    text: str
-    image: bytes | None
-    seed: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What an engine answered.
-
-    `finish_reason` is `stop` or `length`; `refused` where it never will; `failed` where the next run may ask again.
-    """
-
-    key: str
-    text: str
-    n_tokens: int | None
-    finish_reason: str
-    n_prompt_tokens: int | None = None
-    attempt: int = 1
-    seconds: float | None = None
-    cost: float | None = None
-    reply_id: str | None = None
-    reason: str | None = None
-
-
-class Engine(Protocol):
-    """Answers requests; replies may come in any order. Weights are loaded at the first request, not before."""
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """All that decides a reply beside the request; part of the request's hash."""
-        ...
-
-    def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
-        """Told once which ledger notes its tries, and which steps, past ones included, are its own."""
-        ...
-
-    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
-        """Answer all requests of a step."""
-        ...
-
-
-class Draft(Record):
-    """What bridging made of one problem, before filters and polish.
-
-    `rejected` names why it got no chain; then `reply` is empty.
-    """
-
-    id: str
-    source: str
-    pseudo_cot: str
-    description: str
-    reply: str
-    finished: bool
-    rejected: str | None = None
 
 
 @dataclass
@@ -113,8 +49,8 @@ def in_shard(problem: Problem, shard: int, shards: int) -> bool:
 def bridge(
     problems: Iterable[Problem],
     settings: ColdsetSettings,
-    mllm: Engine,
-    reasoner: Engine,
+    mllm: BridgeModel,
+    reasoner: BridgeModel,
     seed: int,
     out: Path,
     progress: Progress,
@@ -124,8 +60,8 @@ def bridge(
     Args:
         problems: The shard's problems.
         settings: The data engine's settings.
-        mllm: The multimodal engine; it loads its weights at the first request that the ledger cannot answer.
-        reasoner: The text-only engine; likewise.
+        mllm: The multimodal model; it loads its weights at the first request that the ledger cannot answer.
+        reasoner: The text-only model; likewise.
         seed: Data seed; each request derives its own.
         out: The shard's folder, with `ledger.jsonl` of earlier runs if any.
         progress: Where progress is shown.
@@ -201,68 +137,66 @@ def _draft(case: _Case) -> Draft:
 
 
 class _Step:
-    """Asks one kind of request for all problems that got so far, through the ledger."""
+    """Sends one kind of request for all problems that got so far, through the ledger."""
 
     def __init__(self, ledger: Ledger, seed: int, progress: Progress) -> None:
         self._ledger, self._seed, self._progress = ledger, seed, progress
         self.answered = 0
 
     def run(
-        self, name: str, cases: list[_Case], prompt: Callable[[_Case], str], engine: Engine, with_image: bool
+        self, name: str, cases: list[_Case], prompt: Callable[[_Case], str], model: BridgeModel, with_image: bool
     ) -> None:
-        settings = engine.settings
+        settings = model.settings
         going = [case for case in cases if case.rejected is None]
         task = self._progress.add_task(name, total=len(going))
-        # Equal requests of several problems are asked once.
-        open_asks: dict[str, Ask] = {}
+        # Equal requests of several problems are sent once.
+        requests: dict[str, Request] = {}
         waiting: dict[str, list[_Case]] = {}
-        agreeing = landed = 0
         for case in going:
             text = prompt(case)
-            key = request_sha(name, text, case.problem.image_sha if with_image else None, settings, self._seed)
-            entry = self._ledger.get(key)
+            sha = request_sha(name, text, case.problem.image_sha if with_image else None, settings, self._seed)
+            entry = self._ledger.get(sha)
             if entry is not None:
-                self._reach(name, case, key, entry)
-            else:
-                waiting.setdefault(key, []).append(case)
-                image = case.problem.image if with_image else None
-                open_asks[key] = Ask(key, text, image, seed=int(key[:8], 16) ^ self._seed)
+                self._reach(name, case, sha, entry)
+                continue
+            waiting.setdefault(sha, []).append(case)
+            if sha not in requests:
+                images = (case.problem.image,) if with_image and case.problem.image is not None else ()
+                seed = int(sha[:8], 16) ^ self._seed
+                requests[sha] = Request(key=len(requests), text=text, images=images, seed=seed)
         self._progress.advance(task, len(going) - sum(map(len, waiting.values())))
-        for reply in engine.reply(name, list(open_asks.values())):
-            waiters = waiting.pop(reply.key)
-            entry = self._keep(name, waiters[0], reply)
+        for sha, completion in model.complete(name, requests):
+            waiters = waiting.pop(sha)
+            entry = self._keep(name, waiters[0], sha, completion, model)
             for case in waiters:
-                self._reach(name, case, reply.key, entry, reply.reason)
-                agreeing += name == "chain" and _agrees(case)
-            landed += len(waiters)
-            words = [name, f"cost {self._ledger.cost:.2f}" if self._ledger.cost else ""]
-            words.append(f"yield {agreeing / landed:.0%}" if name == "chain" else "")
-            self._progress.update(task, advance=len(waiters), description=" ".join(filter(None, words)))
+                self._reach(name, case, sha, entry, completion.detail or None)
+            words = f"{name} cost {self._ledger.cost:.2f}" if self._ledger.cost else name
+            self._progress.update(task, advance=len(waiters), description=words)
         if waiting:
-            raise UserError(f"step {name}: the engine gave no reply to {len(waiting)} requests; run again")
+            raise UserError(f"step {name}: the model gave no completion to {len(waiting)} requests; run again")
 
-    def _keep(self, step: str, case: _Case, reply: Reply) -> Entry | None:
-        if reply.finish_reason == "failed":
+    def _keep(self, step: str, case: _Case, sha: str, completion: Completion, model: BridgeModel) -> Entry | None:
+        if completion.finish_reason == "failed":
             return None
         entry = Entry(
-            request_sha=reply.key,
+            request_sha=sha,
             step=step,
             id=case.problem.id,
-            text=reply.text,
-            n_tokens=reply.n_tokens,
-            finish_reason=reply.finish_reason,
-            attempt=max(self._ledger.sent[reply.key], 1),
-            reason=reply.reason,
+            text=completion.text,
+            n_tokens=completion.n_tokens,
+            finish_reason=completion.finish_reason,
+            attempt=max(self._ledger.sent[sha], 1),
+            reason=completion.detail or None,
         )
         self._ledger.add(entry)
         figures = {
-            "seconds": None if reply.seconds is None else round(reply.seconds, 4),
-            "n_prompt_tokens": reply.n_prompt_tokens,
-            "n_tokens": reply.n_tokens,
-            "cost": reply.cost,
-            "reply_id": reply.reply_id,
+            "seconds": round(completion.seconds, 4),
+            "n_prompt_tokens": completion.n_prompt_tokens,
+            "n_tokens": completion.n_tokens,
+            "cost": model.cost(completion),
+            "reply_id": completion.reply_id,
         }
-        self._ledger.note(call(reply.key, step, "reply", reply.attempt, **figures))
+        self._ledger.note(call(sha, step, "reply", completion.tries, **figures))
         self.answered += 1
         return entry
 
@@ -279,10 +213,3 @@ class _Step:
                 id=case.problem.id, source=case.problem.source, step=step, state=state, reason=reason, request_sha=key
             )
         )
-
-
-def _agrees(case: _Case) -> bool:
-    """Whether the chain's answer is surely the gold one; what only the grader can tell counts as no."""
-    problem = case.problem
-    choices = tuple(problem.choices) if problem.choices else None
-    return Pair(problem.answer, split_reply(case.text("chain"))[1], choices).work() is Outcome.RIGHT

@@ -13,9 +13,9 @@ from typing import Any
 from vr1repro.answers.completion import answer_only, completion
 from vr1repro.answers.grade import Work
 from vr1repro.coldset import words
-from vr1repro.coldset.bridge import Draft
 from vr1repro.coldset.filters import PICTURE, Candidate, first_rule, pair, split_chain, split_reply
 from vr1repro.coldset.polish import polish
+from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.problem_files import problem_row
 from vr1repro.core.records import Outcome, Problem, Trace, dump_line, sha256

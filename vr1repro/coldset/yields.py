@@ -6,10 +6,10 @@ from itertools import accumulate
 from typing import Any
 
 from vr1repro.coldset import words
-from vr1repro.coldset.bridge import STEPS, UNANSWERED
 from vr1repro.coldset.filters import ANSWER_RULES, RULES
 from vr1repro.coldset.judge import Judged
 from vr1repro.coldset.polish import RULES as POLISH_RULES
+from vr1repro.coldset.records import STEPS, UNANSWERED
 
 # In the order in which a problem can fall out.
 _REFUSED = tuple(f"refused-{step.replace('_', '-')}" for step in STEPS)

@@ -25,7 +25,7 @@ class Sampling:
     max_tokens: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """One sample to draw.
 
@@ -39,7 +39,7 @@ class Request:
 
     key: int
     text: str
-    images: tuple[bytes, ...]
+    images: tuple[bytes, ...] = ()
     seed: int
     system: str | None = None
 
@@ -52,9 +52,9 @@ class Request:
         return [*system, {"role": "user", "content": content}]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Completion:
-    """What came back.
+    """One sampled completion.
 
     Attributes:
         key: The request's key.
@@ -74,7 +74,7 @@ class Completion:
     text: str
     n_tokens: int | None
     finish_reason: FinishReason
-    n_prompt_tokens: int | None
+    n_prompt_tokens: int | None = None
     unknown_tokens: int = 0
     grid_mismatch: bool = False
     seconds: float = 0.0

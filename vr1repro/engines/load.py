@@ -1,7 +1,12 @@
-"""Load a model with the engine that the config names."""
+"""Load a model with the engine that the config names.
 
+Engines are loaded by name, so that a rule's code hash covers only those that its config uses (`engine_modules`).
+"""
+
+import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 from vr1repro.config.evaluation import EndpointSampler, Sampler, TransformersSampler
 from vr1repro.core.errors import UserError
@@ -9,6 +14,15 @@ from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha
 from vr1repro.core.records import sha256
 from vr1repro.engines.base import Engine
+
+# Kind of a sampler to the engine that samples.
+ENGINES = {
+    "transformers": "vr1repro.engines.transformers.engine:TransformersEngine",
+    "vllm": "vr1repro.engines.vllm:VllmEngine",
+    "openai": "vr1repro.engines.endpoint.client:EndpointEngine",
+}
+# What serves a model of ours to the endpoint's client.
+SERVER = "vr1repro.engines.server"
 
 
 def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None) -> Engine:
@@ -28,19 +42,23 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
             f"{model}: an endpoint needs a sampler of kind openai, a checkpoint one of kind transformers or vllm"
         )
     if isinstance(sampler, EndpointSampler):
-        from vr1repro.engines.endpoint.client import EndpointEngine
-
-        return EndpointEngine(model, sampler, max_image_pixels=max_image_pixels)
+        engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels)
+        return engine
     folder, model_sha = _checkpoint(model)
-    if isinstance(sampler, TransformersSampler):
-        from vr1repro.engines.transformers.engine import TransformersEngine
+    here = {"threads": threads} if isinstance(sampler, TransformersSampler) else {}
+    engine = engine_class(sampler)(folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels, **here)
+    return engine
 
-        return TransformersEngine(
-            folder, sampler, model_sha=model_sha, threads=threads, max_image_pixels=max_image_pixels
-        )
-    from vr1repro.engines.vllm import VllmEngine
 
-    return VllmEngine(folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels)
+def engine_class(sampler: Sampler) -> Any:
+    """The class of the engine that a sampler names; its module is loaded."""
+    module, _, name = ENGINES[sampler.kind].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def engine_modules(sampler: Sampler) -> list[str]:
+    """Modules that `load_engine` loads by name for a sampler, for a rule's code hash."""
+    return [ENGINES[sampler.kind].partition(":")[0]]
 
 
 def refuse_unknown(model: str) -> None:

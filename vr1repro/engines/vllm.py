@@ -16,9 +16,7 @@ from vr1repro.engines.base import (
     reply_text,
     stop_tokens,
 )
-from vr1repro.problems.images import decode
-
-_MAX_PIXELS = 178_956_970
+from vr1repro.problems.images import MAX_PIXELS, decode
 
 
 class VllmEngine:
@@ -92,19 +90,22 @@ class VllmEngine:
         from vllm import SamplingParams
 
         started = time.perf_counter()
-        asked: list[tuple[Request, int]] = []
+        accepted: list[tuple[Request, int]] = []
         prompts, settings = [], []
         for request in window:
-            images = [decode(data, _MAX_PIXELS) for data in request.images]
+            images = [decode(data, MAX_PIXELS) for data in request.images]
             text = self.render(request)
             pictures = self._picture_tokens(images)
             # The template holds one placeholder a picture, which grows to the picture's tokens.
             length = len(self.tokenizer(text, add_special_tokens=False)["input_ids"]) - len(images) + pictures
             mismatch = holds_placeholder(self.processor, request)
             if mismatch or length >= self.context:
-                yield Completion(request.key, "", 0, "refused", length, grid_mismatch=mismatch)
+                yield Completion(
+                    key=request.key, text="", n_tokens=0, finish_reason="refused", n_prompt_tokens=length,
+                    grid_mismatch=mismatch,
+                )  # fmt: skip
                 continue
-            asked.append((request, pictures))
+            accepted.append((request, pictures))
             prompts.append({"prompt": text, "multi_modal_data": {"image": images}} if images else {"prompt": text})
             settings.append(
                 SamplingParams(
@@ -117,24 +118,24 @@ class VllmEngine:
                     detokenize=False,
                 )
             )
-        if not asked:
+        if not accepted:
             return
         outputs = self.llm.generate(prompts, settings, use_tqdm=False)
         seconds = time.perf_counter() - started
         unknown = self.tokenizer.unk_token_id
-        for (request, pictures), output in zip(asked, outputs, strict=True):
+        for (request, pictures), output in zip(accepted, outputs, strict=True):
             ids = list(output.outputs[0].token_ids)
             text, ended = reply_text(self.tokenizer, ids, self.stop_ids)
             prompt_ids = list(output.prompt_token_ids or [])
             yield Completion(
-                request.key,
-                text,
-                len(ids),
-                "stop" if ended else "length",
-                len(prompt_ids),
-                0 if unknown in (None, self.tokenizer.pad_token_id) else prompt_ids.count(unknown),
-                prompt_ids.count(self.processor.image_token_id) != pictures,
-                seconds,
+                key=request.key,
+                text=text,
+                n_tokens=len(ids),
+                finish_reason="stop" if ended else "length",
+                n_prompt_tokens=len(prompt_ids),
+                unknown_tokens=0 if unknown in (None, self.tokenizer.pad_token_id) else prompt_ids.count(unknown),
+                grid_mismatch=prompt_ids.count(self.processor.image_token_id) != pictures,
+                seconds=seconds,
             )
 
     def _picture_tokens(self, images: list[Any]) -> int:

@@ -126,7 +126,7 @@ class Llm:
         missing = [place for place in prompts if place not in found]
         if self.asker.url is None:
             return found | dict.fromkeys(missing, Answer(None, "not in the cache, and there is no endpoint to ask"))
-        requests = [Request(place, prompts[place], (), seed=0) for place in missing]
+        requests = [Request(key=place, text=prompts[place], seed=0) for place in missing]
         for completion in self._endpoint().generate(requests, sampling) if requests else ():
             place = completion.key
             if completion.finish_reason in ("failed", "refused"):

@@ -111,7 +111,7 @@ class EngineLM(LM):
         text = context
         for _ in images:
             text = text.replace(PLACEHOLDER, "", 1)
-        rendered = self.engine.render(Request(0, text, images, 0, self.system))
+        rendered = self.engine.render(Request(key=0, text=text, images=images, seed=0, system=self.system))
         image_sha = sha256(images[0]) if len(images) == 1 else sha256(b"".join(images)) if images else None
         return _Item(sheet, identity, text, images, sha256(rendered), image_sha)
 
@@ -138,11 +138,11 @@ class EngineLM(LM):
             self._earned(len(rows))
         wanted = [
             Request(
-                number,
-                item.text,
-                item.images,
-                request_seed(item.sheet.seed, item.sheet.benchmark, item.id, attempt),
-                self.system,
+                key=number,
+                text=item.text,
+                images=item.images,
+                seed=request_seed(item.sheet.seed, item.sheet.benchmark, item.id, attempt),
+                system=self.system,
             )
             for number, item in enumerate(missing)
         ]

@@ -17,7 +17,7 @@ def bridge_shard(
     from contextlib import ExitStack
 
     from vr1repro.coldset.bridge import bridge, in_shard
-    from vr1repro.coldset.engines import open_engine
+    from vr1repro.coldset.models import JobContext, open_model
     from vr1repro.core.problem_files import read_problems
     from vr1repro.core.progress import progress
 
@@ -28,16 +28,21 @@ def bridge_shard(
         for problem in read_problems(Path(plan.problems(name)) / PROBLEMS)
         if in_shard(problem, shard, settings.coldset.shards)
     )
-    habits = None if settings.lab is None else (settings.lab.teacher, settings.lab.world.threshold)
-    models = {name: Path(plan.model(name)) for name in plan.coldset_models()}
-    threads = settings.resources.bridge.threads
-    shards = settings.coldset.shards
+    lab = settings.lab
     with ExitStack() as stack:
-        mllm = open_engine(settings.coldset.mllm, models, habits, threads, shards, stack)
-        reasoner = open_engine(settings.coldset.reasoner, models, habits, threads, shards, stack)
+        context = JobContext(
+            folders={name: Path(plan.model(name)) for name in plan.coldset_models()},
+            threads=settings.resources.bridge.threads,
+            shards=settings.coldset.shards,
+            teacher=None if lab is None else lab.teacher,
+            threshold=0 if lab is None else lab.world.threshold,
+            stack=stack,
+        )
+        mllm = open_model(settings.coldset.mllm, context)
+        reasoner = open_model(settings.coldset.reasoner, context)
         bar = stack.enter_context(progress())
-        found = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
-    typer.echo(f"shard {shard}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
+        counts = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
+    typer.echo(f"shard {shard}: " + ", ".join(f"{name} {value}" for name, value in counts.items()))
 
 
 @app.command("coldset")

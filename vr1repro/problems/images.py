@@ -9,6 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 # A picture on disk larger than this is no picture of a question; it bounds what one row may read into memory.
 MAX_BYTES = 128 * 1024 * 1024
+# A picture with more pixels is not decoded: Pillow's own limit against decompression bombs.
+MAX_PIXELS = 178_956_970
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 

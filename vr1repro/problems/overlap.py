@@ -22,7 +22,7 @@ from PIL import Image, ImageChops
 
 from vr1repro.config.problems import OverlapSettings
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import BadImage, decode
+from vr1repro.problems.images import MAX_PIXELS, BadImage, decode
 
 _WORDS_OF_GRAM = 3
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")
@@ -31,7 +31,6 @@ _PLACEHOLDER = re.compile(r"<image\d*>|\\(?:text|mathrm|left|right|displaystyle)
 _MOST_SHARED = 200
 _LEAST_WEIGHT = 8.0
 _SIDE, _KEPT, _BORDER = 64, 16, 0.05
-_MAX_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def item(problem: Problem, source: str | None = None) -> Item:
 def image_hashes(data: bytes) -> "np.ndarray | None":
     """Hashes of a picture's variants, shape [3, 4] of uint64; None where it cannot be read."""
     try:
-        picture = decode(data, _MAX_PIXELS).convert("L")
+        picture = decode(data, MAX_PIXELS).convert("L")
     except BadImage:
         return None
     return np.stack([_hash(variant) for variant in _variants(picture)])

@@ -20,7 +20,7 @@ rule bridge_shard:
     params:
         config=RESOLVED,
         out=subpath(output.drafts, parent=True),
-        code=code_hash("vr1repro.coldset.bridge", "vr1repro.coldset.engines"),
+        code=code_hash("vr1repro.coldset.bridge", *bridge_modules(CONFIG.coldset)),
         settings=settings(CONFIG.coldset, CONFIG.lab and CONFIG.lab.teacher, CONFIG.seeds.data),
     shell:
         "vr1repro stage bridge --config {params.config} --shard {wildcards.shard} --out {params.out} > {log} 2>&1"

@@ -1,6 +1,7 @@
 # Shared by all rule files. The checked config, the plan of its artefacts, and the values that rules rerun on.
 import shlex
 
+from vr1repro.coldset.models import bridge_modules
 from vr1repro.config import loader, uses
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.config.training import WITHOUT_EFFECT

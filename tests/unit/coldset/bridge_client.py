@@ -10,8 +10,8 @@ from PIL import Image
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
-from vr1repro.coldset.engines import open_engine
 from vr1repro.coldset.merge import merge
+from vr1repro.coldset.models import JobContext, open_model
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
@@ -50,7 +50,8 @@ def main() -> None:
     rows, asked = problems(count), settings(url)
     shuffled = random.Random().sample(rows, len(rows))
     with Progress(disable=True) as progress:
-        mllm, reasoner = open_engine(asked.mllm, {}, None, 1), open_engine(asked.reasoner, {}, None, 1)
+        context = JobContext(folders={}, threads=1)
+        mllm, reasoner = open_model(asked.mllm, context), open_model(asked.reasoner, context)
         found = bridge(shuffled, asked, mllm, reasoner, SEED, out / "shard", progress)
     write_problems(out / "problems.parquet", rows)
     merge([out / "problems.parquet"], [out / "shard" / "drafts.jsonl"], asked, out / "set", workers=1)

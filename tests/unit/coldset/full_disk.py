@@ -3,18 +3,19 @@
 import random
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.progress import Progress
 
-from vr1repro.coldset.bridge import Ask, Reply, bridge
+from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
+from vr1repro.engines.base import Completion, Request
 
 SETTINGS = ColdsetSettings(
     sources=["s"], shards=1, mllm=ScriptedEngine(kind="scripted"), reasoner=ScriptedEngine(kind="scripted"),
@@ -39,12 +40,16 @@ class Noting:
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
         pass
 
-    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
-        for ask in asks:
-            print(ask.key, flush=True)
-            n = int(ask.text.split("What is ")[-1].split("+")[0])
+    def cost(self, completion: Completion) -> float | None:
+        return None
+
+    def complete(self, step: str, requests: Mapping[str, Request]) -> Iterator[tuple[str, Completion]]:
+        for sha, request in requests.items():
+            print(sha, flush=True)
+            n = int(request.text.split("What is ")[-1].split("+")[0])
             words = " ".join(str(n + k) for k in range(200))
-            yield Reply(ask.key, f"<think>{words}</think><answer> Final Answer:{n + 1} </answer>", 7, "stop")
+            text = f"<think>{words}</think><answer> Final Answer:{n + 1} </answer>"
+            yield sha, Completion(key=request.key, text=text, n_tokens=7, finish_reason="stop")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from rich.progress import Progress
 
-from vr1repro.coldset.bridge import Ask, Draft, Reply, bridge, in_shard
+from vr1repro.coldset.bridge import bridge, in_shard
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
+from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem, Trace
+from vr1repro.engines.base import Completion, Request
 
 SETTINGS = ColdsetSettings(
     sources=["s"],
@@ -46,21 +48,24 @@ class Counting:
 
     def __init__(self, life: int = 10**9) -> None:
         self.settings: dict[str, object] = {"kind": "counting"}
-        self.asked: list[Ask] = []
+        self.requests: list[Request] = []
         self.life = life
 
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
         pass
 
-    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
-        for ask in random.Random(len(self.asked)).sample(list(asks), len(asks)):
+    def cost(self, completion: Completion) -> float | None:
+        return None
+
+    def complete(self, step: str, requests: Mapping[str, Request]) -> Iterator[tuple[str, Completion]]:
+        for sha, request in random.Random(len(self.requests)).sample(list(requests.items()), len(requests)):
             if self.life == 0:
                 raise Crash
             self.life -= 1
-            self.asked.append(ask)
-            n = int(ask.text.split("What is ")[-1].split("+")[0])
+            self.requests.append(request)
+            n = int(request.text.split("What is ")[-1].split("+")[0])
             text = f"<think>The description says {n}.</think><answer> Final Answer:{n + 1 + n % 2} </answer>"
-            yield Reply(ask.key, text, 7, "stop")
+            yield sha, Completion(key=request.key, text=text, n_tokens=7, finish_reason="stop")
 
 
 def build(folder: Path, problems: list[Problem], drafts: list[Path], out: Path, workers: int = 1) -> dict[str, Any]:
@@ -76,9 +81,9 @@ def run(out: Path, mllm: Counting, reasoner: Counting, problems: list[Problem] =
 def test_the_reasoner_sees_no_image_and_no_answer(tmp_path: Path) -> None:
     mllm, reasoner = Counting(), Counting()
     assert run(tmp_path, mllm, reasoner)["answered"] == 60
-    assert all(ask.image is not None for ask in mllm.asked)
-    assert all(ask.image is None for ask in reasoner.asked)
-    assert not any("The answer is" in ask.text for ask in reasoner.asked)
+    assert all(request.images for request in mllm.requests)
+    assert not any(request.images for request in reasoner.requests)
+    assert not any("The answer is" in request.text for request in reasoner.requests)
 
 
 def test_with_the_answer_in_the_prompt_by_config(tmp_path: Path) -> None:
@@ -86,7 +91,7 @@ def test_with_the_answer_in_the_prompt_by_config(tmp_path: Path) -> None:
     with Progress(disable=True) as progress:
         settings = SETTINGS.model_copy(update={"answer_in_reasoner_prompt": True})
         bridge(PROBLEMS[:1], settings, Counting(), reasoner, 1, tmp_path, progress)
-    assert reasoner.asked[0].text.endswith("The answer is 1.")
+    assert reasoner.requests[0].text.endswith("The answer is 1.")
 
 
 @pytest.mark.parametrize("life", [0, 1, 19, 20, 33, 40, 55])
@@ -100,7 +105,7 @@ def test_after_a_crash_nothing_is_asked_again(tmp_path: Path, life: int) -> None
         ledger.write('{"request_sha": "torn')  # what a kill in the middle of a write leaves
     second = Counting()
     run(cut, second, second, random.Random(3).sample(PROBLEMS, len(PROBLEMS)))
-    assert len(first.asked) + len(second.asked) == 60
+    assert len(first.requests) + len(second.requests) == 60
     assert (cut / "drafts.jsonl").read_bytes() == (whole / "drafts.jsonl").read_bytes()
 
 

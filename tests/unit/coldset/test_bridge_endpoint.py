@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 from rich.progress import Progress
 
-from vr1repro.coldset.bridge import Draft, bridge
-from vr1repro.coldset.engines import open_engine
+from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.merge import merge
+from vr1repro.coldset.models import JobContext, open_model
+from vr1repro.coldset.records import Draft
 from vr1repro.coldset.spending import write_costs
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
@@ -100,7 +101,8 @@ def settings(asked, **changes):
 
 def run(out, asked):
     with Progress(disable=True) as progress:
-        mllm, reasoner = open_engine(asked.mllm, {}, None, 1), open_engine(asked.reasoner, {}, None, 1)
+        context = JobContext(folders={}, threads=1)
+        mllm, reasoner = open_model(asked.mllm, context), open_model(asked.reasoner, context)
         return bridge(PROBLEMS, asked, mllm, reasoner, 1, out, progress)
 
 
@@ -121,7 +123,8 @@ def test_a_model_that_moves_to_another_address_is_not_asked_again(servers, tmp_p
 )  # fmt: skip
 def test_what_decides_a_reply_is_part_of_the_request(changes):
     def identity(**changes):
-        return open_engine(ModelEngine.model_validate(engine("http://127.0.0.1:1/v1", **changes)), {}, None, 1).settings
+        model = ModelEngine.model_validate(engine("http://127.0.0.1:1/v1", **changes))
+        return open_model(model, JobContext(folders={}, threads=1)).settings
 
     assert identity(**changes) != identity()
 
@@ -132,7 +135,8 @@ def test_how_fast_and_how_dear_it_is_decides_no_reply():
         sampler={"concurrency": 99, "timeout_s": 1, "retries": 3, "unique_ids": True},
     )  # fmt: skip
     slow = engine("http://127.0.0.1:1/v1")
-    quick, slow = (open_engine(ModelEngine.model_validate(one), {}, None, 1).settings for one in (quick, slow))
+    context = JobContext(folders={}, threads=1)
+    quick, slow = (open_model(ModelEngine.model_validate(one), context).settings for one in (quick, slow))
     assert quick == slow
 
 
@@ -227,5 +231,5 @@ def test_a_server_of_ours_that_died_ends_the_run_with_its_last_words():
         port = free.getsockname()[1]
     sampler = EndpointSampler(kind="openai", model="m", retries=1000)
     asked = EndpointEngine(f"http://127.0.0.1:{port}", sampler, keep_going=True, died=lambda: "it ran out of memory")
-    with pytest.raises(UserError, match="it ran out of memory; what was earned is kept"):
-        list(asked.generate([Request(1, "hi", (), 1)], Sampling(0.0, 1.0, 4)))
+    with pytest.raises(UserError, match="it ran out of memory; completions received so far are kept"):
+        list(asked.generate([Request(key=1, text="hi", seed=1)], Sampling(0.0, 1.0, 4)))

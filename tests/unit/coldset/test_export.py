@@ -9,8 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from vr1repro.coldset.bridge import Draft
 from vr1repro.coldset.merge import merge
+from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.problem_files import write_problems

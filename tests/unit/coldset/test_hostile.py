@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,13 +13,14 @@ from full_disk import PROBLEMS, SETTINGS
 from PIL import Image
 from rich.progress import Progress
 
-from vr1repro.coldset.bridge import Ask, Reply, bridge
+from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Trace
+from vr1repro.engines.base import Completion, Request
 from vr1repro.engines.endpoint.protocol import data_url
 from vr1repro.problems.images import BadImage
 from vr1repro.problems.load import Skips, load_problems
@@ -92,9 +93,13 @@ class Saying:
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
         pass
 
-    def reply(self, step: str, asks: Sequence[Ask]) -> Iterator[Reply]:
-        for ask in asks:
-            yield Reply(ask.key, ask.text.split("Say: ")[-1], None, "stop")
+    def cost(self, completion: Completion) -> float | None:
+        return None
+
+    def complete(self, step: str, requests: Mapping[str, Request]) -> Iterator[tuple[str, Completion]]:
+        for sha, request in requests.items():
+            text = request.text.split("Say: ")[-1]
+            yield sha, Completion(key=request.key, text=text, n_tokens=None, finish_reason="stop")
 
 
 def test_pictures_that_are_none_and_tags_inside_are_counted_and_the_rest_is_kept(tmp_path: Path) -> None:

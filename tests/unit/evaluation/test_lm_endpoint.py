@@ -77,7 +77,7 @@ def engine(server, **settings):
 
 def test_what_is_sent(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    asked = [Request(3, "How many?", (picture("JPEG"),), 77, system="Be brief.")]
+    asked = [Request(key=3, text="How many?", images=(picture("JPEG"),), seed=77, system="Be brief.")]
     made = engine(server, extra={"top_k": -1})
     (one,) = made.generate(asked, SAMPLING)
     assert (one.key, one.text, one.n_tokens, one.n_prompt_tokens, one.finish_reason) == (
@@ -105,7 +105,7 @@ def test_what_is_sent(server, monkeypatch):
 def test_reasoning_that_a_server_split_off_is_put_back(server):
     message = {"role": "assistant", "content": "<answer> Final Answer:2 </answer>", "reasoning_content": "1+1"}
     server.answers["q"] = (200, reply(message, finish="length"))
-    (one,) = engine(server).generate([Request(0, "q", (), 0)], SAMPLING)
+    (one,) = engine(server).generate([Request(key=0, text="q", seed=0)], SAMPLING)
     assert one.text == "<think>1+1</think><answer> Final Answer:2 </answer>"
     assert one.finish_reason == "length"
 
@@ -114,7 +114,10 @@ def test_a_prompt_that_does_not_fit_is_refused_and_the_rest_goes_on(server):
     fault = {"error": {"message": "This model's maximum context length is 8 tokens.", "type": "BadRequestError"}}
     server.answers["long"] = (400, fault)
     found = {
-        one.key: one for one in engine(server).generate([Request(0, "long", (), 0), Request(1, "q", (), 0)], SAMPLING)
+        one.key: one
+        for one in engine(server).generate(
+            [Request(key=0, text="long", seed=0), Request(key=1, text="q", seed=0)], SAMPLING
+        )
     }
     assert found[0].finish_reason == "refused"
     assert found[1].text == "re: q"
@@ -126,7 +129,7 @@ def test_a_prompt_that_does_not_fit_is_refused_and_the_rest_goes_on(server):
 def test_other_failures_end_the_run_with_their_reason(server, status, message):
     server.answers["q"] = (status, {"error": {"message": "no", "type": "x"}})
     with pytest.raises(UserError, match=message):
-        list(engine(server).generate([Request(0, "q", (), 0)], SAMPLING))
+        list(engine(server).generate([Request(key=0, text="q", seed=0)], SAMPLING))
 
 
 def test_larger_pictures_are_scaled_and_odd_formats_sent_as_png(server):
@@ -134,7 +137,7 @@ def test_larger_pictures_are_scaled_and_odd_formats_sent_as_png(server):
         f"http://127.0.0.1:{server.server_port}/v1", EndpointSampler(kind="openai", retries=0), max_image_pixels=100
     )
     for data in (picture(), picture("BMP", (5, 5))):
-        list(made.generate([Request(0, "q", (data,), 0)], SAMPLING))
+        list(made.generate([Request(key=0, text="q", images=(data,), seed=0)], SAMPLING))
         url = server.asked[-1][0]["messages"][0]["content"][0]["image_url"]["url"]
         assert url.startswith("data:image/png;base64,")
         image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))

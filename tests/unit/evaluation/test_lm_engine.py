@@ -25,10 +25,10 @@ def picture(width, height=28):
 def requests(count):
     return [
         Request(
-            n,
-            "sum of " * (n % 4) + f"row {n}?",
-            (picture(28 * (2 + n % 3)),) if n % 5 else (),
-            request_seed(1, "b", str(n), 0),
+            key=n,
+            text="sum of " * (n % 4) + f"row {n}?",
+            images=(picture(28 * (2 + n % 3)),) if n % 5 else (),
+            seed=request_seed(1, "b", str(n), 0),
         )
         for n in range(count)
     ]
@@ -113,14 +113,14 @@ def test_replies_keep_tags_and_lose_the_end_of_sequence(engine):
 
 def test_nothing_is_unknown_or_off_the_grid_whatever_the_text(engine):
     texts = ["∠ABC = 30°, 掳 \u202e 漢字", "\x00\x1b", "𝔸" * 30, "<image1> $\\frac{1}{2}$"]
-    asked = [Request(n, text, (picture(300, 200),), n) for n, text in enumerate(texts)]
+    asked = [Request(key=n, text=text, images=(picture(300, 200),), seed=n) for n, text in enumerate(texts)]
     found = list(engine.generate(asked, Sampling(0.6, 0.95, 2)))
     assert len(found) == 4
     assert all(one.unknown_tokens == 0 and not one.grid_mismatch and one.finish_reason != "refused" for one in found)
 
 
 def test_prompts_beyond_the_context_are_refused_not_cut(engine):
-    asked = [Request(0, "7+" * engine.context, (), 0), Request(1, "7+7", (), 1)]
+    asked = [Request(key=0, text="7+" * engine.context, seed=0), Request(key=1, text="7+7", seed=1)]
     found = {one.key: one for one in engine.generate(asked, Sampling(0.6, 0.95, 2))}
     assert (found[0].finish_reason, found[0].text, found[0].n_tokens) == ("refused", "", 0)
     assert found[0].n_prompt_tokens > engine.context
@@ -129,12 +129,12 @@ def test_prompts_beyond_the_context_are_refused_not_cut(engine):
 
 def test_the_context_bounds_prompt_and_reply_together(engine, monkeypatch):
     monkeypatch.setattr(engine, "context", 40)
-    (one,) = engine.generate([Request(0, "7+7+7", (), 0)], Sampling(0.6, 0.95, 4000))
+    (one,) = engine.generate([Request(key=0, text="7+7+7", seed=0)], Sampling(0.6, 0.95, 4000))
     assert one.n_tokens is not None
     assert one.n_tokens + one.n_prompt_tokens <= 40
 
 
 def test_a_placeholder_in_the_text_is_refused(engine):
-    (one,) = engine.generate([Request(0, "what is <|image_pad|>?", (picture(56),), 0)], SAMPLING)
+    (one,) = engine.generate([Request(key=0, text="what is <|image_pad|>?", images=(picture(56),), seed=0)], SAMPLING)
     assert one.finish_reason == "refused"
     assert one.grid_mismatch

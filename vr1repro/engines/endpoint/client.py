@@ -1,6 +1,7 @@
-"""Sampling from an OpenAI-compatible endpoint: one event loop, in the caller's thread, run between the replies.
+"""Sampling from an OpenAI-compatible endpoint: one event loop, in the caller's thread, run between the completions.
 
-No thread of its own: two threads that take turns on every reply would spend their time waiting for each other's lock.
+The client has no thread of its own: two threads that take turns on every reply would spend their time waiting for each
+other's lock.
 """
 
 import asyncio
@@ -8,14 +9,17 @@ import json
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.engines.base import Completion, Event, Request, Sampling
-from vr1repro.engines.endpoint.limiter import Limiter, Meter, backoff_s
-from vr1repro.engines.endpoint.pool import Flight
+from vr1repro.engines.budget import Meter
+from vr1repro.engines.endpoint.connection import NO_KEY, Connection
+from vr1repro.engines.endpoint.limiter import Limiter
+from vr1repro.engines.endpoint.pool import RequestPool
+from vr1repro.engines.endpoint.retries import backoff_s
 
 
 class EndpointEngine:
@@ -31,37 +35,43 @@ class EndpointEngine:
         watch: Callable[[Event], None] | None = None,
         keep_going: bool = False,
         died: Callable[[], str | None] | None = None,
+        seen_ids: set[str] | None = None,
     ) -> None:
         """Connect and find the model's name.
 
         Args:
             url: Base URL; `/v1` is added where it is missing.
             settings: Model name, concurrency, retries, further body keys.
-            max_image_pixels: Larger pictures are scaled down before they are sent.
-            meter: Counts what replies cost, and says when to stop.
-            watch: Told of every try before it is sent and after it failed.
-            keep_going: Whether a request whose tries are used up is a completion with finish reason `failed`; else the
-                run ends.
-            died: Asked after a connection failed: what a server of ours said before it ended, None while it runs.
+            max_image_pixels: See `Connection`, as for what follows.
+            meter: None counts without a budget.
+            watch: None tells nobody.
+            keep_going: False ends the run with the first request that fails for good.
+            died: None where the server is not ours.
+            seen_ids: None where no reply was received before.
 
         Raises:
             UserError: The endpoint does not answer, or serves several models and none is named.
         """
         base = url.rstrip("/")
-        self.url = base if base.endswith("/v1") else f"{base}/v1"
-        # A local server takes any key; a hosted one refuses this with a clear message.
-        self._key = os.environ.get(settings.key_env) or "no-key"
-        self.settings, self.max_image_pixels = settings, max_image_pixels
-        self.meter, self.watch, self.keep_going = meter or Meter(), watch or (lambda event: None), keep_going
-        self.died = died or (lambda: None)
-        self.seen_ids: set[str] = set()
+        connection = Connection(
+            url=base if base.endswith("/v1") else f"{base}/v1",
+            key=os.environ.get(settings.key_env) or NO_KEY,
+            model=settings.model or "",
+            settings=settings,
+            max_image_pixels=max_image_pixels,
+            meter=meter or Meter(),
+            watch=watch or (lambda event: None),
+            keep_going=keep_going,
+            died=died or (lambda: None),
+            seen_ids=seen_ids or set(),
+        )
+        self.connection = connection if connection.model else replace(connection, model=_only_model(connection))
         self.limiter: Limiter | None = None
-        self.model = settings.model or self._only_model()
         self.model_sha: str | None = None
-        self.facts: dict[str, Any] = {"engine": "openai", "model": self.model, "extra": settings.extra}
+        self.facts: dict[str, Any] = {"engine": "openai", "model": self.connection.model, "extra": settings.extra}
 
     def render(self, request: Request) -> str:
-        """What identifies the prompt: the server's chat template is not known, so the conversation as JSON."""
+        """The conversation as JSON, which identifies the prompt: the server's chat template is not known."""
         return json.dumps(request.messages(), ensure_ascii=False, sort_keys=True)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
@@ -72,10 +82,11 @@ class EndpointEngine:
                 retries. What was in flight then is still yielded first.
         """
         loop = asyncio.new_event_loop()
-        flight = Flight(self, requests, sampling)
-        task = loop.create_task(flight.run())
+        pool = RequestPool(self.connection, requests, sampling)
+        self.limiter = pool.limiter
+        task = loop.create_task(pool.run())
         try:
-            while batch := loop.run_until_complete(flight.landed(task)):
+            while batch := loop.run_until_complete(pool.completions(task)):
                 yield from batch
             task.result()
         finally:
@@ -84,38 +95,24 @@ class EndpointEngine:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    def clean(self, text: str) -> str:
-        """A server's words without the key, which some of them repeat."""
-        return text.replace(self._key, "***") if self._key != "no-key" else text
 
-    def session(self) -> Any:
-        """A new HTTP session; connections are kept open."""
-        import aiohttp
+def _only_model(connection: Connection) -> str:
+    async def ask() -> tuple[int, bytes]:
+        async with connection.session() as session, session.get(f"{connection.url}/models") as response:
+            return response.status, await response.read()
 
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=self.settings.timeout_s),
-            # A proxy from the environment is for hosted endpoints, never for this machine.
-            trust_env=urlsplit(self.url).hostname not in ("127.0.0.1", "localhost", "::1"),
-        )
-
-    def _only_model(self) -> str:
-        async def ask() -> tuple[int, bytes]:
-            async with self.session() as session, session.get(f"{self.url}/models") as response:
-                return response.status, await response.read()
-
-        status, data = _once(ask, self.settings, self.url)
-        try:
-            models = [str(model["id"]) for model in json.loads(data)["data"]] if status == 200 else None
-        except (ValueError, KeyError, TypeError):
-            models = None
-        if models is None:
-            said = self.clean(data[:200].decode("utf-8", "replace"))
-            raise UserError(f"{self.url}: does not list its models (status {status}): {said}; set the sampler's model")
-        if len(models) != 1:
-            raise UserError(f"{self.url}: serves {', '.join(models) or 'nothing'}; set evaluation.engine.model")
-        return models[0]
+    url = connection.url
+    status, data = _once(ask, connection.settings, url)
+    try:
+        models = [str(model["id"]) for model in json.loads(data)["data"]] if status == 200 else None
+    except (ValueError, KeyError, TypeError):
+        models = None
+    if models is None:
+        words = connection.without_key(data[:200].decode("utf-8", "replace"))
+        raise UserError(f"{url}: does not list its models (status {status}): {words}; set the sampler's model")
+    if len(models) != 1:
+        raise UserError(f"{url}: serves {', '.join(models) or 'nothing'}; set evaluation.engine.model")
+    return models[0]
 
 
 def _once(
@@ -123,11 +120,11 @@ def _once(
 ) -> tuple[int, bytes]:
     import aiohttp
 
-    for tried in range(settings.retries + 1):
+    for tries in range(1, settings.retries + 2):
         try:
             return asyncio.run(ask())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = error
-        if tried < settings.retries:
-            time.sleep(backoff_s(tried + 1, settings.max_backoff_s))
+        if tries <= settings.retries:
+            time.sleep(backoff_s(tries, settings.max_backoff_s))
     raise UserError(f"{url}: does not answer: {type(failure).__name__}: {failure}") from None

@@ -1,79 +1,78 @@
-"""The requests of one call on their way to an endpoint: slots, tries, waiting, and an orderly end."""
+"""The requests of one call in flight to an endpoint: slots, tries, waiting, and an orderly end."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vr1repro.core.errors import UserError
-from vr1repro.engines.base import Completion, Event, Request, Sampling
+from vr1repro.engines.base import Completion, Event, FinishReason, Request, Sampling
+from vr1repro.engines.budget import BudgetSpent
 from vr1repro.engines.endpoint import protocol
-from vr1repro.engines.endpoint.limiter import Limiter, backoff_s, retry_after_s
+from vr1repro.engines.endpoint.connection import Connection
+from vr1repro.engines.endpoint.limiter import Limiter, Slot
+from vr1repro.engines.endpoint.retries import GiveUp, Tries, next_step, retry_after_s
 from vr1repro.problems.images import BadImage
 
-if TYPE_CHECKING:
-    from vr1repro.engines.endpoint.client import EndpointEngine
-
-# How long what is in flight may take to land once nothing more is sent; it was paid for.
-_LANDING_S = 60.0
-# So many refusals without one reply are no fault of single requests.
+# How long requests in flight may take to complete once no further one is sent; they were paid for.
+_DRAIN_S = 60.0
+# So many refusals without one completion are no fault of single requests.
 _ALL_REFUSED = 20
 
 
-class Flight:
+class RequestPool:
     """The requests of one `generate` call."""
 
-    def __init__(self, engine: "EndpointEngine", requests: Sequence[Request], sampling: Sampling) -> None:
-        """Start with as many slots as the engine's settings say."""
-        self._engine, self._settings, self._sampling = engine, engine.settings, sampling
+    def __init__(self, connection: Connection, requests: Sequence[Request], sampling: Sampling) -> None:
+        """Start with as many slots as the connection's settings say."""
+        settings = connection.settings
+        self._connection, self._settings, self._sampling = connection, settings, sampling
         self._waiting = iter(requests)
         self._total = len(requests)
-        self._landed: list[Completion] = []
+        self._completed: list[Completion] = []
         self._arrival = asyncio.Event()
         self._end: UserError | None = None
         self._ending = asyncio.Event()
         self._refusals = 0
         self._successes = 0
         self._last_success = time.monotonic()
-        settings = self._settings
-        self._limiter = Limiter(settings.concurrency, settings.start_concurrency, settings.latency_factor)
-        engine.limiter = self._limiter
+        self.limiter = Limiter(settings.concurrency, settings.start_concurrency, settings.latency_factor)
 
-    async def landed(self, task: "asyncio.Task[None]") -> list[Completion]:
-        """All completions that have come since the last call, at least one; none at the end."""
-        if not self._landed and not task.done():
+    async def completions(self, task: "asyncio.Task[None]") -> list[Completion]:
+        """All completions that arrived since the last call, at least one; none when `task`, our `run`, is over."""
+        if not self._completed and not task.done():
             arrival = asyncio.ensure_future(self._arrival.wait())
             await asyncio.wait((arrival, task), return_when=asyncio.FIRST_COMPLETED)
             arrival.cancel()
         self._arrival.clear()
-        batch, self._landed = self._landed, []
+        batch, self._completed = self._completed, []
         return batch
 
     async def run(self) -> None:
-        """Send all requests, and raise what ended it early."""
+        """Send all requests, and raise what ended the call early."""
         tasks: set[asyncio.Task[None]] = set()
         started = 0
-        async with self._engine.session() as session:
+        async with self._connection.session() as session:
             try:
                 while self._end is None:
-                    if (spent := self._engine.meter.spent(len(tasks))) is not None:
+                    if (spent := self._connection.meter.spent(len(tasks))) is not None:
                         self._finish(BudgetSpent(spent, self._total - started))
                         break
-                    # Those that wait for another try hold no slot, but they are bounded too.
+                    # Requests that wait for another try hold no slot, but their number is bounded too.
                     if len(tasks) >= self._settings.concurrency:
                         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                         continue
-                    since = await self._limiter.acquire()
+                    slot = await self.limiter.acquire()
                     if self._end is not None or (request := next(self._waiting, None)) is None:
-                        self._limiter.release()
+                        slot.release()
                         break
                     started += 1
-                    task = asyncio.create_task(self._ask(session, request, since))
+                    task = asyncio.create_task(self._complete(session, request, slot))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                 if tasks:
-                    await asyncio.wait(tasks, timeout=None if self._end is None else _LANDING_S)
+                    await asyncio.wait(tasks, timeout=None if self._end is None else _DRAIN_S)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -81,138 +80,124 @@ class Flight:
         if self._end is not None:
             raise self._end
 
-    def _land(self, completion: Completion) -> None:
-        self._landed.append(completion)
-        self._arrival.set()
-
-    async def _ask(self, session: Any, request: Request, since: float) -> None:
-        """One request with all its tries; it enters with a slot."""
+    async def _complete(self, session: Any, request: Request, slot: Slot) -> None:
+        """One request with all its tries. It holds a slot while it is sent, and none while it waits."""
         began = time.monotonic()
-        held = True
+        connection = self._connection
         try:
+            body = protocol.body(
+                request, self._sampling, connection.model, self._settings.extra, connection.max_image_pixels
+            )
+        except BadImage as error:
+            slot.release()
+            return self._add(_nothing(request, "refused", error.reason, 0, began))
+        tries = counted = 0
+        while True:
+            tries += 1
             try:
-                data = protocol.body(
-                    request, self._sampling, self._engine.model, self._settings.extra, self._engine.max_image_pixels
-                )
-            except BadImage as error:
-                return self._land(_nothing(request, "refused", error.reason, 0, began))
-            tries = used = 0
-            while True:
-                tries += 1
-                try:
-                    answer = await self._try(session, request, data, tries, since)
-                except protocol.TryAgain as error:
-                    self._limiter.release()
-                    held = False
-                    used += not error.throttled
-                    why = self._give_up(error, used, began)
-                    wait = max(backoff_s(tries, self._settings.max_backoff_s), error.after or 0.0)
-                    limit = self._settings.deadline_s
-                    if why is None and limit is not None and time.monotonic() + wait - began > limit:
-                        why = f"deadline of {limit:g} s"
-                    if why is not None:
-                        return self._failed(request, f"{error} ({why})", tries, began)
-                    if await self._ends_within(wait):
-                        return None
-                    since = await self._limiter.acquire()
-                    held = True
-                    continue
-                except protocol.Refused as error:
-                    return self._land(_nothing(request, "refused", str(error), tries, began))
-                except protocol.Unclear as error:
-                    self._refusals += 1
-                    if not self._engine.keep_going or (not self._successes and self._refusals >= _ALL_REFUSED):
-                        raise protocol.Fatal(str(error)) from None
-                    return self._failed(request, str(error), tries, began)
-                self._successes += 1
-                self._last_success = time.monotonic()
-                self._engine.meter.add(answer.n_prompt_tokens, answer.n_tokens)
-                return self._land(
-                    Completion(
-                        request.key, answer.text, answer.n_tokens,
-                        "length" if answer.finish_reason == "length" else "stop", answer.n_prompt_tokens,
-                        seconds=time.monotonic() - began, tries=tries, reply_id=answer.reply_id,
-                    )
-                )  # fmt: skip
-        except protocol.Fatal as error:
-            self._stop(f"{self._engine.url}: {self._engine.clean(str(error))}")
-        finally:
-            if held:
-                self._limiter.release()
+                with slot:
+                    reply = await self._try(session, request, body, tries, slot.since)
+            except protocol.TryAgain as error:
+                counted += not error.throttled
+                now = time.monotonic()
+                history = Tries(tries, counted, now - began, now - max(self._last_success, began))
+                step = GiveUp("the run is ending") if self._end else next_step(error, history, self._settings)
+                if isinstance(step, GiveUp):
+                    return self._fail(request, f"{error} ({step.reason})", tries, began)
+                if await self._ends_within(step.seconds):
+                    return None
+                slot = await self.limiter.acquire()
+            except protocol.Refused as error:
+                return self._add(_nothing(request, "refused", str(error), tries, began))
+            except protocol.Unclear as error:
+                self._refusals += 1
+                if not connection.keep_going or (not self._successes and self._refusals >= _ALL_REFUSED):
+                    return self._stop(str(error))
+                return self._fail(request, str(error), tries, began)
+            except protocol.Fatal as error:
+                return self._stop(str(error))
+            else:
+                return self._succeed(request, reply, tries, began)
 
-    async def _try(self, session: Any, request: Request, data: bytes, tries: int, since: float) -> protocol.Answer:
+    async def _try(self, session: Any, request: Request, body: bytes, number: int, since: float) -> protocol.Reply:
+        connection = self._connection
+        connection.watch(Event(request.key, number, "sent"))
+        try:
+            reply = await self._post(session, body)
+        except protocol.TryAgain as error:
+            connection.watch(Event(request.key, number, error.reason))
+            if error.throttled:
+                self.limiter.throttled(since, error.after or 0.0)
+            elif error.reason == "timeout":
+                self.limiter.throttled(since)
+            raise
+        self.limiter.success(since, reply.n_tokens or 1)
+        return reply
+
+    async def _post(self, session: Any, body: bytes) -> protocol.Reply:
         import aiohttp
 
-        self._engine.watch(Event(request.key, tries, "sent"))
+        connection = self._connection
         try:
-            try:
-                async with session.post(f"{self._engine.url}/chat/completions", data=data) as response:
-                    status, content = response.status, await response.read()
-                    after = retry_after_s(response.headers.get("Retry-After"))
-            except TimeoutError:
-                raise protocol.TryAgain("timeout", f"{self._settings.timeout_s:g} s") from None
-            except (aiohttp.ClientError, OSError) as error:
-                if (why := self._engine.died()) is not None:
-                    raise protocol.Fatal(why) from None
-                raise protocol.TryAgain("connection", f"{type(error).__name__}: {error}") from None
-            try:
-                answer = protocol.understand(status, content, self._engine.model, self._settings)
-            except protocol.TryAgain as error:
-                error.after = after
-                raise
-            if self._settings.unique_ids and answer.reply_id is not None:
-                if answer.reply_id in self._engine.seen_ids:
-                    raise protocol.TryAgain("duplicate_id", answer.reply_id[:100])
-                self._engine.seen_ids.add(answer.reply_id)
+            async with session.post(f"{connection.url}/chat/completions", data=body) as response:
+                status, content = response.status, await response.read()
+                after = retry_after_s(response.headers.get("Retry-After"))
+        except TimeoutError:
+            raise protocol.TryAgain("timeout", f"{self._settings.timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            if (last_words := connection.died()) is not None:
+                raise protocol.Fatal(last_words) from None
+            raise protocol.TryAgain("connection", f"{type(error).__name__}: {error}") from None
+        try:
+            reply = protocol.understand(status, content, connection.model, self._settings)
         except protocol.TryAgain as error:
-            self._engine.watch(Event(request.key, tries, error.reason))
-            if error.throttled:
-                self._limiter.throttled(since, error.after or 0.0)
-            elif error.reason == "timeout":
-                self._limiter.throttled(since)
+            error.after = after
             raise
-        self._limiter.success(since, answer.n_tokens or 1)
-        return answer
+        if self._settings.unique_ids and reply.reply_id is not None:
+            if reply.reply_id in connection.seen_ids:
+                raise protocol.TryAgain("duplicate_id", reply.reply_id[:100])
+            connection.seen_ids.add(reply.reply_id)
+        return reply
 
-    def _give_up(self, error: protocol.TryAgain, used: int, began: float) -> str | None:
-        if self._end is not None:
-            return "the run is ending"
-        if used > self._settings.retries:
-            return f"after {used} tries"
-        silent = time.monotonic() - max(self._last_success, began)
-        if error.throttled and silent > self._settings.patience_s:
-            return f"nothing but that for {silent:.0f} s"
-        return None
+    def _succeed(self, request: Request, reply: protocol.Reply, tries: int, began: float) -> None:
+        self._successes += 1
+        self._last_success = time.monotonic()
+        self._connection.meter.add(reply.n_prompt_tokens, reply.n_tokens)
+        self._add(
+            Completion(
+                key=request.key, text=reply.text, n_tokens=reply.n_tokens, finish_reason=reply.finish_reason,
+                n_prompt_tokens=reply.n_prompt_tokens, seconds=self._last_success - began, tries=tries,
+                reply_id=reply.reply_id,
+            )
+        )  # fmt: skip
 
-    def _failed(self, request: Request, detail: str, tries: int, began: float) -> None:
-        detail = self._engine.clean(detail)
-        if self._engine.keep_going:
-            return self._land(_nothing(request, "failed", detail, tries, began))
-        return self._stop(f"{self._engine.url}: {detail}")
+    def _fail(self, request: Request, detail: str, tries: int, began: float) -> None:
+        if not self._connection.keep_going:
+            return self._stop(detail)
+        return self._add(_nothing(request, "failed", self._connection.without_key(detail), tries, began))
+
+    def _add(self, completion: Completion) -> None:
+        self._completed.append(completion)
+        self._arrival.set()
 
     async def _ends_within(self, seconds: float) -> bool:
-        """Wait, but not past the end of the run; what is not asked again now is asked by the next run."""
+        """Wait, but not past the end of the run; a request that is not sent again now is sent by the next run."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), seconds)
         return self._end is not None
 
-    def _stop(self, message: str) -> None:
-        self._finish(UserError(f"{message}; what was earned is kept, run again"))
+    def _stop(self, detail: str) -> None:
+        connection = self._connection
+        detail = connection.without_key(detail)
+        self._finish(UserError(f"{connection.url}: {detail}; completions received so far are kept, run again"))
 
-    def _finish(self, why: UserError) -> None:
-        self._end = self._end or why
+    def _finish(self, error: UserError) -> None:
+        self._end = self._end or error
         self._ending.set()
 
 
-class BudgetSpent(UserError):
-    """The budget is spent. `left` requests of this call were not sent."""
-
-    def __init__(self, spent: str, left: int) -> None:
-        super().__init__(f"budget: {spent}; {left} requests are left")
-        self.spent, self.left = spent, left
-
-
-def _nothing(request: Request, finish: Any, detail: str, tries: int, began: float) -> Completion:
+def _nothing(request: Request, finish_reason: FinishReason, detail: str, tries: int, began: float) -> Completion:
     return Completion(
-        request.key, "", 0, finish, None, seconds=time.monotonic() - began, tries=tries, detail=detail
+        key=request.key, text="", n_tokens=0, finish_reason=finish_reason, seconds=time.monotonic() - began,
+        tries=tries, detail=detail,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What goes over the wire to an OpenAI-compatible endpoint, and what its replies mean. Pure functions, no network."""
+"""Bodies of requests to an OpenAI-compatible endpoint, and the meaning of its replies. Pure functions, no network."""
 
 import base64
 import json
@@ -8,10 +8,9 @@ from typing import Any
 
 from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.evaluation import EndpointSampler
-from vr1repro.engines.base import Request, Sampling
-from vr1repro.problems.images import decode, open_image
+from vr1repro.engines.base import FinishReason, Request, Sampling
+from vr1repro.problems.images import MAX_PIXELS, decode, open_image
 
-_MAX_PIXELS = 178_956_970
 # The picture formats that OpenAI's interface takes; others are sent as PNG.
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 # What servers say of a prompt that does not fit (vLLM, SGLang, OpenAI), and of one that they will not read.
@@ -25,7 +24,7 @@ _NO_MONEY = ("insufficient_quota", "insufficient balance")
 
 
 class TryAgain(Exception):
-    """A failed try that another may mend.
+    """A failed try after which another may succeed.
 
     `reason` is one of a few words that are counted; `after` the seconds that the server asks to wait.
     """
@@ -41,19 +40,19 @@ class Refused(Exception):
 
 
 class Fatal(Exception):
-    """No request will be answered until the user mends something."""
+    """No request will be answered until the user corrects something."""
 
 
 class Unclear(Exception):
     """A refusal that may be of this request or of all: a status 4xx whose text says neither."""
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, kw_only=True)
+class Reply:
     """A good reply."""
 
     text: str
-    finish_reason: str
+    finish_reason: FinishReason
     n_tokens: int | None
     n_prompt_tokens: int | None
     reply_id: str | None
@@ -78,10 +77,10 @@ def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any]
 
 def data_url(data: bytes, max_pixels: int | None) -> str:
     """A picture as a data URL, scaled down to a pixel limit; raises `problems.images.BadImage`."""
-    image = open_image(data, _MAX_PIXELS)
+    image = open_image(data, MAX_PIXELS)
     mime, pixels = _MIME.get(str(image.format)), image.width * image.height
     if mime is None or (max_pixels is not None and pixels > max_pixels):
-        picture = decode(data, _MAX_PIXELS)
+        picture = decode(data, MAX_PIXELS)
         if max_pixels is not None and pixels > max_pixels:
             share = (max_pixels / pixels) ** 0.5
             picture.thumbnail((max(1, int(image.width * share)), max(1, int(image.height * share))))
@@ -91,7 +90,7 @@ def data_url(data: bytes, max_pixels: int | None) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def understand(status: int, data: bytes, model: str, settings: EndpointSampler) -> Answer:
+def understand(status: int, data: bytes, model: str, settings: EndpointSampler) -> Reply:
     """What an HTTP reply means.
 
     Args:
@@ -104,7 +103,7 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
         TryAgain: Overloaded, broken, cut off, without choices, or made by another model.
         Refused: The prompt does not fit or breaks the endpoint's rules.
         Unclear: Another 4xx.
-        Fatal: The key is refused, the money is gone, or there is no such path or model.
+        Fatal: The key is refused, the account is empty, or there is no such path or model.
     """
     if status != 200:
         _raise_for(status, data)
@@ -123,12 +122,12 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
         if finish == "content_filter":
             raise Refused("content_filter")
         reply_id = reply.get("id")
-        return Answer(
-            _text(choice["message"]),
-            "length" if finish == "length" else "stop",
-            usage.get("completion_tokens"),
-            usage.get("prompt_tokens"),
-            str(reply_id) if reply_id else None,
+        return Reply(
+            text=_text(choice["message"]),
+            finish_reason="length" if finish == "length" else "stop",
+            n_tokens=usage.get("completion_tokens"),
+            n_prompt_tokens=usage.get("prompt_tokens"),
+            reply_id=str(reply_id) if reply_id else None,
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise TryAgain("malformed", f"{type(error).__name__}: {error}") from None
@@ -140,7 +139,7 @@ def _raise_for(status: int, data: bytes) -> None:
     if status in (401, 403):
         raise Fatal(f"refuses the key (status {status}): {said[:300]}")
     if status in (402, 429) and (status == 402 or any(mark in low for mark in _NO_MONEY)):
-        raise Fatal(f"wants money (status {status}): {said[:300]}")
+        raise Fatal(f"asks to be paid (status {status}): {said[:300]}")
     if status in _AGAIN or status >= 500:
         raise TryAgain(f"status_{status}", said[:200], throttled=status in _THROTTLED)
     if status == 404:

@@ -20,6 +20,7 @@ from vr1repro.engines.base import (
 )
 from vr1repro.engines.slim import import_transformers
 from vr1repro.engines.transformers.sampling import decode, decodes_by_rows, generate
+from vr1repro.problems.images import MAX_PIXELS
 from vr1repro.problems.images import decode as decode_image
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Pixels of an opened picture; sources check their own limit before, so this one only guards direct callers.
-_MAX_PIXELS = 178_956_970
 
 
 class TransformersEngine:
@@ -96,7 +96,7 @@ class TransformersEngine:
         """Sample all requests in batches of similar prompt length."""
         for request in requests:
             if holds_placeholder(self.processor, request):
-                yield Completion(request.key, "", 0, "refused", None, grid_mismatch=True)
+                yield Completion(key=request.key, text="", n_tokens=0, finish_reason="refused", grid_mismatch=True)
         fit = [request for request in requests if not holds_placeholder(self.processor, request)]
         ordered = sorted(fit, key=lambda request: (_rough_length(request), request.key))
         for start in range(0, len(ordered), self.batch_size):
@@ -113,7 +113,10 @@ class TransformersEngine:
         if too_long or any(mismatch):
             bad = {*too_long, *(row for row, wrong in enumerate(mismatch) if wrong)}
             for row in sorted(bad):
-                yield Completion(batch[row].key, "", 0, "refused", lengths[row], unknown[row], mismatch[row])
+                yield Completion(
+                    key=batch[row].key, text="", n_tokens=0, finish_reason="refused", n_prompt_tokens=lengths[row],
+                    unknown_tokens=unknown[row], grid_mismatch=mismatch[row],
+                )  # fmt: skip
             if rest := [request for row, request in enumerate(batch) if row not in bad]:
                 yield from self._batch(rest, sampling)
             return
@@ -133,15 +136,17 @@ class TransformersEngine:
         seconds = time.perf_counter() - started
         for row, ids in enumerate(sampled):
             text, ended = reply_text(self.tokenizer, ids, self.stop_ids)
-            reason = "stop" if ended else "length"
-            yield Completion(batch[row].key, text, len(ids), reason, lengths[row], unknown[row], False, seconds)  # type: ignore[arg-type]
+            yield Completion(
+                key=batch[row].key, text=text, n_tokens=len(ids), finish_reason="stop" if ended else "length",
+                n_prompt_tokens=lengths[row], unknown_tokens=unknown[row], seconds=seconds,
+            )  # fmt: skip
 
     def _encode(self, batch: list[Request]) -> dict[str, "torch.Tensor"]:
         import torch
 
         texts = [self.render(request) for request in batch]
         images: list[list[Image.Image]] = [
-            [decode_image(data, _MAX_PIXELS) for data in request.images] for request in batch
+            [decode_image(data, MAX_PIXELS) for data in request.images] for request in batch
         ]
         pictures = images if any(images) else None
         encoded = self.processor(text=texts, images=pictures, padding=True, return_tensors="pt")
@@ -195,6 +200,6 @@ def _rough_length(request: Request) -> int:
 
     pixels = 0
     for data in request.images:
-        image = open_image(data, _MAX_PIXELS)
+        image = open_image(data, MAX_PIXELS)
         pixels += image.width * image.height
     return pixels // 784 + len(request.text)
