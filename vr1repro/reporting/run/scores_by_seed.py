@@ -44,6 +44,22 @@ def item_spread(right: Array, shares: Array) -> Spread:
     return Spread(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
 
 
+def answers_by_question(rows: pd.DataFrame, *seeds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Answers of one arm under one protocol and profile as 1 (right) or 0, and the questions.
+
+    Args:
+        seeds: Columns of `rows` that tell repeated answers to a question apart.
+
+    Returns:
+        A row for each question that was answered under every seed, a column for each seed; and the columns of all
+        questions in the same order. Both are indexed by benchmark and id.
+    """
+    keys = ["benchmark", "id"]
+    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
+    table = right.pivot_table(index=keys, columns=list(seeds), values="right")
+    return table.dropna(), rows.drop_duplicates(keys).set_index(keys).loc[table.index]
+
+
 def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | None:
     """`item_spread` of an arm with one training, under one protocol and profile.
 
@@ -55,12 +71,10 @@ def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | 
     rows = frame[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED)]
     if rows["train_seed"].nunique() != 1 or rows["eval_seed"].nunique() < 2:
         return None
-    keys = ["benchmark", "id"]
-    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
-    table = right.pivot_table(index=keys, columns="eval_seed", values="right")
-    if table.isna().to_numpy().any():
+    table, questions = answers_by_question(rows, "eval_seed")
+    if len(table) < len(questions):
         return None
-    questions = rows.drop_duplicates(keys).set_index(keys).loc[table.index].reset_index()
+    questions = questions.reset_index()
     shares = np.zeros(len(questions))
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")

@@ -10,7 +10,7 @@ import pandas as pd
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.scores import average_weights, headline
-from vr1repro.reporting.run.scores_by_seed import item_spread, mean_scores
+from vr1repro.reporting.run.scores_by_seed import answers_by_question, item_spread, mean_scores
 from vr1repro.reporting.statistics.estimate import clustered_mean, row_weights
 
 
@@ -55,12 +55,10 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
     """
     rows = headline(frame, settings)
     rows = rows[rows["benchmark"].isin(benchmarks) & (rows["stratum"] != EXCLUDED)]
-    keys = ["benchmark", "id"]
-    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
-    table = right.pivot_table(index=keys, columns=["train_seed", "eval_seed"], values="right").dropna()
+    table, answered = answers_by_question(rows, "train_seed", "eval_seed")
     if table.empty:
         return None
-    answered = rows.drop_duplicates(keys).set_index(keys).loc[table.index]
+    answered = answered.loc[table.index]
     pairs: list[Hashable] = list(zip(answered.index.get_level_values(0), answered["stratum"], strict=True))
     weights = average_weights(answered.reset_index())
     shares, _, _ = row_weights(pairs, len(table), weights)

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,24 +82,30 @@ def _lines(results: Results, config: Path, located: LocatedCell, sources: Source
     if cell.difference is not None:
         judged = f"; {cell.label.value}: {cell.reason}" if cell.label else ""
         yield f"difference: {number(cell.difference, signed=True)}{judged}"
-    files = sources.of(cell.target)
     settings = results.settings
     yield f"headline: protocol {settings.protocol}, scoring profile {settings.profile}"
     yield f"config: {config} sha256 {file_sha(config)[:_SHORT]}"
-    artefact_in = {artefact.path: artefact for artefact in sources.artefacts.values()}
-    together = json_sha([sources.sha(path) for path in files])
-    yield f"made from {len(files)} files, together sha256 {together[:_SHORT]}{_since(results.run, located, together)}:"
+    paths = sources.of(cell.target)
+    together = json_sha([sources.sha(path) for path in paths])
+    yield f"made from {len(paths)} files, together sha256 {together[:_SHORT]}{_since(results.run, located, together)}:"
+    yield from _files(paths, sources)
+
+
+def _files(paths: Sequence[str], sources: Sources) -> Iterator[str]:
+    """Files with their makers, then the models that wrote responses, each with its ancestors."""
+    run, folders = sources.results.run, {artefact.path: artefact for artefact in sources.artefacts.values()}
     models: dict[str, str] = {}
-    for path in files:
+    for path in paths:
         yield f"  {path}  {sources.sha(path)[:_SHORT]}"
-        if path.endswith(RESPONSES) and (run := _json(results.run / Path(path).parent / "run.json")):
-            content = run["content"]
+        folder = Path(path).parent
+        if path.endswith(RESPONSES) and (evaluation := _json(run / folder / "run.json")):
+            content = evaluation["content"]
             models[content["model_sha"]] = content["model"]
             yield (
                 f"    asked of {content['model']} ({content['model_sha'][:_SHORT]}), seed {content['seed']}, settings"
-                f" {json_sha(content['generation'])[:_SHORT]}, commit {_short(run['made'].get('commit'))}"
+                f" {json_sha(content['generation'])[:_SHORT]}, commit {_short(evaluation['made'].get('commit'))}"
             )
-        elif path.endswith("steps.jsonl") and (stage := artefact_in.get(Path(path).parent.as_posix())):
+        elif path.endswith("steps.jsonl") and (stage := folders.get(folder.as_posix())):
             yield f"    logged by commit {_short(stage.commit)}, settings {json_sha(stage.settings)[:_SHORT]}"
     if models:
         yield "written by:"

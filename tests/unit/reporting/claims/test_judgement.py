@@ -1,4 +1,4 @@
-"""The verdict rule: table of cases, and its error rates by simulation."""
+"""The rule for the judgement of a claim: table of cases, and its error rates by simulation."""
 
 import math
 
