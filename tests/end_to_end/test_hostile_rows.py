@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from vr1repro.benchmarks import registry
 from vr1repro.core.jsonl import write_rows
-from vr1repro.evaluation.scoring import BENCHMARKS
-from vr1repro.evaluation.stages import EXTRACTING
 
 QUESTIONS = {
     "mathvista": [
@@ -81,17 +80,17 @@ def grade(folder: Path, slug: str, profile: str, *more: object) -> list[dict]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", sorted(BENCHMARKS))
+@pytest.mark.parametrize("slug", registry.slugs())
 def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug: str) -> None:
     mark = tmp_path / "mark"
     write_rows(tmp_path / "q.jsonl", QUESTIONS[slug])
     texts = hostile(mark)
     # The text as response, and as what an LLM extracted from another one.
     rows = [{"id": key, "response": text} for text in texts for key in ("c", "n")]
-    if slug in EXTRACTING:
+    if slug in [slug for slug in registry.slugs() if registry.facts(slug).llm_extraction]:
         rows += [{"id": key, "response": "?", "extraction": text} for text in texts[:-2] for key in ("c", "n")]
     write_rows(tmp_path / "r.jsonl", rows)
-    for profile in BENCHMARKS[slug].profiles:
+    for profile in registry.profiles(slug):
         verdicts = grade(tmp_path, slug, profile)
         assert [row["id"] for row in verdicts] == [row["id"] for row in rows]
         assert {row["verdict"] for row in verdicts} <= {"right", "wrong", "unparsable", "timeout", "judge_error"}

@@ -10,7 +10,7 @@ import pytest
 
 FLOORS = {
     **dict.fromkeys(["core", "config", "published"], 1),
-    **dict.fromkeys(["answers", "problems", "engines", "lab", "cluster"], 2),
+    **dict.fromkeys(["answers", "benchmarks", "problems", "engines", "lab", "cluster"], 2),
     **dict.fromkeys(["coldset", "training", "evaluation"], 3),
     "reporting": 4,
     **dict.fromkeys(["commands", "jobs", "cli", "__main__"], 5),

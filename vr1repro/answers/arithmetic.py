@@ -1,6 +1,6 @@
 """Evaluate arithmetic that a program printed, without `eval`: numbers, + - * / // % **, and functions of `math`.
 
-MathVision's official scorer calls Python's `eval` on text that derives from the model's answer. What such text can
+An official scorer calls Python's `eval` on text that derives from the model's answer. What such text can
 mean there is what `math` offers; this module gives the same values for that part and refuses the rest. Exact integer
 powers are bounded, so no expression takes more than a moment or a few kilobytes.
 """

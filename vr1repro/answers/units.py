@@ -53,7 +53,7 @@ _BOLD = re.compile(r"(?<![\w)])\*\*(?=\S)([^*]+)(?<=\S)\*\*|(?<![\w)])\*\*(?=\S)
 # What any of them begins with; most answers have none.
 _DRESSED = re.compile(r"[\\$~{\u0080-\U0010ffff]|\*\*")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|mbox|textbf|textit|operatorname|mathit|rm)\s?\{([^{}]*)\}")
-# MathVision writes `8\sqrt{3}{squareinches}`.
+# A benchmark in use writes `8\sqrt{3}{squareinches}`.
 _BRACED_UNIT = re.compile(r"(?<=[\d}])\{(square|cubic|)\s?(degrees?|inch(?:es)?|feet|(?:centi)?meters?|units?)\}")
 _FRACTION = re.compile(r"(-?)\\frac\{?(-?\d{1,60})\}?\{(-?\d{1,60})\}")
 _PLAIN = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,300})?(?:\.\d{0,300})?(?:[eE][-+]?\d{1,3})?")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from vr1repro.benchmarks import registry
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
@@ -60,7 +61,6 @@ RL_BATCH = Range(128, 512)
 TOKENS_PER_GPU_S = Range(1000, 5000)  # of a 7B model
 BYTES_WEIGHT, BYTES_TRAINING = 2, 14
 DATA_GB = Range(100, 400)
-QUESTIONS = {"mathvista": 1000, "mathverse": 3940, "mmmath": 5929, "dynamath": 5010, "mathvision": 3040}
 
 
 @dataclass
@@ -242,7 +242,9 @@ def _evaluate(plan: Plan) -> Cost:
     again = 2.0 if "paper" in config.evaluation.protocols else 1.0
     answers = 0
     for arm in slugs.values():
-        questions = sum(QUESTIONS.get(slug, 0) for slug in plan.benchmarks(arm)) * len(config.seeds.evaluation)
+        questions = sum(registry.facts(slug).n_questions for slug in plan.benchmarks(arm)) * len(
+            config.seeds.evaluation
+        )
         answers += questions
         tokens = (
             Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))

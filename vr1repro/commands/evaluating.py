@@ -41,9 +41,12 @@ def evaluate(
 
 
 def tasks(
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where to write them; default: the user's folder.")
+    ] = None,
     names: Annotated[bool, typer.Option("--list", help="List them, and the benchmarks that are not run here.")] = False,
 ) -> None:
-    """Print the folder of lm-eval tasks, for `lm_eval --include_path "$(vr1repro tasks)"`."""
-    from vr1repro.evaluation.tasks import FOLDER, elsewhere
+    """Write lm-eval tasks and print their folder, for `lm_eval --include_path "$(vr1repro tasks)"`."""
+    from vr1repro.evaluation.task_files import default_folder, listing, write_tasks
 
-    typer.echo(elsewhere.listing() if names else FOLDER)
+    typer.echo(listing() if names else write_tasks(folder or default_folder()))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-Benchmark = Annotated[str, typer.Option(help="mathvista, mathverse, mmmath, dynamath or mathvision.")]
+Benchmark = Annotated[str, typer.Option(help="Its slug, for example mathvista.")]
 Responses = Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")]
 Questions = Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]

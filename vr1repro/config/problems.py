@@ -2,13 +2,13 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Section
+from vr1repro.core import benchmark_folders
 
-Adapter = Literal[
-    "auto", "problems", "mathvista", "mathverse", "mmmath", "mathvision", "dynamath", "rl", "llava-cot", "mulberry"
-]  # fmt: skip
+# Adapters of sets that are no benchmark (`vr1repro.problems.adapters`).
+ADAPTERS = ("auto", "problems", "rl", "llava-cot", "mulberry")
 
 
 class ProblemSource(Section):
@@ -36,9 +36,10 @@ class ProblemSource(Section):
     split: str | None = Field(
         default=None, description="Split. null: the only one there is. The splits that the paper used: not stated."
     )
-    adapter: Adapter = Field(
+    adapter: str = Field(
         default="auto",
-        description="How rows become problems. auto: by their columns, see `vr1repro.problems.adapters`.",
+        description=f"How rows become problems: {', '.join(ADAPTERS)}, or a benchmark's slug. auto: by their columns,"
+        " see `vr1repro.problems.adapters`.",
     )
     source: str | None = Field(default=None, description="Name that the problems carry; null: the adapter's.")
     limit: int | None = Field(default=None, gt=0, description="Use only the first rows.")
@@ -52,6 +53,13 @@ class ProblemSource(Section):
         default=False, description="Keep rows without an image (MathVerse text-only); else they are left out."
     )
 
+    @field_validator("adapter")
+    @classmethod
+    def _is_known(cls, adapter: str) -> str:
+        if adapter not in (known := (*ADAPTERS, *benchmark_folders.slugs())):
+            raise ValueError(f"{adapter!r} is not known; take one of {', '.join(known)}")
+        return adapter
+
     @model_validator(mode="after")
     def _says_where(self) -> Self:
         if self.kind == "hub" and not self.id:
@@ -64,7 +72,10 @@ class ProblemSource(Section):
 
 
 class OverlapSettings(Section):
-    """When a training problem counts as one of a benchmark. None is reported; MathVision is in the RL data."""
+    """When a training problem counts as one of a benchmark.
+
+    The paper reports no such check, though a benchmark is among the sources of its RL data.
+    """
 
     text: float = Field(
         default=0.5,

@@ -51,9 +51,9 @@ class ReportSettings(Section):
         default=50, gt=0, description="Responses of Figure 1 C: 50. Which 50: not stated; those of smallest id hash."
     )
     classes: dict[Name, str] = Field(
-        default={"mathvista": "task", "mathverse": "version", "mmmath": "difficulty", "mathvision": "subject"},
+        default_factory=dict,
         description="What the classes of the per-class figure are, by benchmark: a group of its scores, or a column of"
-        " its questions (dots enter structures).",
+        " its questions (dots enter structures). A benchmark that is left out takes its own `classes`.",
     )
     points_per_curve: int = Field(
         default=12, ge=2, description="Means drawn on a training curve (Figure 1: every 25 of 300 steps)."

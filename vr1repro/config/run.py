@@ -14,8 +14,7 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import Arm, RlSettings, Seeds, SftSettings, Start
-
-BENCHMARKS = ("mathvista", "mathverse", "mmmath", "dynamath", "mathvision")
+from vr1repro.core import benchmark_folders
 
 
 class LabProblems(Section):
@@ -77,8 +76,15 @@ class Config(Section):
     )
     lab: Lab | None = Field(description="The lab world, its model and its teacher; null where nothing is generated.")
     models: dict[Name, ModelSource] = Field(description="Base models by name.")
+    benchmark_folders: list[str] = Field(
+        default_factory=list,
+        description="Folders of further benchmarks, each laid out like one of `vr1repro/benchmarks`; the folder's name"
+        " is the slug. Their Python code is run.",
+    )
     problems: dict[Name, Problems] = Field(description="Problem sets that training draws on, by name.")
-    benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks by slug: " + ", ".join(BENCHMARKS) + ".")
+    benchmarks: dict[Name, Benchmark] = Field(
+        description="Benchmarks by slug, which is a folder of `vr1repro/benchmarks` or of `benchmark_folders`."
+    )
     coldset: ColdsetSettings = Field(description="Modality Bridging.")
     starts: dict[Name, Start] = Field(description="What arms start from, by name.")
     sft: SftSettings = Field(description="Cold-start initialisation.")
@@ -96,7 +102,8 @@ class Config(Section):
         _known("take_released", self.take_released, {"coldset", *self.starts, *self.arms})
         _known("coldset.sources", self.coldset.sources, self.problems)
         _known("rl.problems", [self.rl.problems], self.problems)
-        _known("benchmarks", list(self.benchmarks), BENCHMARKS)
+        benchmark_folders.use(self.benchmark_folders)
+        _known("benchmarks", list(self.benchmarks), benchmark_folders.slugs())
         for name, start in self.starts.items():
             _known(f"starts.{name}.model", [start.model], self.models)
         for name, arm in self.arms.items():

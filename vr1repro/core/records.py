@@ -31,7 +31,7 @@ class Problem(Record):
 
     Attributes:
         id: Unique within `source`; always a string.
-        source: Slug of the data set it came from, for example `micro` or `mathvision`.
+        source: Slug of the data set it came from, for example `micro` or `mathvista`.
         question: The text a model is asked, without image placeholder.
         answer: The gold answer as its source writes it.
         choices: The options of a multiple-choice question in their order, without letters.
@@ -91,7 +91,7 @@ class Response(Record):
         train_seed: Training seed of that arm, None for a foreign model.
         eval_seed: Seed of the sampler.
         protocol: `single` or `paper`, see `vr1repro.evaluation`.
-        benchmark: Slug: mathvista, mathverse, mmmath, dynamath or mathvision.
+        benchmark: Its slug, for example mathvista.
         id: The benchmark's own id of the question.
         prompt_sha: Hash of the prompt's text after the chat template.
         image_sha: Hash of the encoded image, None for text-only questions.

@@ -15,6 +15,15 @@ from pydantic import BaseModel
 
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair
+from vr1repro.benchmarks.base import Question
+from vr1repro.benchmarks.mathvision import BENCHMARK as MATHVISION
+from vr1repro.benchmarks.mathvision.scoring import PROFILES as MATHVISION_PROFILES
+from vr1repro.benchmarks.mathvista import BENCHMARK as MATHVISTA
+from vr1repro.benchmarks.mathvista.official import extract_without_llm
+from vr1repro.benchmarks.mathvista.rule import TUNED_ON
+from vr1repro.benchmarks.mathvista.scoring import PROFILES as MATHVISTA_PROFILES
+from vr1repro.benchmarks.questions import read_questions
+from vr1repro.benchmarks.scoring import Options, Row
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read_lines
@@ -22,12 +31,6 @@ from vr1repro.core.provenance import file_sha
 from vr1repro.core.records import Outcome, Verdict, sha256
 from vr1repro.evaluation.explanations import explanation_of
 from vr1repro.evaluation.grading import pair_of
-from vr1repro.evaluation.questions import read_questions
-from vr1repro.evaluation.scoring import Options, Question, Row
-from vr1repro.evaluation.scoring.mathvision import MATHVISION
-from vr1repro.evaluation.scoring.mathvista import MATHVISTA
-from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
-from vr1repro.evaluation.scoring.mathvista_rule import TUNED_ON
 
 # Their answers are drawn or counted, not a model's.
 _GUESSES = ("random_guess", "frequent_guess")
@@ -147,7 +150,7 @@ def _mathvista(data: Path, grader: Grader) -> Iterator[Agreement]:
     for file in sorted((folder / "outputs").glob("*.jsonl")):
         rows = [row for _, row in read_lines(file)]
         questions = [asked[str(row["pid"])] for row in rows]
-        official = _verdicts(MATHVISTA.profiles["official"], questions, rows, Options(), grader)
+        official = _verdicts(MATHVISTA_PROFILES["official"], questions, rows, Options(), grader)
         shipped = [row["shipped_true_false"] for row in rows]
         if all("current_true_false" in row for row in rows):
             current = [row["current_true_false"] for row in rows]
@@ -155,9 +158,9 @@ def _mathvista(data: Path, grader: Grader) -> Iterator[Agreement]:
         else:
             # The public files hold the shipped verdicts only; today's are what the official profile makes of them.
             current = _right(official)
-        legacy = _verdicts(MATHVISTA.profiles["official"], questions, rows, Options(legacy_int=True), grader)
+        legacy = _verdicts(MATHVISTA_PROFILES["official"], questions, rows, Options(legacy_int=True), grader)
         yield _agreement("mathvista official, legacy", data, file, _right(legacy), shipped)
-        ours = _verdicts(MATHVISTA.profiles["rule"], questions, rows, Options(), grader)
+        ours = _verdicts(MATHVISTA_PROFILES["rule"], questions, rows, Options(), grader)
         found = _agreement("mathvista rule", data, file, _right(ours), current)
         decided = [verdict.verdict in _DECIDED for verdict in ours]
         guessed = [(verdict.model_extra or {}).get("decided_by") == "edit distance" for verdict in official]
@@ -189,7 +192,7 @@ def _mathvision(data: Path, grader: Grader) -> Iterator[Agreement]:
     for file in sorted((folder / "outputs").glob("*.jsonl")):
         rows = [row for _, row in read_lines(file)]
         questions = [asked[str(row["id"])] for row in rows]
-        verdicts = _verdicts(MATHVISION.profiles["official"], questions, rows, Options(), grader)
+        verdicts = _verdicts(MATHVISION_PROFILES["official"], questions, rows, Options(), grader)
         yield _agreement("mathvision official", data, file, _right(verdicts), [bool(row["correct"]) for row in rows])
 
 

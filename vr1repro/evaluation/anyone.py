@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vr1repro.benchmarks import registry
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
@@ -15,7 +16,6 @@ from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.bought import bought
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
-from vr1repro.evaluation.tasks.build import HUB
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,10 @@ def _sources(wishes: Wishes) -> dict[str, ProblemSource]:
         if not equals or not path:
             raise UserError(f"--data {item}: must be SLUG=PATH, for example mathvista=data/MathVista")
         local[slug] = ProblemSource(kind="path", path=path)
-    if unknown := (set(local) | set(wishes.benchmarks)) - set(HUB):
-        raise UserError(f"--benchmarks: unknown {', '.join(sorted(unknown))}; known: {', '.join(HUB)}")
-    return {slug: local.get(slug, HUB[slug]) for slug in wishes.benchmarks}
+    known = registry.slugs()
+    if unknown := (set(local) | set(wishes.benchmarks)) - set(known):
+        raise UserError(f"--benchmarks: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    return {slug: local.get(slug) or registry.facts(slug).source for slug in wishes.benchmarks}
 
 
 def _settings(wishes: Wishes) -> EvaluationSettings:

@@ -7,13 +7,15 @@ from typing import Any
 
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.questions import question_of, read_questions
+from vr1repro.benchmarks.scoring import Options, Row
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation.protocols import select
-from vr1repro.evaluation.questions import question_of, read_questions
-from vr1repro.evaluation.scoring import Options, Row, Score, Tally, benchmark, profile
+from vr1repro.evaluation.scores import Score, Tally
 
 # What tells several responses to one question apart is carried from the response to its verdict.
 _CARRIED = ("attempt", "eval_seed", "train_seed", "model", "arm", "protocol")
@@ -53,21 +55,21 @@ def grade_file(
     Raises:
         UserError: Unknown benchmark or profile, an unreadable file, or a response without question.
     """
-    judge, target = profile(slug, profile_name), benchmark(slug)
-    asked = read_questions(target, questions)
+    scorer, benchmark = registry.profile(slug, profile_name), registry.facts(slug)
+    by_id = read_questions(benchmark, questions)
     options = Options(legacy_int=legacy_int)
-    tally = Tally(target)
+    tally = Tally(benchmark)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
         for number, row in response_rows(responses, protocol):
-            question = question_of(asked, row, target, responses, number)
+            question = question_of(by_id, row, benchmark, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
-            yield _with(judge(question, row, options), carried)
+            yield _with(scorer(question, row, options), carried)
 
     with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
             write(verdict)
-            tally.add(asked[verdict.id], verdict)
+            tally.add(by_id[verdict.id], verdict)
     return tally.scores()
 
 

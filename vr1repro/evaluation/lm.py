@@ -13,8 +13,8 @@ from lm_eval.api.model import LM
 from vr1repro.core.records import Problem, Response, sha256
 from vr1repro.engines.base import Completion, Engine, Request, Sampling, request_seed
 from vr1repro.evaluation.ledger import Key, Ledger, key
+from vr1repro.evaluation.lm_tasks import PLACEHOLDER
 from vr1repro.evaluation.protocols import has_answer
-from vr1repro.evaluation.tasks.build import PLACEHOLDER
 
 
 @dataclass

@@ -13,15 +13,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.questions import read_questions
+from vr1repro.benchmarks.scoring import text_of
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.differences import page
 from vr1repro.evaluation.grading import grade_file, response_rows
-from vr1repro.evaluation.questions import read_questions
-from vr1repro.evaluation.scoring import Score, benchmark
-from vr1repro.evaluation.scoring.base import text_of
+from vr1repro.evaluation.scores import Score
 
 # 97.5th percentile of the normal distribution.
 _Z = 1.959963984540054
@@ -103,7 +104,7 @@ def compare(
     Raises:
         UserError: Unknown benchmark, an unreadable file, or a response without question.
     """
-    profiles = list(benchmark(slug).profiles)
+    profiles = list(registry.profiles(slug))
     files = {name: out / "verdicts" / f"{name}.jsonl" for name in profiles}
     scores = {
         name: grade_file(
@@ -178,7 +179,7 @@ def visible(text: str) -> str:
 
 
 def _golds(slug: str, questions: Path) -> dict[str, str]:
-    asked = read_questions(benchmark(slug), questions)
+    asked = read_questions(registry.facts(slug), questions)
     return {key: str(question.get("answer") or question.get("solution") or "") for key, question in asked.items()}
 
 

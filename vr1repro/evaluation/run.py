@@ -107,7 +107,7 @@ def evaluate(
     if len(loaded) < len(benchmarks):
         raise UserError("a benchmark is named twice")
     from vr1repro.evaluation.lm import EngineLM, Sheet
-    from vr1repro.evaluation.tasks.build import task
+    from vr1repro.evaluation.lm_tasks import task
 
     # It warns of every task that has its own data.
     logging.getLogger("lm_eval").setLevel(logging.ERROR)

@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator
 from itertools import tee
 from pathlib import Path
 
+from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.base import Question
+from vr1repro.benchmarks.questions import question_of, read_questions
+from vr1repro.benchmarks.scoring import Row, text_of
+from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.evaluation.grading import Aside
 from vr1repro.evaluation.llm import Asker, Counts, Llm
-from vr1repro.evaluation.questions import question_of, read_questions
-from vr1repro.evaluation.scoring import Question, Row, benchmark
-from vr1repro.evaluation.scoring.base import text_of
-from vr1repro.evaluation.scoring.dynamath import gold_of
-from vr1repro.evaluation.scoring.mathvista_official import extract_without_llm
 
 _EXTRACTED = "Extracted answer:"
+_EXTRACTION_LAYOUT = "{head}\n\n{question}\n\n{response}\n\n" + _EXTRACTED + " "
 _EXTRACT = (
     "Below are a question and a model's response to it. Write only the final answer that the response gives to the"
     " question, as short as the question asks for it: the letter of a choice, a number, a list, or an expression."
@@ -33,8 +34,6 @@ _JUDGE = (
     "Below are a question, its standard answer, and a model's answer. Reply with 1 if the model's answer is consistent"
     " with the standard answer, and with 0 if it is not. Reply with nothing but 1 or 0."
 )
-EXTRACTING = ("mathvista", "mathverse", "dynamath", "mathvision")
-JUDGING = {"mathverse": ("official", "vlmevalkit", "lmms-eval")}
 
 
 def extract_file(
@@ -51,7 +50,7 @@ def extract_file(
 ) -> Counts:
     """Let an LLM extract the answers of responses.
 
-    MathVista's own rule comes first: a response that is a choice or a number as it stands is not asked for.
+    A benchmark's own rule comes first (MathVista: a response that is a choice or a number as it stands).
 
     Args:
         slug: The benchmark.
@@ -70,23 +69,24 @@ def extract_file(
     Raises:
         UserError: The benchmark has no such stage, a file is unreadable, or a response has no question.
     """
-    if slug not in EXTRACTING:
-        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {', '.join(EXTRACTING)}")
+    if not registry.facts(slug).llm_extraction:
+        known = ", ".join(name for name in registry.slugs() if registry.facts(name).llm_extraction)
+        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
+    without_llm = getattr(benchmark_folders.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
+    official_layout = getattr(benchmark_folders.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
 
     def prompt(question: Question, row: Row) -> str | None:
-        if slug == "mathvista" and extract_without_llm(question, text_of(row)) is not None:
+        if without_llm(question, text_of(row)) is not None:
             return None
         text = _shortened(text_of(row), last_words, longest)
         asked = question.get("query") or question.get("question_for_eval") or question.get("question") or ""
-        if shots is not None and slug == "mathverse":
-            return f"{shots}\n\nModel response: '{text}'\nExtracted Answer: "
-        head = shots or _EXTRACT
-        return f"{head}\n\n{asked}\n\n{text}\n\n{_EXTRACTED} "
+        layout = _EXTRACTION_LAYOUT if shots is None else official_layout
+        return str(layout).format(head=shots or _EXTRACT, question=asked, response=text)
 
     def finished(question: Question, row: Row, reply: str | None) -> Row:
-        if reply is None:  # MathVista's own rule decided
-            return {**row, "extraction": extract_without_llm(question, text_of(row)), "extracted_by": "rule"}
+        if reply is None:  # the benchmark's own rule decided
+            return {**row, "extraction": without_llm(question, text_of(row)), "extracted_by": "rule"}
         answer = reply.strip()
         for head in ("Extracted Answer:", _EXTRACTED):
             answer = answer.removeprefix(head).strip()
@@ -129,8 +129,9 @@ def judge_file(
     Raises:
         UserError: The benchmark or profile has no such stage, a file is unreadable, or a response has no question.
     """
-    if profile not in JUDGING.get(slug, ()):
-        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in JUDGING.items())
+    if profile not in registry.facts(slug).llm_judged:
+        judged = {name: registry.facts(name).llm_judged for name in registry.slugs()}
+        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
         raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
     head = _examples(examples) or _JUDGE
 
@@ -140,7 +141,7 @@ def judge_file(
             return None
         asked = question.get("question_for_eval") or question.get("question") or ""
         return (
-            f"{head}\n\n[Question]: {asked}\n[Standard Answer]: {gold_of(question)}\n"
+            f"{head}\n\n[Question]: {asked}\n[Standard Answer]: {question['answer']}\n"
             f"[Model_answer] : {str(answer)[-longest:]}\nJudgement:"
         )
 
@@ -167,7 +168,7 @@ def _run(
     finished: Callable[[Question, Row, str | None], Row],
     error_key: str,
 ) -> Counts:
-    target = benchmark(slug)
+    target = registry.facts(slug)
     asked = read_questions(target, questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:

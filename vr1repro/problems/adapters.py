@@ -1,4 +1,4 @@
-"""Rows of the data sets in use, made into problems: one small function a schema.
+"""Rows of data sets, made into problems: one small function a schema, and the benchmarks' own adapters by name.
 
 Every key that a sub-score of the papers' tables needs is kept in `metadata` under the data set's own name.
 """
@@ -7,21 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
+from vr1repro.benchmarks import registry
+from vr1repro.core import benchmark_folders
+from vr1repro.core.errors import UserError
 from vr1repro.core.records import Problem
 from vr1repro.problems.images import ImageStore, encoded
-
-Row = Mapping[str, Any]
-
-
-class BadRow(Exception):
-    """A row that is no problem. `reason` is one of a few words that are counted."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+from vr1repro.problems.rows import BadRow, Row, boxed, choices, gold, text
 
 
 @dataclass(frozen=True)
@@ -39,94 +32,13 @@ class Schema:
     repeats: bool = False
 
 
-def mathvista(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """MathVista (AI4Math/MathVista): `choices` are texts, the gold of a choice question is the choice's text."""
-    keys = ("question_type", "answer_type", "unit", "precision")
-    return Problem(
-        id=_text(row, "pid"),
-        source="mathvista",
-        question=_text(row, "question"),
-        answer=_gold(row, "answer"),
-        choices=_choices(row.get("choices")),
-        image=encoded(row.get("decoded_image") or row.get("image"), images),
-        metadata={**dict(row.get("metadata") or {}), **{key: row.get(key) for key in keys}},
-    )
-
-
-def mathverse(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """MathVerse (AI4Math/MathVerse): one row a problem and version; Vision Only has an empty question."""
-    keys = ("problem_index", "problem_version", "question_type", "question_for_eval")
-    return Problem(
-        id=_text(row, "sample_index"),
-        source="mathverse",
-        question=str(row.get("question") or ""),
-        answer=_gold(row, "answer"),
-        image=encoded(row.get("image"), images),
-        metadata={**dict(row.get("metadata") or {}), **{key: row[key] for key in keys if key in row}},
-    )
-
-
-def mmmath(row: Row, number: int, images: ImageStore | None) -> Problem:
-    """MM-Math (THU-KEG/MM_Math, MM_Math.jsonl): rows have no id; the gold stands in the solution's boxes.
-
-    The official scorer joins all boxes of the solution with commas (eval.py, AutoScoringJudge), so the answer is that
-    string and `metadata.solution` the whole text.
-    """
-    solution = _text(row, "solution")
-    boxes = boxed(solution)
-    if not boxes:
-        raise BadRow("no_answer", "no box in the solution")
-    # The hub's auto-converted Parquet has the picture itself in `image`; MM_Math.jsonl names a file of Image.zip.
-    file_name = row.get("file_name")
-    return Problem(
-        id=str(row["id"]) if row.get("id") is not None else str(number),
-        source="mmmath",
-        question=_text(row, "question"),
-        answer=",".join(boxes),
-        image=encoded(row.get("image") or file_name, images),
-        metadata={
-            "solution": solution,
-            **{key: row[key] for key in ("difficult", "year", "knowledge") if key in row},
-            "file_name": file_name if isinstance(file_name, str) else None,
-        },
-    )
-
-
-def mathvision(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """MathVision (MathLLMs/MathVision): five options or none; options that are just A to E say nothing."""
-    return Problem(
-        id=_text(row, "id"),
-        source="mathvision",
-        question=_text(row, "question"),
-        answer=_gold(row, "answer"),
-        choices=_choices(row.get("options")),
-        image=encoded(row.get("decoded_image") or row.get("image"), images),
-        metadata={key: row.get(key) for key in ("level", "subject", "solution")},
-    )
-
-
-def dynamath(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """DynaMath (DynaMath/DynaMath_Sample): a split a variant; a seed question has the same `id` in each.
-
-    The row comes with `seed` and `variant`, see `Schema.repeats`. Options stand in the question's text.
-    """
-    return Problem(
-        id=_text(row, "id"),
-        source="dynamath",
-        question=_text(row, "question"),
-        answer=_gold(row, "ground_truth"),
-        image=encoded(row.get("decoded_image") or row.get("image"), images),
-        metadata={key: row.get(key) for key in ("seed", "variant", "answer_type", "subject", "knowledge_level")},
-    )
-
-
 def rl_set(row: Row, number: int, images: ImageStore | None) -> Problem:
     """RL sets in the columns of hiyouga/geometry3k (images, problem, answer), which EasyR1 trains on."""
     return Problem(
         id=str(row["id"]) if row.get("id") is not None else str(number),
         source="rl",
-        question=_without_placeholder(_text(row, "problem")),
-        answer=_gold(row, "answer"),
+        question=_without_placeholder(text(row, "problem")),
+        answer=gold(row, "answer"),
         image=encoded(row.get("images"), images),
         metadata={key: row[key] for key in ("data_source", "source", "subject") if isinstance(row.get(key), str)},
     )
@@ -136,7 +48,7 @@ def llava_cot(row: Row, _number: int, images: ImageStore | None) -> Problem:
     """LLaVA-CoT-100k (Xkev/LLaVA-CoT-100k): id, image and a human-gpt conversation with <CONCLUSION>."""
     question, reply = _first_turn(row, "from", "value", ("human", "user"))
     return Problem(
-        id=_text(row, "id"),
+        id=text(row, "id"),
         source="llava-cot",
         question=_without_placeholder(question),
         answer=final_answer(reply),
@@ -165,54 +77,52 @@ def ours(row: Row, _number: int, images: ImageStore | None) -> Problem:
 
     metadata = row.get("metadata") or {}
     return Problem(
-        id=_text(row, "id"),
-        source=_text(row, "source"),
+        id=text(row, "id"),
+        source=text(row, "source"),
         question=str(row.get("question") or ""),
-        answer=_gold(row, "answer"),
-        choices=_choices(row.get("choices")),
+        answer=gold(row, "answer"),
+        choices=choices(row.get("choices")),
         image=encoded(row.get("image"), images),
         metadata=json.loads(metadata) if isinstance(metadata, str) else dict(metadata),
     )
 
 
-# In the order in which `schema_of` tries them: the more telling columns first.
-SCHEMAS: dict[str, Schema] = {
-    "problems": Schema(frozenset({"id", "source", "question", "answer", "image", "metadata"}), ours),
-    "mathvista": Schema(frozenset({"pid", "question", "answer", "question_type", "answer_type"}), mathvista),
-    "mathverse": Schema(frozenset({"sample_index", "problem_version", "answer"}), mathverse),
-    "mmmath": Schema(frozenset({"question", "solution", "file_name", "difficult"}), mmmath),
-    "mathvision": Schema(frozenset({"id", "question", "options", "answer", "level", "subject"}), mathvision),
-    "dynamath": Schema(
-        frozenset({"id", "question", "ground_truth", "answer_type", "knowledge_level"}), dynamath, repeats=True
-    ),
+# Sets that are no benchmark. `problems` is tried first, for it has the most telling columns, the others last.
+OURS = {"problems": Schema(frozenset({"id", "source", "question", "answer", "image", "metadata"}), ours)}
+TRAINING = {
     "rl": Schema(frozenset({"images", "problem", "answer"}), rl_set),
     "llava-cot": Schema(frozenset({"id", "image", "conversations"}), llava_cot),
     "mulberry": Schema(frozenset({"images", "conversations"}), mulberry),
 }
 
 
+def names() -> list[str]:
+    """All schemas in the order in which `schema_of` tries them."""
+    return [*OURS, *registry.slugs(), *TRAINING]
+
+
+def schema(name: str) -> Schema:
+    """A schema by its name, which for a benchmark is its slug.
+
+    Raises:
+        UserError: There is no such schema; the message lists the known.
+    """
+    generic = {**OURS, **TRAINING}
+    if name in generic:
+        return generic[name]
+    if name not in benchmark_folders.slugs():
+        raise UserError(f"adapter {name!r} is not known; take one of auto, {', '.join(names())}")
+    benchmark = registry.facts(name)
+    return Schema(benchmark.columns, registry.adapter(name), repeats=benchmark.numbered)
+
+
 def schema_of(columns: frozenset[str]) -> str | None:
     """The name of the first schema whose columns are all there; None where there is none."""
     if {"images", "messages"} <= columns:
         return "mulberry"
-    return next((name for name, schema in SCHEMAS.items() if schema.columns <= columns), None)
-
-
-def boxed(text: str) -> list[str]:
-    r"""The contents of all complete `\boxed{...}` in order, braces matched."""
-    found = []
-    start = text.find(r"\boxed{")
-    while start >= 0:
-        begin = start + len(r"\boxed{")
-        depth, end = 1, begin
-        while end < len(text) and depth:
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-        if depth:
-            break
-        found.append(text[begin : end - 1])
-        start = text.find(r"\boxed{", end)
-    return found
+    known = {**OURS, **TRAINING}
+    required = {name: known[name].columns if name in known else registry.facts(name).columns for name in names()}
+    return next((name for name in names() if required[name] <= columns), None)
 
 
 _CONCLUSION = re.compile(r"<CONCLUSION>(.*?)</CONCLUSION>", re.DOTALL | re.IGNORECASE)
@@ -259,21 +169,3 @@ def _said(turn: Row, what: str) -> str:
 
 def _without_placeholder(text: str) -> str:
     return text.replace("<image>", "").strip()
-
-
-def _text(row: Row, key: str) -> str:
-    value = row.get(key)
-    if value is None or value == "":
-        raise BadRow("no_" + ("id" if key in ("id", "pid", "sample_index") else key), f"column {key!r} is empty")
-    return str(value)
-
-
-def _gold(row: Row, key: str) -> str:
-    value = row.get(key)
-    if value is None or not str(value).strip():
-        raise BadRow("no_answer", f"column {key!r} is empty")
-    return str(value)
-
-
-def _choices(value: Any) -> list[str] | None:
-    return [str(choice) for choice in value] if value is not None and len(value) else None

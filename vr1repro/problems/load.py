@@ -9,13 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vr1repro.benchmarks.base import identity
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import snapshot
 from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.core.records import Problem
-from vr1repro.problems.adapters import SCHEMAS, BadRow, Schema, schema_of
+from vr1repro.problems import adapters
+from vr1repro.problems.adapters import Schema
 from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
+from vr1repro.problems.rows import ID_COLUMNS, BadRow
 from vr1repro.problems.variants import Variants
 
 
@@ -105,20 +108,18 @@ def _without_image(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(source: ProblemSource, row: Mapping[str, Any]) -> Schema:
-    name = schema_of(frozenset(row)) if source.adapter == "auto" else source.adapter
+    name = adapters.schema_of(frozenset(row)) if source.adapter == "auto" else source.adapter
     if name is None:
         raise UserError(
-            f"{_name(source)}: the columns {', '.join(sorted(row))} fit no known schema ({', '.join(SCHEMAS)});"
-            " set `adapter`"
+            f"{_name(source)}: the columns {', '.join(sorted(row))} fit no known schema"
+            f" ({', '.join(adapters.names())}); set `adapter`"
         )
-    return SCHEMAS[name]
+    return adapters.schema(name)
 
 
 def _identity(row: Mapping[str, Any]) -> str | None:
-    for key in ("id", "pid", "sample_index"):
-        if row.get(key) is not None:
-            return str(row[key])[:200]
-    return None
+    known = identity(row, ID_COLUMNS)
+    return None if known is None else known[:200]
 
 
 def _name(source: ProblemSource) -> str:

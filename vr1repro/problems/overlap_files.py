@@ -33,7 +33,7 @@ def compare_files(problems: Sequence[Path], benchmarks: Sequence[str], settings:
     """
     named = [text.partition("=") for text in benchmarks]
     if bad := next((text for text, (slug, mark, path) in zip(benchmarks, named, strict=True) if not path), None):
-        raise UserError(f"--benchmark {bad}: give it as slug=path, for example mathvision=questions.jsonl")
+        raise UserError(f"--benchmark {bad}: give it as slug=path, for example mathvista=questions.jsonl")
     skips = Skips()
     training = (problem for path in problems for problem in _rows(path, skips))
     asked = ((slug, problem) for slug, _, path in named for problem in _rows(Path(path), skips))

@@ -34,6 +34,7 @@ ARMS: Mapping[str, str] = {
 }
 BASELINE_ARMS = frozenset({"base", "base-32b", "base-72b", "llama-base"})
 
+# The paper's column heads, and the benchmark that each means.
 BENCHMARKS: Mapping[str, str] = {
     "MathVista": "mathvista",
     "MathVerse": "mathverse",

@@ -5,13 +5,13 @@ import pytest
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.records import Problem
-from vr1repro.evaluation.tasks.prompts import BOXED_SUFFIX, prompt
-from vr1repro.problems.adapters import SCHEMAS
+from vr1repro.evaluation.prompts import BOXED_SUFFIX, prompt
+from vr1repro.problems.adapters import schema
 
 
 def problems(path, name):
     for _, row in read_lines(path):
-        yield row, SCHEMAS[name].adapt({**row, "image": None}, 0, None)
+        yield row, schema(name).adapt({**row, "image": None}, 0, None)
 
 
 def test_all_mathvista_prompts_equal_the_official_query(shared):
@@ -72,7 +72,7 @@ def test_the_boxed_preset_asks_for_a_box():
     ("benchmark", "problem", "style", "message"),
     [
         ("mmmath", mathvista(), "cot", "evaluation.prompts.mmmath"),
-        ("nosuch", mathvista(), "paper", "no prompts are known"),
+        ("nosuch", mathvista(), "paper", "is not known; take one of"),
         ("mathvista", mathvista(answer_type="complex"), "paper", "has no hint"),
         (
             "mathvista",

@@ -148,7 +148,7 @@ def test_several_models_must_be_chosen_from(server):
     server.models = ["a", "b"]
     with pytest.raises(UserError, match="serves a, b"):
         engine(server)
-    assert engine(server, model="b").model == "b"
+    assert engine(server, model="b").connection.model == "b"
 
 
 def test_a_silent_endpoint_is_named():

@@ -131,14 +131,16 @@ def test_impossible_calls_are_refused(tiny_checkpoint, spec, tmp_path, model, ch
         run(model or tiny_checkpoint, spec, tmp_path, **change)
 
 
-def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared, monkeypatch):
+def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared, tmp_path):
     from lm_eval.tasks import TaskManager
 
-    from vr1repro.evaluation.tasks import FOLDER
+    from vr1repro.evaluation.task_files import write_tasks
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     data = str(shared / "mathvision" / "problems-240.parquet")
-    manager = TaskManager(include_path=str(FOLDER), include_defaults=False, metadata={"data": {"mathvision": data}})
+    manager = TaskManager(
+        include_path=str(write_tasks(tmp_path)), include_defaults=False, metadata={"data": {"mathvision": data}}
+    )
     assert set(manager.all_tasks) == {
         "vr1_mathvista", "vr1_mathvista_cot", "vr1_mathverse", "vr1_mathverse_direct", "vr1_mathverse_cot",
         "vr1_mmmath", "vr1_mathvision", "vr1_mathvision_direct", "vr1_mathvision_cot", "vr1_dynamath",
@@ -150,7 +152,7 @@ def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared, monkeypatch)
     assert golds == [1.0] * 20
     assert task.process_results(docs[0], ["I cannot say."])["acc"] == 0.0
     task.build_all_requests(limit=3)
-    from vr1repro.evaluation.tasks.prompts import prompt
+    from vr1repro.evaluation.prompts import prompt
 
     for instance, problem in zip(task.instances, task.dataset["test"].problems, strict=False):
         text, asked, media = instance.args

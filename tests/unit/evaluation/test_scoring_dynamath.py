@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vr1repro.answers.grade import Grader
+from vr1repro.benchmarks.dynamath import BENCHMARK
+from vr1repro.benchmarks.dynamath.official import short_answer
+from vr1repro.benchmarks.dynamath.scoring import PROFILES
+from vr1repro.benchmarks.questions import read_questions
+from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.fetch import linked_source
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.records import Problem
 from vr1repro.evaluation.grading import grade_file
-from vr1repro.evaluation.questions import read_questions
-from vr1repro.evaluation.scoring import DYNAMATH, Options
-from vr1repro.evaluation.scoring.dynamath import short_answer
-from vr1repro.evaluation.tasks.build import HUB
-from vr1repro.evaluation.tasks.prompts import prompt
+from vr1repro.evaluation.prompts import prompt
 from vr1repro.problems.load import load_problems
 
 FLOAT = {"id": "1-1", "seed": "1", "answer": "3.142", "answer_type": "float"}
@@ -32,7 +33,7 @@ def answer(value):
 
 def grade(profile, question, row):
     with Grader(timeout_s=10) as grader:
-        return next(grader.stream([DYNAMATH.profiles[profile](question, row, Options())])).verdict.value
+        return next(grader.stream([PROFILES[profile](question, row, Options())])).verdict.value
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_an_llms_extraction_decides_where_the_reply_does_not(extraction, verdict
 @pytest.mark.parametrize("question", [FLOAT, CHOICE, TEXT])
 def test_no_response_raises(question, response):
     for profile in ("official", "vlmevalkit", "rule"):
-        DYNAMATH.profiles[profile](question, {"response": response}, Options())
+        PROFILES[profile](question, {"response": response}, Options())
 
 
 def test_deep_json_is_no_crash():
@@ -107,8 +108,8 @@ def hub_copy(tmp_path: Path) -> Path:
 
 
 def test_variants_are_numbered_alike_by_loader_and_grader(hub_copy: Path) -> None:
-    problems = list(load_problems(linked_source(HUB["dynamath"], hub_copy, "dynamath")))
-    questions = read_questions(DYNAMATH, hub_copy)
+    problems = list(load_problems(linked_source(BENCHMARK.source, hub_copy, "dynamath")))
+    questions = read_questions(BENCHMARK, hub_copy)
     assert len(problems) == len(questions) == 20
     assert {p.id: p.answer for p in problems} == {key: row["ground_truth"] for key, row in questions.items()}
     assert questions["2-10"]["ground_truth"] == "30"
@@ -116,11 +117,11 @@ def test_variants_are_numbered_alike_by_loader_and_grader(hub_copy: Path) -> Non
 
 
 def test_average_and_worst_case(hub_copy: Path, tmp_path: Path) -> None:
-    questions = read_questions(DYNAMATH, hub_copy)
+    questions = read_questions(BENCHMARK, hub_copy)
     replies = {key: answer(row["ground_truth"]) for key, row in questions.items()}
     replies["2-3"] = answer("0")
     write_rows(tmp_path / "r.jsonl", [{"id": key, "response": reply} for key, reply in replies.items()])
-    for profile in DYNAMATH.profiles:
+    for profile in PROFILES:
         scores = grade_file("dynamath", profile, tmp_path / "r.jsonl", hub_copy, tmp_path / "v.jsonl")
         assert (scores[0].n_right, scores[0].n) == (19, 20)
         assert (scores[1].group, scores[1].n_right, scores[1].n, scores[1].note) == (
@@ -134,7 +135,7 @@ def test_average_and_worst_case(hub_copy: Path, tmp_path: Path) -> None:
 
 
 def test_an_undecided_variant_bounds_the_worst_case(hub_copy: Path, tmp_path: Path) -> None:
-    questions = read_questions(DYNAMATH, hub_copy)
+    questions = read_questions(BENCHMARK, hub_copy)
     rows = [{"id": key, "response": answer(row["ground_truth"])} for key, row in questions.items()]
     rows[0]["response"] = "I do not know"
     write_rows(tmp_path / "r.jsonl", rows)

@@ -3,10 +3,12 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.benchmarks.mathverse import BENCHMARK, VERSIONS
+from vr1repro.benchmarks.mathverse.rule import choices_of
+from vr1repro.benchmarks.mathverse.scoring import PROFILES
+from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.evaluation.scoring import MATHVERSE, Options, Tally
-from vr1repro.evaluation.scoring.base import Score, _mean
-from vr1repro.evaluation.scoring.mathverse import VERSIONS, choices_of
+from vr1repro.evaluation.scores import Score, Tally, _mean
 
 MULTI = {
     "sample_index": "7",
@@ -21,7 +23,7 @@ FREE = {**MULTI, "question_type": "free-form", "question": "angle?", "answer": "
 
 def grade(question, response, profile="rule", **row):
     with Grader(timeout_s=10) as grader:
-        judge = MATHVERSE.profiles[profile]
+        judge = PROFILES[profile]
         return next(grader.stream([judge(question, {"response": response, **row}, Options())]))
 
 
@@ -60,7 +62,7 @@ def test_official_needs_the_judges_reply():
 
 
 def test_overall_is_the_mean_of_versions_and_text_only_is_apart():
-    tally = Tally(MATHVERSE)
+    tally = Tally(BENCHMARK)
     for version, outcomes in {
         "Text Dominant": [Outcome.RIGHT, Outcome.RIGHT],
         "Vision Only": [Outcome.RIGHT, Outcome.TIMEOUT, Outcome.WRONG, Outcome.WRONG],
@@ -84,7 +86,7 @@ def test_aggregation_reproduces_the_leaderboard(shared):
             if name in VERSIONS
         ]
         # The published figures are rounded to 0.1 each, and so is their mean: 0.1 apart at most.
-        assert _mean(members, MATHVERSE).value == pytest.approx(row["wo"]["ALL"], abs=0.1001), row["model"]
+        assert _mean(members, BENCHMARK).value == pytest.approx(row["wo"]["ALL"], abs=0.1001), row["model"]
 
 
 def test_choices_stand_in_nearly_all_real_questions(shared):
@@ -100,7 +102,7 @@ def test_golds_answer_themselves(shared):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     with Grader(workers=2, timeout_s=20) as grader:
         items = (
-            MATHVERSE.profiles["rule"](row, {"response": f"<answer> Final Answer:{row['answer']} </answer>"}, Options())
+            PROFILES["rule"](row, {"response": f"<answer> Final Answer:{row['answer']} </answer>"}, Options())
             for row in rows
         )
         wrong = [row["answer"] for row, v in zip(rows, grader.stream(items), strict=True) if not v.correct]

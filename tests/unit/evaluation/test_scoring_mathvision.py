@@ -3,9 +3,12 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.benchmarks.mathvision import BENCHMARK
+from vr1repro.benchmarks.mathvision.official import equal, model_answer
+from vr1repro.benchmarks.mathvision.scoring import PROFILES
+from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome
-from vr1repro.evaluation.scoring import MATHVISION, Options, Tally
-from vr1repro.evaluation.scoring.mathvision import equal, model_answer
+from vr1repro.evaluation.scores import Tally
 
 
 @pytest.mark.parametrize(
@@ -59,9 +62,7 @@ def test_hostile_responses_get_a_verdict(tmp_path):
     ]
     with Grader(workers=2, timeout_s=3) as grader:
         verdicts = list(
-            grader.stream(
-                MATHVISION.profiles["official"](question, {"response": text}, Options()) for text in responses
-            )
+            grader.stream(PROFILES["official"](question, {"response": text}, Options()) for text in responses)
         )
     assert len(verdicts) == len(responses)
     assert all(verdict.verdict is not Outcome.RIGHT for verdict in verdicts)
@@ -75,9 +76,9 @@ def rows_of(path):
 def differences(shared, name):
     questions = {row["id"]: row for row in rows_of(shared / "mathvision" / "questions.jsonl")}
     rows = rows_of(shared / "mathvision" / "outputs" / name)
-    tally = Tally(MATHVISION)
+    tally = Tally(BENCHMARK)
     with Grader(workers=2, timeout_s=60) as grader:
-        items = (MATHVISION.profiles["official"](questions[row["id"]], row, Options()) for row in rows)
+        items = (PROFILES["official"](questions[row["id"]], row, Options()) for row in rows)
         verdicts = list(grader.stream(items))
     for row, verdict in zip(rows, verdicts, strict=True):
         tally.add(questions[row["id"]], verdict)

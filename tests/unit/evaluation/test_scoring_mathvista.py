@@ -3,8 +3,11 @@ import json
 import pytest
 
 from vr1repro.answers.grade import Grader
+from vr1repro.benchmarks.mathvista import BENCHMARK
+from vr1repro.benchmarks.mathvista.scoring import PROFILES
+from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome
-from vr1repro.evaluation.scoring import MATHVISTA, Options, Tally
+from vr1repro.evaluation.scores import Tally
 
 CHOICES = {
     "pid": "1",
@@ -19,7 +22,7 @@ FLOAT = {"pid": "3", "question_type": "free_form", "answer_type": "float", "prec
 
 def grade(profile, question, row, **options):
     with Grader(timeout_s=5) as grader:
-        return next(grader.stream([MATHVISTA.profiles[profile](question, row, Options(**options))]))
+        return next(grader.stream([PROFILES[profile](question, row, Options(**options))]))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_every_official_verdict(shared, questions):
         for file in files:
             rows = rows_of(file)
             for key, options in (("current", Options()), ("shipped", Options(legacy_int=True))):
-                items = (MATHVISTA.profiles["official"](questions[row["pid"]], row, options) for row in rows)
+                items = (PROFILES["official"](questions[row["pid"]], row, options) for row in rows)
                 verdicts = list(grader.stream(items))
                 assert [v.correct is True for v in verdicts] == [row[f"{key}_true_false"] for row in rows], file.name
                 assert [v.prediction for v in verdicts] == [row[f"{key}_prediction"] for row in rows], file.name
@@ -104,10 +107,10 @@ OLD_SKILLS = {"bard", "llava_llama_2_13b", "mplugowl_7b_ft"}
 
 def test_sub_scores_equal_the_official_files(shared, questions):
     for file in sorted((shared / "mathvista" / "outputs").glob("*.jsonl")):
-        tally = Tally(MATHVISTA)
+        tally = Tally(BENCHMARK)
         for row in rows_of(file):
             question = questions[row["pid"]]
-            tally.add(question, MATHVISTA.profiles["official"](question, row, Options(legacy_int=True)))
+            tally.add(question, PROFILES["official"](question, row, Options(legacy_int=True)))
         ours = {(score.group, score.name): (score.n_right, score.n) for score in tally.scores()}
         official = json.loads((shared / "mathvista" / "scores" / file.with_suffix(".json").name).read_text())
         average = official.pop("average")

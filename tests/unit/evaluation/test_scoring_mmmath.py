@@ -1,9 +1,11 @@
 import pytest
 
 from vr1repro.answers.grade import Grader
-from vr1repro.evaluation.scoring import MMMATH, Options
-from vr1repro.evaluation.scoring.mmmath import gold_text
-from vr1repro.evaluation.scoring.mmmath_judge import OFFICIAL, Rules, Unbalanced, boxes, judge
+from vr1repro.benchmarks.mmmath import BENCHMARK
+from vr1repro.benchmarks.mmmath.judge import OFFICIAL, Rules, Unbalanced, boxes, judge
+from vr1repro.benchmarks.mmmath.official import gold_text
+from vr1repro.benchmarks.mmmath.scoring import PROFILES
+from vr1repro.benchmarks.scoring import Options
 
 STRICT = Rules(precision=1e-6, percent=False, all_boxes=False)
 
@@ -72,13 +74,13 @@ def test_boxes():
 def test_profiles(profile, response, verdict):
     question = {"id": "3", "solution": "thus $\\boxed{5}$ cm", "difficult": "困难", "year": "九年级上学期"}
     with Grader(timeout_s=20) as grader:
-        got = next(grader.stream([MMMATH.profiles[profile](question, {"response": response}, Options())]))
+        got = next(grader.stream([PROFILES[profile](question, {"response": response}, Options())]))
     assert got.verdict.value == verdict
 
 
 def test_groups_and_gold():
     question = {"difficult": "容易", "year": "七年级下学期", "knowledge": ["Functions", "Properties of Shapes"]}
-    assert list(MMMATH.groups(question)) == [
+    assert list(BENCHMARK.groups(question)) == [
         ("difficulty", "easy"),
         ("grade", "grade 7"),
         ("knowledge", "Properties of Shapes"),

@@ -2,7 +2,9 @@
 
 import pytest
 
-from vr1repro.problems.adapters import SCHEMAS, BadRow, boxed, final_answer, schema_of
+from vr1repro.problems import adapters
+from vr1repro.problems.adapters import final_answer, schema, schema_of
+from vr1repro.problems.rows import BadRow, boxed
 
 ROWS = {
     "mathvista": (
@@ -81,20 +83,20 @@ class NoPictures:
 def test_rows_are_known_by_their_columns_and_become_problems(name):
     row, expected = ROWS[name]
     assert schema_of(frozenset(row)) == name
-    problem = SCHEMAS[name].adapt(row, 0, NoPictures())
+    problem = schema(name).adapt(row, 0, NoPictures())
     assert (problem.id, problem.question, problem.answer, problem.choices) == expected
 
 
 def test_every_schema_has_a_row_here():
-    assert set(ROWS) == set(SCHEMAS)
+    assert set(ROWS) == set(adapters.names())
 
 
 def test_metadata_keeps_what_sub_scores_need():
     row, _ = ROWS["mathvista"]
-    metadata = SCHEMAS["mathvista"].adapt(row, 0, None).metadata
+    metadata = schema("mathvista").adapt(row, 0, None).metadata
     assert metadata["task"] == "geometry problem solving"
     assert metadata["answer_type"] == "text"
-    assert SCHEMAS["mathverse"].adapt(ROWS["mathverse"][0], 0, None).metadata["problem_version"] == "Vision Only"
+    assert schema("mathverse").adapt(ROWS["mathverse"][0], 0, None).metadata["problem_version"] == "Vision Only"
 
 
 def test_unknown_columns_fit_no_schema():
@@ -121,7 +123,7 @@ def test_unknown_columns_fit_no_schema():
 )
 def test_bad_rows_say_why(name, change, reason):
     with pytest.raises(BadRow) as caught:
-        SCHEMAS[name].adapt({**ROWS[name][0], **change}, 0, NoPictures())
+        schema(name).adapt({**ROWS[name][0], **change}, 0, NoPictures())
     assert caught.value.reason == reason
 
 

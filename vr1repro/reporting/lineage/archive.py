@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vr1repro.benchmarks.questions import without_pictures
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import file_sha, write_manifest
-from vr1repro.reporting.run.questions import without_pictures
 
 EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"
 _KEPT = (

@@ -9,10 +9,12 @@ from typing import Any
 
 from PIL import Image
 
+from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.questions import question_rows
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.records import sha256
 from vr1repro.problems.images import BadImage, FolderImages, decode, encoded, open_image
-from vr1repro.reporting.run.questions import rows, stated
+from vr1repro.reporting.run.questions import stated
 
 _SHOWN = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}  # what every browser shows
 _CELLS = ("decoded_image", "image", "images")
@@ -54,7 +56,7 @@ def read_shown_questions(folder: Path, benchmark: str, out: Path, side: int) -> 
     Raises:
         UserError: There is no Parquet file.
     """
-    for key, row in rows(folder, benchmark, pictures=side > 0):
+    for key, row in question_rows(registry.facts(benchmark), folder, pictures=side > 0):
         picture: dict[str, Any]
         try:
             data = _cell(row, folder) if side > 0 else None

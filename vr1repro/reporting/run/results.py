@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vr1repro.benchmarks import registry
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
@@ -117,9 +118,8 @@ class Results:
     @cached_property
     def benchmarks(self) -> list[str]:
         """Benchmarks with headline rows."""
-        order = ["mathvista", "mathverse", "mmmath", "dynamath", "mathvision"]
-        found = set(self.headline["benchmark"].unique())
-        return [*(name for name in order if name in found), *sorted(found - set(order))]
+        graded = set(self.headline["benchmark"].unique())
+        return [slug for slug in registry.slugs() if slug in graded]
 
     def label(self, arm: str) -> str:
         """An arm's name in tables."""

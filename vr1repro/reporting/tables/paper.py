@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vr1repro.published import PublishedValue, Target, table_values
-from vr1repro.published.targets import ARMS, THREE
+from vr1repro.published.targets import ARMS, BENCHMARKS, THREE
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
@@ -88,9 +88,6 @@ class Table:
         return f"{self.key}:{line.name}:{column}"
 
 
-_PRINTED = {"MathVista": "mathvista", "MathVerse": "mathverse", "MM-Math": "mmmath", "DynaMath": "dynamath"}
-
-
 def paper_tables(results: Results) -> list[Table]:
     """Tables 1 to 6 in v4's numbering, those of v1 under their own, the README's, and the counts of Figure 1 C."""
     return [_table(spec, results) for spec in SPECS]
@@ -150,7 +147,7 @@ def _new_line(arm: str, spec: Spec, results: Results) -> Line:
             cells.append(_average(results, arm, (*THREE, "dynamath")))
         else:
             name = "overall" if subset in ("ALL", "Average", "Overall") else subset.lower()
-            cells.append(_score(results, arm, _PRINTED[benchmark], name))
+            cells.append(_score(results, arm, BENCHMARKS[benchmark], name))
     return Line(name=results.label(arm), arm=arm, marks=tuple("-" for _ in spec.marks), cells=tuple(cells))
 
 

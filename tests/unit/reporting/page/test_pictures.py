@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from vr1repro.benchmarks.questions import without_pictures
 from vr1repro.config.loader import load
 from vr1repro.config.run import LabBenchmark
 from vr1repro.core.records import sha256
 from vr1repro.lab.benchmarks import write_benchmark
 from vr1repro.reporting.lineage.archive import draw_again
 from vr1repro.reporting.page.pictures import read_shown_questions
-from vr1repro.reporting.run.questions import without_pictures
 
 
 def encoded(size: tuple[int, int], kind: str = "PNG") -> bytes:

@@ -1,0 +1,10 @@
+"""The benchmarks, a folder each: facts, adapter, prompts, scorers, and a README with what equals the official code.
+
+`registry` finds them by name. A folder holds
+
+- `__init__.py`: `BENCHMARK`, its facts (`base.Benchmark`);
+- `adapter.py`: `adapt`, which makes a problem of a row;
+- `prompts.py`: `PROMPTS`, the texts of its prompt styles;
+- `scoring.py`: `PROFILES`, its scorers by profile, which lie in `official.py`, `rule.py` and `peers.py`;
+- `README.md`: sources, quirks, measured agreement.
+"""

@@ -1,0 +1,20 @@
+"""Rows of DynaMath as problems."""
+
+from vr1repro.core.records import Problem
+from vr1repro.problems.images import ImageStore, encoded
+from vr1repro.problems.rows import Row, gold, text
+
+
+def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:
+    """DynaMath (DynaMath/DynaMath_Sample): a split a variant; a seed question has the same `id` in each.
+
+    The row comes with `seed` and `variant`, see `Schema.repeats`. Options stand in the question's text.
+    """
+    return Problem(
+        id=text(row, "id"),
+        source="dynamath",
+        question=text(row, "question"),
+        answer=gold(row, "ground_truth"),
+        image=encoded(row.get("decoded_image") or row.get("image"), images),
+        metadata={key: row.get(key) for key in ("seed", "variant", "answer_type", "subject", "knowledge_level")},
+    )

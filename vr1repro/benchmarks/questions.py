@@ -1,0 +1,131 @@
+"""A benchmark's questions from files, for whoever reads them: graders, the report, and its pictures."""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from vr1repro.benchmarks.base import Benchmark, Question, identity
+from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read_lines
+from vr1repro.problems.variants import Variants, in_order
+
+# Names under which a row of responses may give its question's id.
+_RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
+
+
+def question_rows(benchmark: Benchmark, path: Path, *, pictures: bool = False) -> Iterator[tuple[str, Question]]:
+    """A benchmark's questions in their order, each with its id.
+
+    Rows may be in the benchmark's own columns or in those of `write_problems`. A row without id has its number
+    (from 0) as id.
+
+    Args:
+        path: A JSONL or Parquet file, or a folder of such files.
+        pictures: Whether Parquet columns that hold pictures are read too, a few rows at a time.
+
+    Raises:
+        UserError: Nothing is there, or a file is unreadable.
+    """
+    files = [path]
+    if path.is_dir():
+        files = in_order(path.glob("**/*.jsonl")) + in_order(path.glob("**/*.parquet"))
+    if not files:
+        raise UserError(f"{path}: no JSONL or Parquet file of questions here; make the benchmark's problems first")
+    variants = Variants()
+    rows = (row for file in files for row in _rows(file, pictures))
+    for number, row in enumerate(rows):
+        question = _own_columns(benchmark, row)
+        if benchmark.numbered:
+            question = variants.numbered(question)
+        key = benchmark.id_of(question)
+        if key is None:
+            key = str(number)
+            question[benchmark.id_keys[0]] = key
+        yield key, question
+
+
+def read_questions(benchmark: Benchmark, path: Path) -> dict[str, Question]:
+    """The questions of a benchmark by id, without their pictures.
+
+    Raises:
+        UserError: Nothing is there, a file is unreadable, or an id stands twice.
+    """
+    questions: dict[str, Question] = {}
+    for key, question in question_rows(benchmark, path):
+        if key in questions:
+            raise UserError(f"{path}: the question {key!r} stands twice; keep one file of each question")
+        questions[key] = question
+    return questions
+
+
+def question_of(
+    questions: dict[str, Question], row: dict[str, Any], benchmark: Benchmark, file: Path, number: int
+) -> Question:
+    """The question that a response row answers.
+
+    Raises:
+        UserError: The row has no id, or there is no such question.
+    """
+    key = identity(row, (*_RESPONSE_IDS, *benchmark.id_keys))
+    if key is None:
+        names = ", ".join(dict.fromkeys((*_RESPONSE_IDS, *benchmark.id_keys)))
+        raise UserError(f"{file}:{number}: the row has no id; name its question under one of {names}")
+    if key not in questions:
+        raise UserError(f"{file}:{number}: {benchmark.slug} has no question {key!r} among the {len(questions)} given")
+    return questions[key]
+
+
+def without_pictures(file: Path) -> bytes:
+    """A Parquet file of questions, its pictures left out."""
+    import pyarrow.parquet as pq
+
+    buffer = BytesIO()
+    source = pq.ParquetFile(file)
+    table = source.read(columns=_columns(source, pictures=False), use_threads=False)
+    pq.write_table(table, buffer, compression="none")  # the archive around it compresses better
+    return buffer.getvalue()
+
+
+def _rows(file: Path, pictures: bool) -> Iterator[Question]:
+    if file.suffix != ".parquet":
+        yield from (values for _, values in read_lines(file))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        source = pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{file}: not a Parquet file of questions: {error}") from None
+    batch_size = 64 if pictures else 4096
+    for batch in source.iter_batches(batch_size, columns=_columns(source, pictures), use_threads=False):
+        yield from batch.to_pylist()
+
+
+def _columns(source: Any, pictures: bool) -> list[str]:
+    # Pictures are the bulk of such a file and decide no verdict; a path of a picture is kept, it names a cluster.
+    return [field.name for field in source.schema_arrow if pictures or not _holds_bytes(field.type)]
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(_holds_bytes(kind.field(index).type) for index in range(kind.num_fields))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_bytes(kind.value_type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _own_columns(benchmark: Benchmark, row: Question) -> Question:
+    """A row of `write_problems` in the benchmark's own columns; other rows as they are."""
+    metadata = row.get("metadata")
+    if not (isinstance(metadata, str) and "source" in row):
+        return row
+    values: dict[str, Any] = json.loads(metadata)
+    question = {**values, **row, "metadata": values}
+    if benchmark.choices_column is not None:
+        question[benchmark.choices_column] = row.get("choices") or []
+    return question

@@ -1,0 +1,73 @@
+"""The benchmarks by name: facts, adapters, prompts, scorers, and the modules that a rule's code hash must cover."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vr1repro.benchmarks.base import Benchmark
+from vr1repro.config.evaluation import PromptStyle
+from vr1repro.core import benchmark_folders
+from vr1repro.core.errors import UserError
+from vr1repro.core.records import Problem
+
+# A scorer takes question, response row and options; see `scoring.Scorer`.
+Profiles = dict[str, Any]
+
+
+def slugs() -> list[str]:
+    """All benchmarks in the order of tables."""
+    return sorted(benchmark_folders.slugs(), key=lambda slug: (facts(slug).position, slug))
+
+
+def facts(slug: str) -> Benchmark:
+    """The facts of a benchmark.
+
+    Raises:
+        UserError: There is no such benchmark; the message lists the known.
+    """
+    benchmark: Benchmark = benchmark_folders.load(slug).BENCHMARK
+    return benchmark
+
+
+def adapter(slug: str) -> Callable[..., Problem]:
+    """The function that makes a problem of a row, its number in the file and where image paths lead."""
+    adapt: Callable[..., Problem] = benchmark_folders.load(slug, "adapter").adapt
+    return adapt
+
+
+def prompts(slug: str) -> Mapping[PromptStyle, Callable[[Problem], str]]:
+    """The text of a benchmark's prompts by style."""
+    styles: Mapping[PromptStyle, Callable[[Problem], str]] = benchmark_folders.load(slug, "prompts").PROMPTS
+    return styles
+
+
+def profiles(slug: str) -> Profiles:
+    """The scorers of a benchmark by profile."""
+    scorers: Profiles = benchmark_folders.load(slug, "scoring").PROFILES
+    return scorers
+
+
+def profile(slug: str, name: str) -> Any:
+    """A scoring profile of a benchmark.
+
+    Raises:
+        UserError: There is no such benchmark or profile; the message lists the known.
+    """
+    known = profiles(slug)
+    if name not in known:
+        raise UserError(f"{slug} has no scoring profile {name!r}; take one of {', '.join(sorted(known))}")
+    return known[name]
+
+
+def sampling_modules(slug: str) -> list[str]:
+    """Modules of a benchmark on which its responses depend."""
+    return [benchmark_folders.module_name(slug, part) for part in ("", "adapter", "prompts")]
+
+
+def scoring_modules(slug: str) -> list[str]:
+    """Modules of a benchmark on which its verdicts depend."""
+    return [benchmark_folders.module_name(slug, part) for part in ("", "scoring")]
+
+
+def facts_modules() -> list[str]:
+    """The facts of all benchmarks, on which the report depends."""
+    return [benchmark_folders.module_name(slug) for slug in benchmark_folders.slugs()]
