@@ -23,6 +23,7 @@ class Workflow:
     folder: Path
     package: Path | None = None  # a copy of the repository whose `vr1repro` is used in place of the installed one
     warm: bool = False  # jobs are forked from a warm process, as `make smoke` has it
+    overrides: tuple[str, ...] = ()  # further words of the command line
 
     @property
     def root(self) -> Path:
@@ -49,15 +50,23 @@ class Workflow:
             "--rerun-incomplete",
         ]
         return [*command, "--directory", str(self.folder), "--cores", "1",
-                "--configfile", str(source / "config" / "smoke.yaml")]  # fmt: skip
+                "--configfile", str(source / "config" / "smoke.yaml"), *self.overrides]  # fmt: skip
+
+    @property
+    def imports(self) -> Path:
+        """Where each job's process notes the modules of the package that it imports (tests/trace/sitecustomize.py)."""
+        return self.folder / "imports"
 
     @property
     def environment(self) -> dict[str, str]:
         """The tests' own, with the interpreter's scripts first and the copy of the package where there is one."""
-        own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        if self.package:
-            own["PYTHONPATH"] = str(self.package)
-        return {**os.environ, **own}
+        search = [str(self.source), str(self.repo / "tests" / "trace")]
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(search),
+            "VR1REPRO_NOTED_IMPORTS": str(self.imports),
+        }
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""

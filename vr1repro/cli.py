@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vr1repro
-from vr1repro.commands import cluster, comparing, data, evaluating, grading, runs
+from vr1repro.commands import cluster, comparing, data, evaluating, grading, rerun, runs
 from vr1repro.core.errors import UserError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ for _command in (
     runs.keep,
     runs.redraw,
     runs.why,
+    rerun.why_rerun,
     cluster.plan,
     cluster.doctor,
     cluster.recover,
@@ -65,7 +66,7 @@ def stage(context: typer.Context) -> None:
     """The jobs of the workflow; its rules call them."""
     from vr1repro import jobs
 
-    jobs.app(context.args, prog_name="vr1repro stage")
+    jobs.main(context.args)
 
 
 def main() -> None:

@@ -18,7 +18,9 @@ BRIDGE = ("stage bridge",)
 
 def forget_half(run: ClusterRun) -> None:
     """One of two shards is to be made, and what rests on it; the other is complete."""
-    run.forget("coldset/shards/0", *(f"coldset/{name}" for name in ("manifest.json", "coldset.parquet")))
+    run.forget(
+        "coldset/shards/0", *(f"coldset/{name}" for name in ("manifest.json", "content.sha256", "coldset.parquet"))
+    )
 
 
 def cancel(run: ClusterRun, job: str) -> None:
@@ -135,9 +137,9 @@ def test_the_error_names_rule_arm_and_log(run: ClusterRun) -> None:
     # Of a random model's completions nearly all are cut, which a stage takes for a mistake unless told otherwise.
     run.change("strict.yaml", {"rl": {"max_clipped_share": 0.01}})
     stage = "results/smoke/train/zero/s1/stage1"
-    done = run.run(f"{stage}/manifest.json", "--retries", "0", *QUICK)
+    done = run.run(f"{stage}/content.sha256", "--retries", "0", *QUICK)
     assert done.returncode == 1
     assert "Error in rule train_rl_stage:" in done.stdout
-    assert f"output: {stage}/manifest.json" in done.stdout
+    assert f"output: {stage}/content.sha256" in done.stdout
     assert "log: results/smoke/logs/train/zero/s1/stage1.log" in done.stdout
     assert "rl.max_clipped_share allows 1%" in (run.root / "logs/train/zero/s1/stage1.log").read_text()

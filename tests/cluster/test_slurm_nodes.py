@@ -20,7 +20,7 @@ def train(run: ClusterRun, nodes: int, processes: int) -> dict[str, Path]:
         {"sft": {"device_batch": 4, "launch": launch}, "rl": {"device_batch": 8, "launch": launch}},
     )
     run.forget(SFT, RL)
-    done = run.run(*(f"results/smoke/{path}/manifest.json" for path in (SFT, RL)), *QUICK)
+    done = run.run(*(f"results/smoke/{path}/content.sha256" for path in (SFT, RL)), *QUICK)
     logs = "\n".join(path.read_text()[-1500:] for path in (run.root / "logs" / "train").rglob("*.log"))
     assert done.returncode == 0, done.stdout[-2000:] + logs
     kept = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-STAGE = "results/paper/train/zero/s1/stage1/manifest.json"
+STAGE = "results/paper/train/zero/s1/stage1/content.sha256"
 
 
 def snakemake(repo: Path, work: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -266,7 +266,8 @@ def _evaluate(plan: Plan) -> Cost:
 
 
 def _report(plan: Plan) -> Cost:
-    return Cost("grading, report", len(uses.evaluated(plan)) + 3, plan.config.resources.report)
+    gradings = sum(len(plan.benchmarks(arm)) for arm in uses.evaluated(plan).values())
+    return Cost("grading, report", gradings + 3, plan.config.resources.report)
 
 
 def total(costs: Iterable[Cost]) -> Cost:

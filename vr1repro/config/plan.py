@@ -21,6 +21,7 @@ from vr1repro.config.models import ModelSource
 from vr1repro.config.run import Config
 from vr1repro.config.training import Arm, Stage
 from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import CONTENT
 
 SLUG = rf"(?P<arm>{NAME})_s(?P<seed>\d+)(?:_stage(?P<stage>\d+)_step(?P<step>\d+))?"
 RELEASED = "released."  # prefix of a released checkpoint's folder under models/; a config name may not hold it
@@ -75,11 +76,11 @@ class Plan:
             return self.model(self.config.starts[start].model)
         return self.sft_dir(start, seed) / "final"
 
-    def start_manifest(self, start: str, seed: int) -> PurePosixPath:
+    def start_closed(self, start: str, seed: int) -> PurePosixPath:
         """The file that says the start's checkpoint is complete."""
         if start in self.config.take_released or self.config.starts[start].sft is None:
-            return self.start_model(start, seed) / "manifest.json"
-        return self.sft_dir(start, seed) / "manifest.json"
+            return self.start_model(start, seed) / CONTENT
+        return self.sft_dir(start, seed) / CONTENT
 
     def sft_dir(self, start: str, seed: int) -> PurePosixPath:
         """Folder of a start's fine-tuning."""
@@ -175,13 +176,13 @@ class Plan:
             return self.stage_model(checkpoint.arm, 0, checkpoint.seed)
         return self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed) / f"step{checkpoint.step}"
 
-    def checkpoint_manifest(self, checkpoint: Checkpoint) -> PurePosixPath:
-        """The manifest that says the checkpoint is there: its stage's, or its own folder's."""
+    def checkpoint_closed(self, checkpoint: Checkpoint) -> PurePosixPath:
+        """The file that says the checkpoint is complete: its stage's, or its own folder's."""
         if checkpoint.arm in self.config.take_released:
-            return self.checkpoint_model(checkpoint) / "manifest.json"
+            return self.checkpoint_model(checkpoint) / CONTENT
         if checkpoint.stage is None:
-            return self.start_manifest(self.config.arms[checkpoint.arm].start, checkpoint.seed)
-        return self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed) / "manifest.json"
+            return self.start_closed(self.config.arms[checkpoint.arm].start, checkpoint.seed)
+        return self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed) / CONTENT
 
     def benchmarks(self, arm: str) -> list[str]:
         """Benchmarks that an arm is evaluated on."""

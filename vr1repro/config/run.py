@@ -69,6 +69,11 @@ class Config(Section):
         description="Whether its scores may be compared with the paper's. false: tables and figures say so, and no"
         " published number gets a verdict."
     )
+    guard_finished: bool = Field(
+        default=True,
+        description="Whether a finished training is kept from being made again, though its code or settings changed:"
+        " true: the run stops and says so, and `--config remake=FOLDER` makes it again. Ours.",
+    )
     seeds: Seeds = Field(description="Seeds.")
     take_released: list[Name] = Field(
         description="Artefacts taken as released instead of built: `coldset`, or keys of `starts` or `arms`. The"

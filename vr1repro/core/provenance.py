@@ -1,10 +1,10 @@
-"""What an artefact was made of: manifests, file hashes, versions, commit, and the code hash that rules rerun on.
+"""What an artefact was made of: manifests, content hashes that rules depend on, file hashes, versions, commit.
 
 A manifest splits into `content` (equal for equal inputs, whatever the machine) and `made` (host, time, commit,
 versions). "Identical" always means the first half.
 """
 
-import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +23,8 @@ from vr1repro.core.files import write_atomically
 from vr1repro.core.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+# Beside a manifest: nothing but the hash of the content. Rules depend on it, for it is equal where the content is.
+CONTENT = "content.sha256"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 _STAMPED = (
@@ -46,8 +48,8 @@ def json_sha(value: object) -> str:
 
 
 def folder_shas(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
-    """Hash of every file below a folder, by relative path; the manifest itself and `leave_out` are skipped."""
-    skipped = {MANIFEST, *leave_out}
+    """Hash of every file below a folder, by relative path; manifest, content hash and `leave_out` are skipped."""
+    skipped = {MANIFEST, CONTENT, *leave_out}
     return {
         path.relative_to(folder).as_posix(): file_sha(path)
         for path in sorted(folder.rglob("*"))
@@ -111,7 +113,36 @@ def write_manifest(
     }
     manifest = {"content_sha": json_sha(content), "content": content, "made": made()}
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    _write_content(folder, str(manifest["content_sha"]))
     return manifest
+
+
+def close_files(folder: Path, files: Iterable[Path]) -> None:
+    """Say that some files of a folder without manifest are complete, by the hash of their content."""
+    _write_content(folder, json_sha({path.relative_to(folder).as_posix(): file_sha(path) for path in files}))
+
+
+def open_again(folder: Path) -> None:
+    """Take a finished folder's manifest away, before its artefact is made again."""
+    for name in (CONTENT, MANIFEST):
+        (folder / name).unlink(missing_ok=True)
+
+
+def restore_content_hashes(root: Path) -> None:
+    """Write the content hashes that lie beside no manifest.
+
+    A run of an older version has none, and Snakemake removes that of a finished folder whose job refused to remake it.
+    """
+    for path in root.glob(f"**/{MANIFEST}"):
+        if not (path.parent / CONTENT).exists():
+            with contextlib.suppress(UserError, KeyError, OSError):
+                _write_content(path.parent, content_sha(path.parent))
+
+
+def _write_content(folder: Path, sha: str) -> None:
+    path = folder / CONTENT
+    if not path.exists() or path.read_text(encoding="ascii").strip() != sha:
+        write_atomically(path, sha + "\n")
 
 
 def made() -> dict[str, Any]:
@@ -145,75 +176,3 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def content_sha(folder: Path) -> str:
     """The `content_sha` of a finished folder's manifest."""
     return str(read_manifest(folder)["content_sha"])
-
-
-@cache
-def code_hash(*modules: str) -> str:
-    """Hash of the syntax trees of modules and of all they import inside this package, for a rule's `params: code`.
-
-    Docstrings and comments do not count: editing a line of code reruns what it made, a touch, a checkout or a comment
-    does not. Imports inside functions count, as commands import heavy modules late.
-
-    Args:
-        modules: Dotted names below `vr1repro`, for example `vr1repro.training.sft`. A package means its `__init__`.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(_closure(modules)):
-        digest.update(name.encode())
-        digest.update(ast.dump(_bare_tree(_module_file(name))).encode())
-    return digest.hexdigest()[:16]
-
-
-def _closure(modules: Iterable[str]) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        waiting.extend(_imports(name))
-    return seen
-
-
-def _imports(name: str) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(_bare_tree(_module_file(name))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names if _is_ours(alias.name))
-        elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
-            # `from vr1repro.x import y`: y is a submodule or a name in x.
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
-            found.update(submodule for submodule in submodules if _find_module(submodule))
-            found.add(node.module)
-    return found
-
-
-def _is_ours(name: str) -> bool:
-    return name == "vr1repro" or name.startswith("vr1repro.")
-
-
-def _find_module(name: str) -> Path | None:
-    base = PACKAGE.joinpath(*name.split(".")[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _module_file(name: str) -> Path:
-    path = _find_module(name)
-    if path is None:
-        raise UserError(f"{name}: no such module below {PACKAGE}")
-    return path
-
-
-@cache
-def _bare_tree(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:]
-    return tree

@@ -1,10 +1,34 @@
-"""`vr1repro stage ...`: what each rule of the workflow runs.
+"""`vr1repro stage JOB`: what each rule of the workflow runs, a module a job.
 
-A job finds its settings and inputs through the config and the plan, calls one function of its stage, and closes what it
-made with a manifest. Heavy imports stand inside the jobs that need them.
+A job finds its settings and inputs through the config and the plan, calls one function of its stage, and closes its
+folder with a manifest. Only the named job's module is imported, for a rule's code hash covers that module and all that
+it imports.
 """
 
-from vr1repro.jobs import coldset, evaluation, reporting, sources, training
-from vr1repro.jobs.common import app
+import importlib
+from collections.abc import Sequence
 
-__all__ = ["app", "coldset", "evaluation", "reporting", "sources", "training"]
+import typer
+
+# Name on the command line to module; each has a function `run`. Those of `HEAVY` import torch.
+JOBS = {
+    name: f"{__name__}.{name.replace('-', '_')}"
+    for name in (
+        *("problems", "lab-model", "fetch-model", "bridge", "coldset", "overlap", "released-coldset", "sft", "rl"),
+        *("evaluate", "grade", "tables", "figures", "report"),
+    )
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the job that the first argument names; without one, show all."""
+    named = arguments[0] if arguments and arguments[0] in JOBS else None
+    app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True, add_completion=False)
+    app.callback()(_no_options)
+    for name in JOBS if named is None else [named]:
+        app.command(name)(importlib.import_module(JOBS[name]).run)
+    app(list(arguments), prog_name="vr1repro stage")
+
+
+def _no_options() -> None:
+    """The jobs of the workflow; its rules call them."""

@@ -18,9 +18,10 @@ import torch
 from safetensors import SafetensorError
 from transformers import Trainer
 
+from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.core.provenance import code_hash, json_sha
+from vr1repro.core.provenance import json_sha
 
 FOLDER, JOB = "resume", "job.json"
 LOGS = ("steps.jsonl", "timing.jsonl", "samples.jsonl")

@@ -3,10 +3,11 @@
 
 rule bridge_shard:
     input:
-        problems=problem_manifests(CONFIG.coldset.sources),
-        models=[str(PLAN.model(name) / "manifest.json") for name in PLAN.coldset_models()],
+        problems=problem_sets(CONFIG.coldset.sources),
+        models=[str(PLAN.model(name) / CONTENT) for name in PLAN.coldset_models()],
     output:
         drafts=f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl",
+        closed=f"{ROOT}/coldset/shards/{{shard}}/{CONTENT}",
     log:
         f"{ROOT}/logs/coldset/bridge-{{shard}}.log",
     benchmark:
@@ -20,7 +21,7 @@ rule bridge_shard:
     params:
         config=RESOLVED,
         out=subpath(output.drafts, parent=True),
-        code=code_hash("vr1repro.coldset.bridge", *bridge_modules(CONFIG.coldset)),
+        code=code("bridge", *bridge_modules(CONFIG.coldset)),
         settings=settings(CONFIG.coldset, CONFIG.lab and CONFIG.lab.teacher, CONFIG.seeds.data),
     shell:
         "vr1repro stage bridge --config {params.config} --shard {wildcards.shard} --out {params.out} > {log} 2>&1"
@@ -28,10 +29,11 @@ rule bridge_shard:
 
 rule build_coldset:
     input:
-        problems=problem_manifests(CONFIG.coldset.sources),
-        drafts=expand(f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl", shard=range(SHARDS)),
-        overlap=[str(PLAN.overlap() / "pairs.jsonl")] if CONFIG.coldset.overlap.drop else [],
+        problems=problem_sets(CONFIG.coldset.sources),
+        shards=expand(f"{ROOT}/coldset/shards/{{shard}}/{CONTENT}", shard=range(SHARDS)),
+        overlap=[str(PLAN.overlap() / CONTENT)] if CONFIG.coldset.overlap.drop else [],
     output:
+        closed=f"{ROOT}/coldset/{CONTENT}",
         manifest=f"{ROOT}/coldset/manifest.json",
         coldset=f"{ROOT}/coldset/coldset.parquet",
         traces=f"{ROOT}/coldset/traces.jsonl",
@@ -48,18 +50,20 @@ rule build_coldset:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.coldset.merge", "vr1repro.coldset.spending"),
+        code=code("coldset"),
         settings=settings(CONFIG.coldset),
         overlap=f"--overlap {PLAN.overlap()}" if CONFIG.coldset.overlap.drop else "",
+        drafts=expand(f"{ROOT}/coldset/shards/{{shard}}/drafts.jsonl", shard=range(SHARDS)),
     shell:
-        "vr1repro stage coldset --config {params.config} --out {params.out} {params.overlap} {input.drafts} > {log} 2>&1"
+        "vr1repro stage coldset --config {params.config} --out {params.out} {params.overlap} {params.drafts} > {log} 2>&1"
 
 
 rule overlap:
     input:
-        problems=problem_manifests(PLAN.training_problems()),
-        benchmarks=problem_manifests(CONFIG.benchmarks),
+        problems=problem_sets(PLAN.training_problems()),
+        benchmarks=problem_sets(CONFIG.benchmarks),
     output:
+        closed=f"{ROOT}/overlap/{CONTENT}",
         pairs=f"{ROOT}/overlap/pairs.jsonl",
         table=f"{ROOT}/overlap/overlap.json",
         text=f"{ROOT}/overlap/overlap.md",
@@ -75,7 +79,7 @@ rule overlap:
     params:
         config=RESOLVED,
         out=subpath(output.pairs, parent=True),
-        code=code_hash("vr1repro.problems.overlap_files"),
+        code=code("overlap", *modules_of(sampling_modules, CONFIG.benchmarks)),
         settings=settings(CONFIG.coldset.overlap),
     shell:
         "vr1repro stage overlap --config {params.config} --out {params.out} > {log} 2>&1"
@@ -83,6 +87,7 @@ rule overlap:
 
 rule fetch_coldset:
     output:
+        closed=f"{ROOT}/released/coldset/{CONTENT}",
         manifest=f"{ROOT}/released/coldset/manifest.json",
         coldset=f"{ROOT}/released/coldset/coldset.parquet",
     log:
@@ -97,7 +102,7 @@ rule fetch_coldset:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.coldset.released"),
+        code=code("released_coldset"),
         settings=settings(CONFIG.coldset.released or {}),
     shell:
         "vr1repro stage released-coldset --config {params.config} --out {params.out} > {log} 2>&1"

@@ -13,17 +13,17 @@ localrules:
 
 rule coldset:
     input:
-        str(PLAN.coldset() / "manifest.json"),
+        str(PLAN.coldset() / CONTENT),
 
 
 rule sft:
     input:
-        sft_manifests(CONFIG.run_arms),
+        sft_runs(CONFIG.run_arms),
 
 
 rule rl:
     input:
-        stage_manifests(CONFIG.run_arms),
+        rl_stages(CONFIG.run_arms),
 
 
 rule evaluate:
@@ -33,12 +33,12 @@ rule evaluate:
 
 rule tables:
     input:
-        rules.make_tables.output.manifest,
+        rules.make_tables.output.closed,
 
 
 rule figures:
     input:
-        rules.draw_figures.output.manifest,
+        rules.draw_figures.output.closed,
 
 
 rule report:

@@ -1,14 +1,23 @@
 # Shared by all rule files. The checked config, the plan of its artefacts, and the values that rules rerun on.
+import json
+import os
 import shlex
 
+from vr1repro.benchmarks.registry import facts_modules, sampling_modules, scoring_modules
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.config import loader, uses
 from vr1repro.config.plan import SLUG, Plan
 from vr1repro.config.training import WITHOUT_EFFECT
 from vr1repro.core.errors import UserError
-from vr1repro.core.provenance import PACKAGE, code_hash, folder_shas, json_sha
+from vr1repro.core import benchmark_folders
+from vr1repro.core.code_hash import PACKAGE, code_hash, module_hashes
+from vr1repro.core.provenance import CONTENT, folder_shas, json_sha, restore_content_hashes
 from vr1repro.core.files import write_atomically
+from vr1repro.engines.load import engine_modules
 
+# `--config remake=FOLDER,...` names finished folders that may be made again; jobs read it from their environment.
+if remake := config.pop("remake", None):
+    os.environ["VR1REPRO_REMAKE"] = str(remake)
 CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"
 try:
     CONFIG = loader.load_merged(config, workflow.config_settings.configfiles, CONFIG_NAME)
@@ -18,13 +27,14 @@ PLAN = Plan(CONFIG)
 ROOT = str(PLAN.root)
 RESOLVED = f"{ROOT}/config.yaml"
 loader.write_resolved(CONFIG, Path(RESOLVED))
+restore_content_hashes(Path(ROOT))
 
 EVAL_SEEDS = CONFIG.seeds.evaluation
 PROTOCOLS = CONFIG.evaluation.protocols
 PROFILE = CONFIG.reporting.profile
 SHARDS = CONFIG.coldset.shards
-# What says that the cold-start set is there, where the run has one.
-COLDSET = [str(PLAN.coldset() / "manifest.json")] if uses.has_coldset(PLAN) else []
+# The file that says the cold-start set is complete, where the run has one.
+COLDSET = [str(PLAN.coldset() / CONTENT)] if uses.has_coldset(PLAN) else []
 TRAINING_ENV = "../../envs/cluster.yaml"
 REPORT_ENV = "../../envs/report.yaml"
 
@@ -39,6 +49,7 @@ wildcard_constraints:
     start=any_of(CONFIG.starts),
     model=any_of(PLAN.model_sources()),
     set=any_of([*CONFIG.problems, *CONFIG.benchmarks]),
+    benchmark=any_of(CONFIG.benchmarks),
     seed=r"\d+",
     stage=r"\d+",
     shard=r"\d+",
@@ -53,6 +64,21 @@ def settings(*parts):
             for part in parts
         ]
     )[:16]
+
+
+def code(job, *by_name):
+    """Hash of a job's code and of the modules that it loads by name, kept by module for `vr1repro why-rerun`."""
+    modules = (f"vr1repro.jobs.{job}", *by_name)
+    sha = code_hash(*modules)
+    known = Path(ROOT) / "code" / f"{sha}.json"
+    if not known.exists():
+        write_atomically(known, json.dumps(module_hashes(*modules), indent=1) + "\n")
+    return sha
+
+
+def modules_of(function, slugs):
+    """Modules of several benchmarks."""
+    return [module for slug in slugs for module in function(slug)]
 
 
 def needs(kind, launch=None):
@@ -89,8 +115,16 @@ def launcher(kind, launch):
     return f"{srun} {torchrun} {meet} {called}"
 
 
-def problem_manifests(names):
-    return [f"{ROOT}/problems/{name}/manifest.json" for name in names]
+def problem_sets(names):
+    return [f"{ROOT}/problems/{name}/{CONTENT}" for name in names]
+
+
+def adapted(name):
+    """Benchmarks whose adapters may read the rows of a problem set: the one it names, or all where columns decide."""
+    source = {**CONFIG.problems, **CONFIG.benchmarks}[name]
+    if source.kind == "lab" or name in CONFIG.benchmarks:
+        return []
+    return [slug for slug in benchmark_folders.slugs() if source.adapter in ("auto", slug)]
 
 
 def stage_of(wildcards):
@@ -98,11 +132,11 @@ def stage_of(wildcards):
 
 
 def stage_input(wildcards):
-    """The manifest of what a stage starts from: the stage before it, or the arm's start."""
+    """The closing file of what a stage starts from: the stage before it, or the arm's start."""
     arm, before, seed = wildcards.arm, int(wildcards.stage) - 1, int(wildcards.seed)
     if before == 0:
-        return str(PLAN.start_manifest(CONFIG.arms[arm].start, seed))
-    return str(PLAN.stage_dir(arm, before, seed) / "manifest.json")
+        return str(PLAN.start_closed(CONFIG.arms[arm].start, seed))
+    return str(PLAN.stage_dir(arm, before, seed) / CONTENT)
 
 
 def evaluation_priority(wildcards):
@@ -120,18 +154,22 @@ def checkpoints(arms):
 
 
 def verdict_files(arms):
-    return [f"{ROOT}/eval/{checkpoint.slug}/verdicts.json" for checkpoint in checkpoints(arms)]
+    return [
+        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
+        for checkpoint in checkpoints(arms)
+        for benchmark in PLAN.benchmarks(checkpoint.arm)
+    ]
 
 
-def sft_manifests(arms):
+def sft_runs(arms):
     return unique(
-        str(PLAN.start_manifest(CONFIG.arms[arm].start, seed)) for arm in arms for seed in PLAN.training_seeds(arm)
+        str(PLAN.start_closed(CONFIG.arms[arm].start, seed)) for arm in arms for seed in PLAN.training_seeds(arm)
     )
 
 
-def stage_manifests(arms):
+def rl_stages(arms):
     return unique(
-        str(PLAN.stage_dir(arm, stage, seed) / "manifest.json")
+        str(PLAN.stage_dir(arm, stage, seed) / CONTENT)
         for arm in arms
         if arm not in CONFIG.take_released
         for seed in PLAN.training_seeds(arm)

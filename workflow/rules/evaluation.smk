@@ -1,10 +1,11 @@
-# One job a checkpoint: the model is loaded once for all benchmarks and seeds. Grading needs no model.
+# One job a checkpoint samples: the model is loaded once for all benchmarks and seeds. Grading needs no model: one job a
+# checkpoint and benchmark, so that a scorer's edit grades its own benchmark alone.
 
 
 rule evaluate_checkpoint:
     input:
-        model=lambda wildcards: str(PLAN.checkpoint_manifest(PLAN.checkpoint(wildcards.slug))),
-        problems=lambda wildcards: problem_manifests(PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
+        model=lambda wildcards: str(PLAN.checkpoint_closed(PLAN.checkpoint(wildcards.slug))),
+        problems=lambda wildcards: problem_sets(PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
     output:
         summary=f"{ROOT}/eval/{{slug}}/responses.json",
     log:
@@ -20,23 +21,27 @@ rule evaluate_checkpoint:
     params:
         config=RESOLVED,
         out=subpath(output.summary, parent=True),
-        code=code_hash("vr1repro.evaluation.run"),
+        code=lambda wildcards: code(
+            "evaluate",
+            *engine_modules(CONFIG.evaluation.engine),
+            *modules_of(sampling_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
+        ),
         settings=settings(CONFIG.evaluation, EVAL_SEEDS, CONFIG.resources.evaluate.threads),
     shell:
         "vr1repro stage evaluate --config {params.config} --checkpoint {wildcards.slug} --out {params.out}"
         " > {log} 2>&1"
 
 
-rule grade_checkpoint:
+rule grade_benchmark:
     input:
         responses=rules.evaluate_checkpoint.output.summary,
-        problems=rules.evaluate_checkpoint.input.problems,
+        problems=lambda wildcards: problem_sets([wildcards.benchmark]),
     output:
-        summary=f"{ROOT}/eval/{{slug}}/verdicts.json",
+        summary=f"{ROOT}/eval/{{slug}}/{{benchmark}}/verdicts.json",
     log:
-        f"{ROOT}/logs/eval/{{slug}}.grade.log",
+        f"{ROOT}/logs/eval/{{slug}}.{{benchmark}}.grade.log",
     benchmark:
-        f"{ROOT}/benchmarks/eval/{{slug}}.grade.jsonl"
+        f"{ROOT}/benchmarks/eval/{{slug}}.{{benchmark}}.grade.jsonl"
     conda:
         REPORT_ENV
     threads: CONFIG.resources.report.threads
@@ -44,8 +49,9 @@ rule grade_checkpoint:
         **needs("report"),
     params:
         config=RESOLVED,
-        out=subpath(output.summary, parent=True),
-        code=code_hash("vr1repro.evaluation.grading"),
+        out=f"{ROOT}/eval/{{slug}}",
+        code=lambda wildcards: code("grade", *scoring_modules(wildcards.benchmark)),
         settings=settings(PROFILE),
     shell:
-        "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --out {params.out}" " > {log} 2>&1"
+        "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --benchmark {wildcards.benchmark}"
+        " --out {params.out} > {log} 2>&1"

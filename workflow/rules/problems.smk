@@ -3,6 +3,7 @@
 
 rule make_problems:
     output:
+        closed=f"{ROOT}/problems/{{set}}/{CONTENT}",
         manifest=f"{ROOT}/problems/{{set}}/manifest.json",
     log:
         f"{ROOT}/logs/problems/{{set}}.log",
@@ -16,7 +17,7 @@ rule make_problems:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.problems.load", "vr1repro.lab.world", "vr1repro.lab.benchmarks"),
+        code=lambda wildcards: code("problems", *modules_of(sampling_modules, adapted(wildcards.set))),
         settings=lambda wildcards: settings(
             {**CONFIG.problems, **CONFIG.benchmarks}[wildcards.set], CONFIG.lab and CONFIG.lab.world, CONFIG.seeds.data
         ),
@@ -26,6 +27,7 @@ rule make_problems:
 
 rule pretrain_lab_model:
     output:
+        closed=f"{ROOT}/models/{{model}}/{CONTENT}",
         manifest=f"{ROOT}/models/{{model}}/manifest.json",
         reading=f"{ROOT}/models/{{model}}/reading.json",
     log:
@@ -42,7 +44,7 @@ rule pretrain_lab_model:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.lab.pretrain", "vr1repro.coldset.prompts"),
+        code=code("lab_model"),
         settings=settings(CONFIG.lab, CONFIG.seeds.data, CONFIG.resources.prepare.threads),
     shell:
         "vr1repro stage lab-model --config {params.config} --out {params.out} > {log} 2>&1"
@@ -50,6 +52,7 @@ rule pretrain_lab_model:
 
 rule fetch_model:
     output:
+        closed=f"{ROOT}/models/{{model}}/{CONTENT}",
         manifest=f"{ROOT}/models/{{model}}/manifest.json",
     log:
         f"{ROOT}/logs/models/{{model}}.log",
@@ -65,6 +68,7 @@ rule fetch_model:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
+        code=code("fetch_model"),
         settings=lambda wildcards: settings(PLAN.model_sources()[wildcards.model]),
     shell:
         "vr1repro stage fetch-model --config {params.config} --name {wildcards.model} --out {params.out} > {log} 2>&1"

@@ -4,9 +4,10 @@
 rule make_tables:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
-        steps=stage_manifests(CONFIG.run_arms),
+        steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:
+        closed=f"{ROOT}/tables/{CONTENT}",
         manifest=f"{ROOT}/tables/manifest.json",
         main=report(
             f"{ROOT}/tables/t1.csv",
@@ -26,7 +27,7 @@ rule make_tables:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.tables.build"),
+        code=code("tables", *facts_modules()),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage tables --config {params.config} --out {params.out} > {log} 2>&1"
@@ -35,9 +36,10 @@ rule make_tables:
 rule draw_figures:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
-        steps=stage_manifests(CONFIG.run_arms),
+        steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:
+        closed=f"{ROOT}/figures/{CONTENT}",
         manifest=f"{ROOT}/figures/manifest.json",
         figure1=report(
             f"{ROOT}/figures/figure1.svg",
@@ -57,7 +59,7 @@ rule draw_figures:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.reporting.figures.build"),
+        code=code("figures", *facts_modules()),
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:
         "vr1repro stage figures --config {params.config} --out {params.out} > {log} 2>&1"
@@ -65,8 +67,8 @@ rule draw_figures:
 
 rule make_report:
     input:
-        tables=rules.make_tables.output.manifest,
-        figures=rules.draw_figures.output.manifest,
+        tables=rules.make_tables.output.closed,
+        figures=rules.draw_figures.output.closed,
     output:
         pages=directory(f"{ROOT}/report"),  # no report(): Snakemake's own report as one file takes no folders
     log:
@@ -80,7 +82,7 @@ rule make_report:
         **needs("report"),
     params:
         config=RESOLVED,
-        code=code_hash("vr1repro.reporting.page.build"),
+        code=code("report", *facts_modules()),
         looks=[folder_shas(PACKAGE / "reporting" / "page" / name) for name in ("templates", "assets")],
         settings=settings(CONFIG.reporting, CONFIG.run_arms),
     shell:

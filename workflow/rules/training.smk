@@ -1,14 +1,14 @@
 # Cold-start initialisation and GRPO stages. A stage starts from the checkpoint that the stage before it wrote. What later
-# stages wait for goes before evaluations (priority).
+# stages wait for goes before evaluations (priority). Only the closing file is an output: Snakemake removes outputs before a
+# job, and a finished training must survive until the job has decided whether it may be made again (`guard_finished`).
 
 
 rule train_sft:
     input:
-        model=lambda wildcards: str(PLAN.model(CONFIG.starts[wildcards.start].model) / "manifest.json"),
-        coldset=str(PLAN.coldset() / "manifest.json"),
+        model=lambda wildcards: str(PLAN.model(CONFIG.starts[wildcards.start].model) / CONTENT),
+        coldset=str(PLAN.coldset() / CONTENT),
     output:
-        manifest=f"{ROOT}/train/{{start}}/s{{seed}}/sft/manifest.json",
-        steps=f"{ROOT}/train/{{start}}/s{{seed}}/sft/steps.jsonl",
+        closed=f"{ROOT}/train/{{start}}/s{{seed}}/sft/{CONTENT}",
     log:
         f"{ROOT}/logs/train/{{start}}/s{{seed}}/sft.log",
     benchmark:
@@ -22,8 +22,8 @@ rule train_sft:
     params:
         launcher=launcher("sft", CONFIG.sft.launch),
         config=RESOLVED,
-        out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.training.sft"),
+        out=subpath(output.closed, parent=True),
+        code=code("sft"),
         settings=lambda wildcards: settings(CONFIG.sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads),
     shell:
         "{params.launcher} stage sft --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
@@ -33,11 +33,10 @@ rule train_sft:
 rule train_rl_stage:
     input:
         model=lambda wildcards: stage_input(wildcards),
-        start=lambda wildcards: str(PLAN.start_manifest(CONFIG.arms[wildcards.arm].start, int(wildcards.seed))),
-        problems=lambda wildcards: problem_manifests([stage_of(wildcards).problems or CONFIG.rl.problems]),
+        start=lambda wildcards: str(PLAN.start_closed(CONFIG.arms[wildcards.arm].start, int(wildcards.seed))),
+        problems=lambda wildcards: problem_sets([stage_of(wildcards).problems or CONFIG.rl.problems]),
     output:
-        manifest=f"{ROOT}/train/{{arm}}/s{{seed}}/stage{{stage}}/manifest.json",
-        steps=f"{ROOT}/train/{{arm}}/s{{seed}}/stage{{stage}}/steps.jsonl",
+        closed=f"{ROOT}/train/{{arm}}/s{{seed}}/stage{{stage}}/{CONTENT}",
     log:
         f"{ROOT}/logs/train/{{arm}}/s{{seed}}/stage{{stage}}.log",
     benchmark:
@@ -51,8 +50,8 @@ rule train_rl_stage:
     params:
         launcher=launcher("rl", CONFIG.rl.launch),
         config=RESOLVED,
-        out=subpath(output.manifest, parent=True),
-        code=code_hash("vr1repro.training.grpo"),
+        out=subpath(output.closed, parent=True),
+        code=code("rl"),
         settings=lambda wildcards: settings(
             CONFIG.rl,
             stage_of(wildcards),

@@ -79,7 +79,7 @@ def test_a_released_arm_needs_no_stage(plan: Plan) -> None:
     taken = _taking(plan, "vision-r1")
     (end,) = taken.final_checkpoints("vision-r1")
     assert end.slug == "vision-r1_s0"
-    assert str(taken.checkpoint_manifest(end)) == "results/paper/models/released.vision-r1/manifest.json"
+    assert str(taken.checkpoint_closed(end)) == "results/paper/models/released.vision-r1/content.sha256"
     assert list(taken.progress_checkpoints("vision-r1")) == []
 
 

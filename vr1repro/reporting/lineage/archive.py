@@ -47,8 +47,8 @@ def keep(run: Path, out: Path) -> int:
     Raises:
         UserError: The run has no evaluated arm, or no resolved config.
     """
-    if not (run / CONFIG).exists() or not list(run.glob("eval/*/verdicts.json")):
-        raise UserError(f"{run}: no finished run here (no {CONFIG} or no eval/*/verdicts.json); make its tables first")
+    if not (run / CONFIG).exists() or not list(run.glob("eval/*/*/verdicts.json")):
+        raise UserError(f"{run}: no finished run here: no {CONFIG} or no eval/*/*/verdicts.json; make its tables")
     out.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:xz", preset=9) as archive:

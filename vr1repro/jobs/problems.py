@@ -1,18 +1,15 @@
-"""Problems, benchmarks, models: what is generated or brought."""
+"""Problem sets and benchmarks: generated, collected or brought."""
 
 from typing import Annotated
 
 import typer
 
-from vr1repro.config.models import LabModelSource
 from vr1repro.config.run import LabBenchmark, LabProblems
 from vr1repro.core.provenance import write_manifest
-from vr1repro.engines.slim import import_transformers
-from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, app, open_run
+from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, open_run
 
 
-@app.command("problems")
-def make_problems(
+def run(
     config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="Key of `problems` or `benchmarks`.")]
 ) -> None:
     """Generate or collect a problem set, or bring a benchmark in its own format."""
@@ -47,36 +44,3 @@ def make_problems(
         skips.write(out / "skipped.jsonl")
     values = {"source": source.model_dump(mode="json"), "seed": settings.seeds.data}
     write_manifest(out, "problems", values, {}, facts)
-
-
-@app.command("lab-model")
-def lab_model(config: ConfigFile, out: Out) -> None:
-    """Pretrain the lab's base model."""
-    import json
-
-    import_transformers()
-    from vr1repro.coldset import prompts
-    from vr1repro.lab.pretrain import pretrain
-    from vr1repro.lab.tokenizer import Prompts
-
-    settings, _ = open_run(config)
-    assert settings.lab is not None  # noqa: S101 - checked by Config
-    threads, seed = settings.resources.prepare.threads, settings.seeds.data
-    bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
-    pretrain(settings.lab, bridging, out, seed, threads, typer.echo)
-    values = {**settings.lab.model_dump(mode="json"), "seed": seed, "threads": threads}
-    facts = json.loads((out / "reading.json").read_text(encoding="utf-8"))
-    write_manifest(out, "model", values, {}, facts, telemetry=["timing.jsonl"])
-
-
-@app.command("fetch-model")
-def fetch_model(
-    config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="A model's folder name under models/.")]
-) -> None:
-    """Bring a model from the hub or a local folder."""
-    from vr1repro.core import fetch
-
-    _, plan = open_run(config)
-    source = plan.model_sources()[name]
-    assert not isinstance(source, LabModelSource)  # noqa: S101 - the rule's wildcard excludes it
-    fetch.fetch_model(source, out)
