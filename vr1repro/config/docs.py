@@ -1,18 +1,24 @@
 """Generate what is written about the config from its models: `python -m vr1repro.config.docs [--check]`.
 
-config/README.md lists every key; config/schema.json serves editors; docs/DEVIATIONS.md lists every value that the paper
-does not state, with the value that each config takes instead.
+config/README.md lists every key, each section once; config/schema.json serves editors. docs/DEVIATIONS.md lists, by
+pipeline step, where the method differs from the paper's and every value that the paper does not state, with the value
+that each config takes instead.
 """
 
+import ast
+import inspect
 import json
+import re
 import sys
 import types
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from vr1repro.config.base import NOT_STATED
@@ -23,33 +29,65 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Key:
-    """One key of the config.
+class Step:
+    """A step of the pipeline in DEVIATIONS.md.
 
     Attributes:
-        path: Dotted path; `<name>` stands for a name of the user's, `[]` for a list's element.
-        type: Its type in words.
-        default: Its default as JSON, or "required".
-        description: From the model.
-        section: Whether it has keys of its own.
+        title: Its heading.
+        keys: Beginnings of its config keys.
+        modules: Beginnings of its modules.
+        first: The keys whose values decide most. The others follow in the order of the models.
     """
 
-    path: str
-    type: str
-    default: str
-    description: str
-    section: bool
+    title: str
+    keys: tuple[str, ...]
+    modules: tuple[str, ...]
+    first: tuple[str, ...] = ()
 
 
-def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[Key]:
-    """Every key below a model, depth first, in the order of the models."""
+# A key or module belongs to the first step that names its beginning.
+STEPS = (
+    Step(
+        "Cold-start set",
+        ("coldset.",),
+        ("coldset/",),
+        ("coldset.polish", "coldset.mllm.temperature", "coldset.reasoner.temperature", "coldset.reasoner.max_tokens"),
+    ),
+    Step("Cold-start initialisation (SFT)", ("sft.",), ("training/sft",), ("sft.freeze_vision", "sft.group_by_length")),
+    Step(
+        "Reinforcement learning",
+        ("rl.", "rewards."),
+        ("training/", "answers/"),
+        (
+            *("rl.problems", "rl.loss", "rl.learning_rate", "rl.prompts_per_step", "rl.updates_per_rollout"),
+            *("rewards.<name>.strictness", "rewards.<name>.matcher", "rl.truncation", "rl.reference"),
+        ),
+    ),
+    Step(
+        "Evaluation",
+        ("evaluation.",),
+        ("evaluation/", "benchmarks/"),
+        ("evaluation.prompts", "evaluation.preset", "evaluation.temperature", "evaluation.max_tokens"),
+    ),
+    Step("Report", ("reporting.",), ("reporting/",), ("reporting.profile", "reporting.protocol", "reporting.margins")),
+    Step("Models and data", ("",), ("",)),
+)
+# Keys that say where and how fast something runs or which commit is fetched: last in their step.
+LAST = re.compile(
+    r"(revision|prices\.\w+|tensor_parallel|dtype|max_model_len|extra|options|save_every|zero_stage|precision|memory_mb"
+    r"|workers|timeout_s|max_image_pixels|max_pixels|device_batch)$"
+)
+
+
+def sections(model: type[BaseModel] = Config, path: str = "") -> dict[type[BaseModel], list[str]]:
+    """The sections below a model, depth first, each with the paths where it stands."""
+    places: dict[type[BaseModel], list[str]] = defaultdict(list)
+    places[model].append(path)
     for name, field in model.model_fields.items():
-        path = f"{prefix}{name}"
-        default = field.get_default(call_default_factory=True) if not field.is_required() else PydanticUndefined
-        inner = list(_models(field.annotation, path))
-        yield Key(path, _type_words(field.annotation), _default_words(default), field.description or "", bool(inner))
-        for inner_path, inner_model in inner:
-            yield from keys(inner_model, f"{inner_path}.")
+        for inner_path, inner in _models(field.annotation, f"{path}.{name}" if path else name):
+            for section, at in sections(inner, inner_path).items():
+                places[section] += [place for place in at if place not in places[section]]
+    return places
 
 
 def _models(annotation: Any, path: str) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -58,17 +96,18 @@ def _models(annotation: Any, path: str) -> Iterator[tuple[str, type[BaseModel]]]
     if origin is Annotated:
         yield from _models(arguments[0], path)
     elif origin in (Union, types.UnionType):
-        options = [found for argument in arguments for found in _models(argument, path)]
-        for inner_path, model in options:
-            kind = model.model_fields.get("kind")
-            labels = ", ".join(get_args(kind.annotation)) if kind is not None and len(options) > 1 else ""
-            yield (f"{inner_path}({labels})" if labels and inner_path == path else inner_path), model
+        for argument in arguments:
+            yield from _models(argument, path)
     elif origin is dict:
         yield from _models(arguments[1], f"{path}.<name>")
     elif origin is list:
         yield from _models(arguments[0], f"{path}[]")
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield path, annotation
+
+
+def _title(section: type[BaseModel]) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", section.__name__).capitalize()
 
 
 def _type_words(annotation: Any) -> str:
@@ -80,14 +119,14 @@ def _type_words(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_type_words(argument) for argument in arguments))
     if origin in (list, tuple):
-        inner = " ,".join(dict.fromkeys(_type_words(a) for a in arguments if a is not Ellipsis))
+        inner = ", ".join(dict.fromkeys(_type_words(a) for a in arguments if a is not Ellipsis))
         return f"list of {inner}"
     if origin is dict:
         return f"mapping of {_type_words(arguments[0])} to {_type_words(arguments[1])}"
     if annotation is type(None):
         return "null"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "section"
+        return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
     words = {str: "text", int: "integer", float: "number", bool: "true or false"}
     return words.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
@@ -111,50 +150,99 @@ def readme() -> str:
     lines = [
         "# The config, key by key",
         "",
-        "Generated from the models in `vr1repro/config/` by `make docs`; do not edit. A config file is complete:",
-        "nothing is merged under it. An unknown key, a wrong type or an impossible arm is refused before any job",
-        "starts, with file, line and key. `micro.yaml` is the default (a laptop), `smoke.yaml` is as small as tests",
-        "need, `paper.yaml` is the paper. v1 is the first arXiv version, v4 the ICLR version, repo is",
-        "Osilly/Vision-R1@c061681.",
-        "`<name>` stands for a name of your own, `[]` for each element of a list, `(hub)` for the keys of that `kind`.",
+        "`make docs` generates this page from the models in `vr1repro/config/`; do not edit it. A config file is",
+        "complete: nothing is merged under it. An unknown key, a wrong type or an impossible arm is refused before any",
+        "job starts, with file, line and key.",
         "",
-        "| key | type | default | meaning and source |",
-        "|---|---|---|---|",
+        "`micro.yaml` is the default (a laptop), `smoke.yaml` is as small as tests need, `paper.yaml` is the paper. v1",
+        "is the first arXiv version, v4 the ICLR version, repo is Osilly/Vision-R1@c061681. Words such as *arm* and",
+        "*stage* are explained in [the glossary](../docs/glossary.md).",
+        "",
+        "Each section is described once. The type of a key leads to its section. `<name>` stands for a name of your",
+        "own, `[]` for each element of a list. Where several sections are possible, `kind` says which one it is.",
     ]
-    for key in keys():
-        row = (f"`{key.path}`", _cell(key.type), _cell(key.default), _cell(key.description))
-        lines.append(f"| {' | '.join(row)} |")
+    for section, places in sections().items():
+        at = f" At {', '.join(f'`{place}`' for place in places)}." if any(places) else ""
+        summary = (inspect.getdoc(section) or "").split("\n\n")[0].replace("\n", " ")
+        lines += ["", f"## {_title(section)}", "", f"{summary}{at}", ""]
+        lines += ["| key | type | default | meaning and source |", "|---|---|---|---|"]
+        for name, field in section.model_fields.items():
+            lines.append(_row(f"`{name}`", _type_words(field.annotation), _default(field), field.description or ""))
     return "\n".join(lines) + "\n"
+
+
+def _row(first: str, *cells: str) -> str:
+    return f"| {' | '.join([first, *map(_cell, cells)])} |"
+
+
+def _default(field: FieldInfo) -> str:
+    return _default_words(PydanticUndefined if field.is_required() else field.get_default(call_default_factory=True))
 
 
 def deviations() -> str:
     """docs/DEVIATIONS.md."""
-    shown = {name: load(REPO / "config" / f"{name}.yaml").model_dump(mode="json") for name in ("paper", "micro")}
+    values = {name: dict(_unstated(load(REPO / "config" / f"{name}.yaml"))) for name in ("paper", "micro")}
+    descriptions = {key: description for used in values.values() for key, (description, _) in used.items()}
     lines = [
-        "# What the paper does not state, and what is taken instead",
+        "# Where this differs from the paper, and what the paper does not state",
         "",
-        'Generated from every config field whose source says "not stated" by `make docs`; do not edit. Deviations of',
-        "method stand in the docstrings of `vr1repro/training/sft.py`, `vr1repro/training/grpo.py` and",
-        "`vr1repro/coldset/bridge.py`.",
-        "",
-        "| key | paper.yaml | micro.yaml | source |",
-        "|---|---|---|---|",
+        "`make docs` generates this page; do not edit it. Each step of the pipeline first lists where the method",
+        "differs; this comes from the docstrings of the modules named. Then come the values that the paper does not",
+        'state, those that decide most first; they are the config keys whose source says "not stated".',
     ]
-    for key in keys():
-        if key.path.startswith("lab.") or not NOT_STATED.search(key.description) or key.section:
-            continue
-        values = [_cell(_value(shown[name], key.path)) for name in ("paper", "micro")]
-        lines.append(f"| `{key.path}` | {values[0]} | {values[1]} | {_cell(key.description)} |")
+    keys, method = list(descriptions), list(method_deviations())
+    for step in STEPS:
+        own_keys = [key for key in keys if key.startswith(step.keys)]
+        own_method = [(module, text) for module, text in method if module.startswith(step.modules)]
+        keys = [key for key in keys if key not in own_keys]
+        method = [item for item in method if item not in own_method]
+        lines += ["", f"## {step.title}", ""]
+        lines += [f"- {text} (`vr1repro/{module}`)" for module, text in own_method] + [""] * bool(own_method)
+        lines += ["| key | paper.yaml | micro.yaml | source |", "|---|---|---|---|"]
+        for key in sorted(own_keys, key=lambda key: (_rank(key, step.first), bool(LAST.search(key)))):
+            shown = [_shown(used[key][1]) if key in used else "not used" for used in values.values()]
+            lines.append(_row(f"`{key}`", *shown, descriptions[key]))
     return "\n".join(lines) + "\n"
 
 
-def _value(values: Any, path: str) -> str:
-    for part in path.split("."):
-        part = part.split("(")[0]
-        if "<name>" in part or part.endswith("[]") or not isinstance(values, dict) or part not in values:
-            return "by entry"
-        values = values[part]
-    return f"`{json.dumps(values, ensure_ascii=False)}`"
+def _rank(key: str, first: tuple[str, ...]) -> int:
+    return first.index(key) if key in first else len(first)
+
+
+def method_deviations() -> Iterator[tuple[str, str]]:
+    """Module and text of each item in a docstring's list whose title begins with "Deviations from the paper"."""
+    package = REPO / "vr1repro"
+    for path in sorted(package.rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        for paragraph, items in zip(docstring.split("\n\n"), docstring.split("\n\n")[1:], strict=False):
+            if paragraph.startswith("Deviations from the paper"):
+                for item in re.split(r"\n(?=\d+\. )", items):
+                    yield path.relative_to(package).as_posix(), " ".join(item.split()[1:])
+
+
+def _unstated(section: BaseModel, path: str = "", entry: str = "") -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    """The keys below a section that the paper does not state: path, description, and value by entry."""
+    merged: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name, field in type(section).model_fields.items():
+        key, value = f"{path}.{name}" if path else name, getattr(section, name)
+        inner = [(key, entry, value)] if isinstance(value, BaseModel) else []
+        if isinstance(value, dict):
+            inner = [(f"{key}.<name>", label, item) for label, item in value.items() if isinstance(item, BaseModel)]
+        elif isinstance(value, list):
+            inner = [(f"{key}[]", entry, item) for item in value if isinstance(item, BaseModel)]
+        if not inner and key.split(".")[0] != "lab" and NOT_STATED.search(field.description or ""):
+            merged.setdefault(key, (field.description or "", {}))[1][entry] = value
+        for inner_path, label, item in inner:
+            for inner_key, (description, by_entry) in _unstated(item, inner_path, label):
+                merged.setdefault(inner_key, (description, {}))[1].update(by_entry)
+    yield from merged.items()
+
+
+def _shown(by_entry: dict[str, Any]) -> str:
+    texts = {entry: f"`{json.dumps(value, ensure_ascii=False)}`" for entry, value in by_entry.items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{entry} {text}" for entry, text in texts.items())
 
 
 def generated() -> dict[Path, str]:

@@ -1,7 +1,8 @@
 """The laptop's world: what its pictures ask, its tiny Qwen2.5-VL, how that is pretrained, its scripted reasoner.
 
-None of these values is the paper's; they mirror its experiment on two CPU cores. They were set by looking at the
-pretrained and the cold-start model only, before any comparison of arms (TRIALS.md beside the reference run).
+The values stand in `config/micro.yaml` and `config/smoke.yaml`. None of them is the paper's; they mirror its experiment
+on two CPU cores. They were set by looking at the pretrained and the cold-start model only, before any comparison of
+arms (TRIALS.md beside the reference run).
 """
 
 from typing import Annotated, Literal, Self
@@ -21,47 +22,38 @@ class LabWorld(Section):
     """Generated problems: a row of cells whose glyphs read as values, and one question about the values."""
 
     rows: dict[int, float] = Field(
-        default={3: 1.0, 4: 1.0, 5: 1.0},
         min_length=1,
         description="Cells a row, with the weight of each length. A cell is one visual token.",
     )
     families: dict[Family, float] = Field(
-        default={"digits": 1.0, "bars": 1.0, "polygons": 1.0},
         min_length=1,
         description="Glyph families with their weights; a row has one family. Digits and bars read 0 to 9, polygons"
         " 3 to 8.",
     )
     kinds: dict[Kind, float] = Field(
-        default={"sum": 2.0, "largest": 0.5, "range": 1.0, "count": 0.5},
         min_length=1,
         description="Question kinds with their weights; sums take longest to learn.",
     )
-    threshold: int = Field(
-        default=4, ge=0, le=9, description="The count question asks how many values are greater than this."
-    )
+    threshold: int = Field(ge=0, le=9, description="The count question asks how many values are greater than this.")
     signed: Share = Field(
-        default=0.15,
         description="Share of training problems whose question is a sign in the picture, as in MathVerse's Vision"
         " Only.",
     )
     medium_above: int = Field(
-        default=30,
         gt=0,
         description="A problem is at least medium if its shortest correct completion, end token included, is longer"
         " than this many tokens.",
     )
     hard_above: int = Field(
-        default=40,
         gt=0,
         description="A problem is hard above this; set it to stage 1's limit, so that hard problems are those that"
         " stage 1 cannot finish.",
     )
     partitions: dict[Partition, float] = Field(
-        default={"pretrain": 0.5, "cold": 0.1, "rl": 0.2, "benchmark": 0.2},
         description="Share of all rows of values that each partition owns. A hash of the values alone decides, so the"
         " same row never stands in two partitions, whatever its glyphs or question.",
     )
-    jitter: int = Field(default=1, ge=0, le=3, description="Each glyph moves by up to this many pixels, both ways.")
+    jitter: int = Field(ge=0, le=3, description="Each glyph moves by up to this many pixels, both ways.")
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -81,36 +73,34 @@ class LabWorld(Section):
 class LabModel(Section):
     """Shape of the tiny Qwen2_5_VLForConditionalGeneration and its processor."""
 
-    hidden: int = Field(default=128, gt=0, description="Width of the language model.")
-    layers: int = Field(default=3, gt=0, description="Layers of the language model.")
-    heads: int = Field(default=4, gt=0, description="Attention heads of the language model.")
-    kv_heads: int = Field(default=2, gt=0, description="Key-value heads of the language model.")
-    ffn: int = Field(default=384, gt=0, description="Width of the language model's feed-forward layers.")
-    vision_hidden: int = Field(default=64, gt=0, description="Width of the vision tower.")
-    vision_layers: int = Field(default=2, gt=0, description="Layers of the vision tower; the last attends in full.")
-    vision_heads: int = Field(default=4, gt=0, description="Attention heads of the vision tower.")
-    vision_ffn: int = Field(default=128, gt=0, description="Width of the vision tower's feed-forward layers.")
-    context: int = Field(default=4096, ge=4096, description="Longest prompt and completion together, in tokens.")
+    hidden: int = Field(gt=0, description="Width of the language model.")
+    layers: int = Field(gt=0, description="Layers of the language model.")
+    heads: int = Field(gt=0, description="Attention heads of the language model.")
+    kv_heads: int = Field(gt=0, description="Key-value heads of the language model.")
+    ffn: int = Field(gt=0, description="Width of the language model's feed-forward layers.")
+    vision_hidden: int = Field(gt=0, description="Width of the vision tower.")
+    vision_layers: int = Field(gt=0, description="Layers of the vision tower; the last attends in full.")
+    vision_heads: int = Field(gt=0, description="Attention heads of the vision tower.")
+    vision_ffn: int = Field(gt=0, description="Width of the vision tower's feed-forward layers.")
+    context: int = Field(ge=4096, description="Longest prompt and completion together, in tokens.")
     rope_theta: float = Field(
-        default=1000.0, gt=0, description="Base of the rotary frequencies; 1000 reads a little faster than 10000."
+        gt=0, description="Base of the rotary frequencies; 1000 reads a little faster than 10000."
     )
     mrope_section: tuple[int, int, int] = Field(
-        default=(2, 2, 12),
         description="Rotary dimension pairs for time, height and width; most to the width, along which rows lie.",
     )
     text_std: float = Field(
-        default=0.07, gt=0, description="Initial standard deviation of text weights; 0.02 is too small at this width."
+        gt=0, description="Initial standard deviation of text weights; 0.02 is too small at this width."
     )
-    vision_std: float = Field(default=0.06, gt=0, description="Initial standard deviation of vision weights.")
+    vision_std: float = Field(gt=0, description="Initial standard deviation of vision weights.")
     image_mean: float = Field(
-        default=0.9,
         description="Image normalisation, each channel: paper near 0 and ink far from it, or it cannot read.",
     )
-    image_std: float = Field(default=0.3, gt=0, description="Image normalisation, each channel.")
+    image_std: float = Field(gt=0, description="Image normalisation, each channel.")
     max_visual_tokens: int = Field(
-        default=64, gt=0, description="Pictures are shrunk to at most this many visual tokens (28x28 pixels each)."
+        gt=0, description="Pictures are shrunk to at most this many visual tokens (28x28 pixels each)."
     )
-    merges: int = Field(default=256, ge=0, description="Byte-pair merges that the tokenizer learns above 256 bytes.")
+    merges: int = Field(ge=0, description="Byte-pair merges that the tokenizer learns above 256 bytes.")
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -149,60 +139,46 @@ class LabPretrain(Section):
     """Pretraining of the lab's base model, from scratch until it reads the pictures."""
 
     phases: list[LabPhase] = Field(
-        default=[
-            LabPhase(rows=3, solve=0.0, bridge=0.0, max_steps=160, until_loss=0.4, lr=2e-3),
-            LabPhase(rows=16, solve=0.0, bridge=0.0, max_steps=240, until_loss=0.08, lr=2e-3),
-            LabPhase(rows=3, solve=0.85, bridge=0.1, max_steps=200, until_loss=0.2, lr=1.5e-3),
-            LabPhase(rows=16, solve=0.75, bridge=0.2, max_steps=700, until_loss=0.12, lr=1.5e-3),
-        ],
         min_length=1,
         description="Phases in order; the optimizer goes on from one to the next.",
     )
-    batch: int = Field(default=32, gt=0, description="Examples a step.")
+    batch: int = Field(gt=0, description="Examples a step.")
     direct: Share = Field(
-        default=0.3, description="Share of solved problems that are answered without a chain, as base models often do."
+        description="Share of solved problems that are answered without a chain, as base models often do."
     )
-    weight_decay: float = Field(default=0.01, ge=0, description="AdamW weight decay.")
-    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW betas.")
-    clip: float = Field(default=1.0, gt=0, description="Gradient norm limit.")
-    warmup: int = Field(default=30, ge=0, description="Steps of linear warm-up, once.")
-    decay: int = Field(
-        default=60, ge=0, description="Steps of linear decay to a twentieth after the last phase has ended."
-    )
-    window: int = Field(default=20, gt=0, description="Steps over which the running mean loss is taken.")
+    weight_decay: float = Field(ge=0, description="AdamW weight decay.")
+    betas: tuple[float, float] = Field(description="AdamW betas.")
+    clip: float = Field(gt=0, description="Gradient norm limit.")
+    warmup: int = Field(ge=0, description="Steps of linear warm-up, once.")
+    decay: int = Field(ge=0, description="Steps of linear decay to a twentieth after the last phase has ended.")
+    window: int = Field(gt=0, description="Steps over which the running mean loss is taken.")
     reading_threshold: Share = Field(
-        default=0.9,
         description="Least share of held-out pictures whose every value is read, or pretraining fails. Usual are 95 to"
         " 100 %.",
     )
-    reading_pictures: int = Field(default=300, gt=0, description="Held-out pictures that reading is measured on.")
+    reading_pictures: int = Field(gt=0, description="Held-out pictures that reading is measured on.")
 
 
 class LabTeacher(Section):
     """The scripted reasoner's habits. It works through the problem in passes and ends with the majority's answer."""
 
-    misread: Share = Field(default=0.25, description="Chance that the first pass takes one value for another.")
-    corrupt: Share = Field(default=0.45, description="Chance that a later pass takes one value for another.")
-    keep_error: Share = Field(default=0.5, description="Chance that such a pass also keeps the error before it.")
-    restore: Share = Field(
-        default=0.6, description="Chance that a later pass without a new error returns to the true values."
-    )
+    misread: Share = Field(description="Chance that the first pass takes one value for another.")
+    corrupt: Share = Field(description="Chance that a later pass takes one value for another.")
+    keep_error: Share = Field(description="Chance that such a pass also keeps the error before it.")
+    restore: Share = Field(description="Chance that a later pass without a new error returns to the true values.")
     stop: list[Share] = Field(
-        default=[0.2, 0.35, 0.55, 0.65, 0.7, 0.75, 0.8, 0.8, 0.8],
         min_length=1,
         description="Chance to stop after each pass; the last holds for all later ones. Below 0.5 in the first four, a"
         " trained copy never stops when decoded greedily.",
     )
-    max_passes: int = Field(default=12, gt=0, description="Passes at most.")
-    leak: Share = Field(
-        default=0.1, description="Chance that the chain betrays a text-only reasoner ('the description says')."
-    )
+    max_passes: int = Field(gt=0, description="Passes at most.")
+    leak: Share = Field(description="Chance that the chain betrays a text-only reasoner ('the description says').")
 
 
 class Lab(Section):
     """The laptop's world."""
 
-    world: LabWorld = Field(default=LabWorld(), description="Problems and pictures.")
-    model: LabModel = Field(default=LabModel(), description="The tiny model.")
-    pretrain: LabPretrain = Field(default=LabPretrain(), description="Its pretraining.")
-    teacher: LabTeacher = Field(default=LabTeacher(), description="The scripted reasoner.")
+    world: LabWorld = Field(description="Problems and pictures.")
+    model: LabModel = Field(description="The tiny model.")
+    pretrain: LabPretrain = Field(description="Its pretraining.")
+    teacher: LabTeacher = Field(description="The scripted reasoner.")

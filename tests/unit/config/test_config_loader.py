@@ -1,3 +1,5 @@
+import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +7,7 @@ import pytest
 import yaml
 
 from vr1repro.config import loader
-from vr1repro.config.docs import generated
+from vr1repro.config.docs import STEPS, generated, method_deviations, readme, sections
 from vr1repro.core.errors import UserError
 
 CONFIGS = ("micro", "smoke", "paper")
@@ -99,6 +101,26 @@ def test_the_resolved_config_is_the_same_config(repo: Path, tmp_path: Path) -> N
 def test_generated_documents_are_up_to_date() -> None:
     for path, text in generated().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is out of date; run `make docs`"
+
+
+def test_each_section_of_the_config_is_described_once() -> None:
+    page = readme()
+    for section in sections():
+        assert inspect.getdoc(section), section
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert len(rows) == sum(len(section.model_fields) for section in sections())
+    headings = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    assert len(headings) == len(set(headings)) == len(sections())
+    targets = {target for _, target in re.findall(r"\[([^]]+)\]\(#([^)]+)\)", page)}
+    assert targets <= {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_deviations_of_the_method_come_from_their_docstrings(repo: Path) -> None:
+    page = (repo / "docs" / "DEVIATIONS.md").read_text(encoding="utf-8")
+    modules = {module for module, _ in method_deviations()}
+    assert modules == {"coldset/bridge.py", "training/grpo.py", "training/sft.py"}
+    assert [text for _, text in method_deviations() if f"- {text} (" not in page] == []
+    assert [key for step in STEPS for key in step.first if f"| `{key}` |" not in page] == []
 
 
 def test_the_config_of_the_kept_run_is_still_understood(repo: Path) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 from datasets import load_dataset
+from lab_sizes import LAB
 
-from vr1repro.config.lab import LabWorld
 from vr1repro.core.errors import UserError
 from vr1repro.lab import benchmarks, formats, questions, world
 from vr1repro.lab.questions import Task
 
-WORLD = LabWorld()
+WORLD = LAB.world
 
 
 @pytest.fixture(scope="module")

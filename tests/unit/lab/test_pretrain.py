@@ -6,10 +6,11 @@ from io import BytesIO
 
 import pytest
 import torch
+from lab_sizes import LAB, changed
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
-from vr1repro.config.lab import Lab, LabModel, LabPhase, LabPretrain, LabWorld
+from vr1repro.config.lab import LabPhase
 from vr1repro.core.errors import UserError
 from vr1repro.lab import drawing, examples, model, pretrain, world
 from vr1repro.lab.tokenizer import Prompts
@@ -20,15 +21,17 @@ PROMPTS = Prompts(
     pseudo_cot="A question:{question} and its answer:{answer}, write.",
     description="A question:{question} and a thinking process:{pseudo_cot}, describe.",
 )
-TINY = Lab(
-    world=LabWorld(rows={3: 1.0, 4: 1.0}),
-    model=LabModel(hidden=32, layers=1, heads=2, kv_heads=1, ffn=32, mrope_section=(1, 1, 6), vision_hidden=32,
-                   vision_layers=1, vision_heads=2, vision_ffn=32),
-    pretrain=LabPretrain(
-        phases=[LabPhase(rows=4, solve=0.5, bridge=0.2, max_steps=4, lr=1e-3)],
-        batch=8, warmup=1, decay=2, window=2, reading_threshold=0.0, reading_pictures=12,
-    ),
-)  # fmt: skip
+TINY = changed(
+    world={"rows": {3: 1.0, 4: 1.0}},
+    model={
+        **{"hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "ffn": 32, "mrope_section": (1, 1, 6)},
+        **{"vision_hidden": 32, "vision_layers": 1, "vision_heads": 2, "vision_ffn": 32},
+    },
+    pretrain={
+        "phases": [{"rows": 4, "solve": 0.5, "bridge": 0.2, "max_steps": 4, "lr": 1e-3}],
+        **{"batch": 8, "warmup": 1, "decay": 2, "window": 2, "reading_threshold": 0.0, "reading_pictures": 12},
+    },
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +128,11 @@ def test_the_loss_is_on_replies_only():
 
 
 def test_without_padding_losses_and_gradients_are_those_of_transformers():
-    built, processor = model.build(Lab(), PROMPTS, seed=0)
+    built, processor = model.build(LAB, PROMPTS, seed=0)
     collate = examples.Collator(processor, 1)
     rng = random.Random(1)
     phase = LabPhase(rows=16, solve=0.5, bridge=0.3, max_steps=1, lr=1e-3)
-    batch = collate([examples.draw_example(Lab(), PROMPTS, phase, rng) for _ in range(24)], rng)
+    batch = collate([examples.draw_example(LAB, PROMPTS, phase, rng) for _ in range(24)], rng)
     assert len(set(batch.inputs["attention_mask"].sum(1).tolist())) > 10
     assert len(set(batch.inputs["image_grid_thw"][:, 2].tolist())) > 2  # windows of several sizes
     before = built(**batch.inputs, labels=batch.labels)

@@ -3,13 +3,13 @@
 import re
 
 import pytest
+from lab_sizes import LAB, changed
 
-from vr1repro.config.lab import LabTeacher
 from vr1repro.lab import questions, teacher
 from vr1repro.lab.questions import Task
 
-HABITS = LabTeacher()
-NEVER_ERRS = LabTeacher(misread=0.0, corrupt=0.0, leak=0.0)
+HABITS = LAB.teacher
+NEVER_ERRS = changed(teacher={"misread": 0.0, "corrupt": 0.0, "leak": 0.0}).teacher
 QUESTION = "Following the above image description, think step by step.\n" + questions.sentence("sum", 4)
 
 
@@ -67,6 +67,6 @@ def test_told_the_answer_it_ends_with_it():
 
 
 def test_the_passes_end():
-    endless = LabTeacher(stop=[0.0], max_passes=5)
+    endless = changed(teacher={"stop": [0.0], "max_passes": 5}).teacher
     reply = teacher.reason("A row of digits: 3 5 7.\n" + QUESTION, 0, endless, 4)
     assert sum(reply.count(mark) for mark in (*teacher.WAITS, teacher.MISTAKE)) == 4

@@ -3,14 +3,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab_sizes import LAB
 from transformers import AutoTokenizer
 
 from vr1repro.answers.completion import completion
-from vr1repro.config.lab import Lab
 from vr1repro.lab import formats, questions, teacher, tokenizer, world
 from vr1repro.lab.questions import Task
 
-LAB = Lab()
 PROMPTS = tokenizer.Prompts(
     pseudo_cot="Given an image, a question:{question} and its answer:{answer}, write.",
     description="Given a image, a question:{question} and a thinking process:{pseudo_cot}, describe.",

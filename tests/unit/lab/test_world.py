@@ -5,14 +5,14 @@ import random
 from io import BytesIO
 
 import pytest
+from lab_sizes import LAB, changed
 from PIL import Image, ImageChops
 
-from vr1repro.config.lab import LabWorld
 from vr1repro.core.errors import UserError
 from vr1repro.lab import drawing, questions, world
 from vr1repro.lab.questions import Task
 
-WORLD = LabWorld()
+WORLD = LAB.world
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,8 @@ def test_a_fifth_to_a_half_of_rl_problems_do_not_fit_stage_one():
 
 
 def test_an_exhausted_partition_says_so():
-    small = LabWorld(rows={2: 1.0}, families={"polygons": 1.0}, kinds={"sum": 1.0}, signed=0.0)
+    values = {"rows": {2: 1.0}, "families": {"polygons": 1.0}, "kinds": {"sum": 1.0}, "signed": 0.0}
+    small = changed(world=values).world
     with pytest.raises(UserError, match="partition 'cold'"):
         list(world.generate(small, "cold", 500, 0))
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from lab_sizes import LAB
 
 from vr1repro.answers.completion import answer_only, completion
 from vr1repro.coldset import prompts
-from vr1repro.config.lab import Lab
 from vr1repro.config.loader import load
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import write_manifest
@@ -20,7 +20,7 @@ from vr1repro.lab.world import generate
 def lab(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Folders `model` and `coldset`, a file `problems`, and the micro config."""
     root = tmp_path_factory.mktemp("lab")
-    world = Lab()
+    world = LAB
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
     save(*build(world, bridging, 0), root / "model")
     write_manifest(root / "model", "model", {}, {})
