@@ -79,14 +79,16 @@ lint: $(VENV)/.test ## Format check, types, workflow lint
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m vr1repro.config.docs --check
+	$(BIN)/python -m vr1repro.core.upstream_docs --check
 
 format: $(VENV)/.test ## Format the code and the rules
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-docs: $(VENV)/.micro ## Generate config/README.md, config/schema.json and docs/DEVIATIONS.md from the config's models
+docs: $(VENV)/.micro ## Generate config/README.md, config/schema.json, docs/DEVIATIONS.md and docs/upstream.md
 	$(BIN)/python -m vr1repro.config.docs
+	$(BIN)/python -m vr1repro.core.upstream_docs
 
 lock: ## Resolve pyproject.toml again and export envs/*.txt
 	$(PYTHON) envs/export.py

@@ -14,7 +14,9 @@ do not count.
 import argparse
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import shapes
@@ -22,10 +24,14 @@ import torch
 
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
-from vr1repro.training.grouped import GroupedRows, Ways, add_grouped_forward, distinct_prompts
+from vr1repro.training.forward import PackedForward, Rows
 
 # Dense bf16 FLOP/s by the makers' data sheets.
 PEAK = {"H100": 989e12, "H200": 989e12, "H800": 989e12, "A100": 312e12}
+
+
+# No trainer here: full precision is the model's own, without autocast.
+HOST: Any = SimpleNamespace(accelerator=SimpleNamespace(autocast=nullcontext), temperature=1.0)
 
 
 def arguments() -> argparse.Namespace:
@@ -51,19 +57,15 @@ def log_probs(model: Any, batch: dict[str, Any], p: int, way: str) -> torch.Tens
     """Log-probabilities of the completions' tokens, [G, R]."""
     ids, mask = batch["input_ids"], batch["attention_mask"]
     if way == "packed":
-        prompts = {name: batch[name][:, :p] for name in ("input_ids", "attention_mask", "mm_token_type_ids")}
-        distinct, owners = distinct_prompts(
-            prompts, batch["pixel_values"], batch["image_grid_thw"], batch["num_images"]
-        )
-        found, _ = model(grouped=GroupedRows(distinct, owners, ids[:, p:], mask[:, p:], 1.0, Ways()))
-        return found  # type: ignore[no-any-return]
+        rows = Rows(input_ids=ids, attention_mask=mask, completion_length=ids.shape[1] - p, pictures=batch)
+        return PackedForward().log_probs(HOST, model, rows)[0]
     given = {name: batch[name] for name in ("pixel_values", "image_grid_thw", "mm_token_type_ids")}
     states = model.model(input_ids=ids, attention_mask=mask, use_cache=False, **given).last_hidden_state
-    rows = []
+    parts = []
     for state, row in zip(states[:, p - 1 : -1], ids[:, p:], strict=True):  # logits of one row at a time
         logits = model.get_output_embeddings()(state).float()
-        rows.append(logits.log_softmax(-1).gather(-1, row[:, None])[:, 0])
-    return torch.stack(rows) * mask[:, p:]
+        parts.append(logits.log_softmax(-1).gather(-1, row[:, None])[:, 0])
+    return torch.stack(parts) * mask[:, p:]
 
 
 def parts(batch: dict[str, Any], size: int) -> list[dict[str, Any]]:
@@ -84,10 +86,10 @@ def grpo_step(model: Any, optimizer: Any, batch: dict[str, Any], p: int, micro: 
     with torch.no_grad():
         references = [log_probs(model, piece, p, way) for piece in pieces]
     for k, (piece, reference) in enumerate(zip(pieces, references, strict=True)):
-        found = log_probs(model, piece, p, way)
-        ratio = torch.exp(found - found.detach())
+        policy = log_probs(model, piece, p, way)
+        ratio = torch.exp(policy - policy.detach())
         advantage = 1.0 if k % 2 else -1.0
-        divergence = torch.exp(reference - found) - (reference - found) - 1
+        divergence = torch.exp(reference - policy) - (reference - policy) - 1
         loss = -torch.min(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage) + 0.01 * divergence
         (loss.mean() / len(pieces)).backward()
     optimizer.step()
@@ -105,33 +107,34 @@ def sft_step(model: Any, optimizer: Any, batch: dict[str, Any], p: int, micro: i
 
 def main() -> None:
     """Measure, print, keep."""
-    asked = arguments()
+    options = arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     peak_flops = next((value for key, value in PEAK.items() if key in name), None)
-    model = shapes.build(asked.size, dtype, device)
+    model = shapes.build(options.size, dtype, device)
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    add_grouped_forward(model)
+    PackedForward().prepare(model)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=device == "cuda")
-    print(f"{asked.size}: {parameters / 1e9:.2f} G parameters, {dtype}, {name}")
+    micro = options.micro_batch
+    print(f"{options.size}: {parameters / 1e9:.2f} G parameters, {dtype}, {name}")
     rows = []
-    for r in asked.response:
-        for g in asked.group:
-            batch = to(shapes.group(asked.size, asked.prompt, [r] * g), device, dtype)
-            tokens = g * (asked.prompt + r)
+    for r in options.response:
+        for g in options.group:
+            batch = to(shapes.group(options.size, options.prompt, [r] * g), device, dtype)
+            tokens = g * (options.prompt + r)
             steps = {
-                "sft rows": (6, lambda b: sft_step(model, optimizer, b, asked.prompt, 1)),
-                "grpo rows": (8, lambda b: grpo_step(model, optimizer, b, asked.prompt, asked.micro_batch, "rows")),
-                "grpo packed": (8, lambda b: grpo_step(model, optimizer, b, asked.prompt, asked.micro_batch, "packed")),
+                "sft rows": (6, lambda b: sft_step(model, optimizer, b, options.prompt, 1)),
+                "grpo rows": (8, lambda b: grpo_step(model, optimizer, b, options.prompt, micro, "rows")),
+                "grpo packed": (8, lambda b: grpo_step(model, optimizer, b, options.prompt, micro, "packed")),
             }
             for step, (flops, run) in steps.items():
                 taken = []
                 if device == "cuda":
                     torch.cuda.reset_peak_memory_stats()
                 try:
-                    for _ in range(asked.rounds + 1):
+                    for _ in range(options.rounds + 1):
                         began = time.perf_counter()
                         run(batch)
                         if device == "cuda":
@@ -140,23 +143,23 @@ def main() -> None:
                 except torch.OutOfMemoryError:
                     optimizer.zero_grad(set_to_none=True)
                     torch.cuda.empty_cache()
-                    rows.append({"step": step, "P": asked.prompt, "R": r, "G": g, "error": "out of memory"})
+                    rows.append({"step": step, "P": options.prompt, "R": r, "G": g, "error": "out of memory"})
                     print(f"  {step:12} R={r} G={g}: out of memory", flush=True)
                     continue
                 seconds = min(taken[1:])
                 memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
                 floor = flops * parameters * tokens / peak_flops if peak_flops else None
-                rows.append({"step": step, "P": asked.prompt, "R": r, "G": g, "seconds": seconds,
+                rows.append({"step": step, "P": options.prompt, "R": r, "G": g, "seconds": seconds,
                              "tokens_per_second": tokens / seconds, "peak_gib": memory, "floor_s": floor,
                              "mfu": floor / seconds if floor else None})  # fmt: skip
                 print(f"  {step:12} R={r} G={g}: {seconds:.2f} s, {tokens / seconds:.0f} tokens/s"
                       + (f", peak {memory:.1f} GiB" if memory else "")
                       + (f", floor {floor:.2f} s, MFU {floor / seconds:.0%}" if floor else ""), flush=True)  # fmt: skip
-    if asked.out:
-        record = {"size": asked.size, "parameters": parameters, "device": name, "torch": torch.__version__,
-                  "micro_batch": asked.micro_batch, "rows": rows, "made": made()}  # fmt: skip
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
+    if options.out:
+        record = {"size": options.size, "parameters": parameters, "device": name, "torch": torch.__version__,
+                  "micro_batch": options.micro_batch, "rows": rows, "made": made()}  # fmt: skip
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.out, json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
-from vr1repro.training.grouped import Ways, add_grouped_forward
-from vr1repro.training.trainers import GroupTrainer
+from vr1repro.training.forward import PackedForward, Rows
 
 # P, R, G; R "lognormal": mean 256, standard deviation 128
 SHAPES: dict[str, tuple[int, int | str, int]] = {
@@ -37,12 +36,12 @@ SHAPES: dict[str, tuple[int, int | str, int]] = {
     "P=256 R=1024 G=4": (256, 1024, 4),
     "P=96 R=40 G=16": (96, 40, 16),
 }
-WAYS: dict[str, Ways | None] = {
+FORWARDS: dict[str, PackedForward | None] = {
     "stock TRL": None,
-    "shared prefix": Ways(pack=False, logit_tokens=0),
-    "no padding": Ways(share_prefix=False, logit_tokens=0),
-    "shared prefix, no padding": Ways(logit_tokens=0),
-    "all: and logits in chunks": Ways(),
+    "shared prefix": PackedForward(pack=False, logit_tokens=0),
+    "no padding": PackedForward(share_prefix=False, logit_tokens=0),
+    "shared prefix, no padding": PackedForward(logit_tokens=0),
+    "all: and logits in chunks": PackedForward(),
 }
 
 
@@ -50,7 +49,7 @@ def build() -> Any:
     """A random model, 20 M parameters, and the two forwards on it."""
     model = shapes.build("20m")
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
-    add_grouped_forward(model)
+    PackedForward().prepare(model)
     return model
 
 
@@ -59,24 +58,31 @@ def lengths_of(r: int | str, g: int) -> list[int]:
     return [r] * g if isinstance(r, int) else shapes.lognormal(256, 128, g)
 
 
-def batch_of(shape: str) -> dict[str, Any]:
-    """One group of a shape, in the words of TRL's forward."""
+def rows_of(shape: str) -> Rows:
+    """One group of a shape."""
     p, r, g = SHAPES[shape]
     batch = shapes.group("20m", p, lengths_of(r, g))
-    return {**batch, "logits_to_keep": batch["input_ids"].shape[1] - p, "compute_entropy": True}
+    ids, mask = batch.pop("input_ids"), batch.pop("attention_mask")
+    return Rows(input_ids=ids, attention_mask=mask, completion_length=ids.shape[1] - p, pictures=batch)
 
 
-def stepper(model: Any, inputs: dict[str, Any]) -> Callable[[Ways | None], tuple[float, torch.Tensor]]:
-    """A function from a way to its seconds of a forward and backward, and its log-probabilities."""
-    surroundings = SimpleNamespace(accelerator=Accelerator(cpu=True), temperature=1.0)
-    mask = inputs["attention_mask"][:, -inputs["logits_to_keep"] :]
+def stock_log_probs(host: Any, model: Any, rows: Rows) -> Any:
+    """TRL's own."""
+    return GRPOTrainer._get_per_token_logps_and_entropies(
+        host, model, rows.input_ids, rows.attention_mask, rows.completion_length, compute_entropy=True, **rows.pictures
+    )
 
-    def step(ways: Ways | None) -> tuple[float, torch.Tensor]:
-        surroundings.ways = ways
-        trainer: Any = GRPOTrainer if ways is None else GroupTrainer
+
+def stepper(model: Any, rows: Rows) -> Callable[[PackedForward | None], tuple[float, torch.Tensor]]:
+    """A function from a forward to its seconds of a forward and backward, and its log-probabilities."""
+    host: Any = SimpleNamespace(accelerator=Accelerator(cpu=True), temperature=1.0)
+    mask = rows.attention_mask[:, -rows.completion_length :]
+
+    def step(forward: PackedForward | None) -> tuple[float, torch.Tensor]:
+        compute = forward.log_probs if forward else stock_log_probs
         model.zero_grad(set_to_none=True)
         began = time.perf_counter()
-        log_probs, _, _ = trainer._get_per_token_logps_and_entropies(surroundings, model, **inputs)
+        log_probs, _, _ = compute(host, model, rows)
         (log_probs * mask * torch.linspace(-1, 1, log_probs.shape[0])[:, None]).sum().backward()
         return time.perf_counter() - began, log_probs.detach() * mask
 
@@ -102,42 +108,42 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", nargs=2, metavar=("SHAPE", "WAY"), help="print one step's peak, and no more")
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     model = build()
-    if asked.memory:
-        shape, way = asked.memory
-        step = stepper(model, batch_of(shape))
+    if options.memory:
+        shape, way = options.memory
+        step = stepper(model, rows_of(shape))
         before = kilobytes("VmRSS:")
-        step(WAYS[way])
+        step(FORWARDS[way])
         print((kilobytes("VmHWM:") - before) / 1024)
         return
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {asked.threads} threads")
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {options.threads} threads")
     rows = []
     for shape, (p, r, g) in SHAPES.items():
-        step = stepper(model, batch_of(shape))
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-        found = {}
-        for _ in range(asked.rounds):  # alternating, so that a slow minute of the machine meets all
-            for way, ways in WAYS.items():
-                taken, found[way] = step(ways)
+        step = stepper(model, rows_of(shape))
+        seconds: dict[str, list[float]] = {way: [] for way in FORWARDS}
+        log_probs = {}
+        for _ in range(options.rounds):  # alternating, so that a slow minute of the machine meets all
+            for way, forward in FORWARDS.items():
+                taken, log_probs[way] = step(forward)
                 seconds[way].append(taken)
         lengths = lengths_of(r, g)
         bound = g * (p + max(lengths)) / (p + sum(lengths))
         print(f"\n{shape}: {sum(lengths) / g:.0f} tokens on average, longest {max(lengths)}; stock forwards {bound:.2f}"
               " times the tokens")  # fmt: skip
-        stock, memory = statistics.median(seconds["stock TRL"]), peak_mb(shape, "stock TRL", asked.threads)
-        for way in WAYS:
-            median, peak = statistics.median(seconds[way]), peak_mb(shape, way, asked.threads)
-            difference = (found[way] - found["stock TRL"]).abs().max().item()
+        stock, memory = statistics.median(seconds["stock TRL"]), peak_mb(shape, "stock TRL", options.threads)
+        for way in FORWARDS:
+            median, peak = statistics.median(seconds[way]), peak_mb(shape, way, options.threads)
+            difference = (log_probs[way] - log_probs["stock TRL"]).abs().max().item()
             rows.append({"shape": shape, "way": way, "seconds": median, "speed": stock / median, "bound": bound,
                          "peak_mb": peak, "memory": peak / memory, "max_log_prob_difference": difference})  # fmt: skip
             print(f"  {way:27} {median:7.2f} s {stock / median:5.2f} x {peak:8.0f} MiB {peak / memory:5.2f} x"
                   f"   largest difference {difference:.1e}", flush=True)  # fmt: skip
-        if asked.out:  # after each shape: a whole run takes twenty minutes
-            record = {"rows": rows, "threads": asked.threads, "rounds": asked.rounds, "made": made()}
-            asked.out.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(asked.out, json.dumps(record, indent=2) + "\n")
+        if options.out:  # after each shape: a whole run takes twenty minutes
+            record = {"rows": rows, "threads": options.threads, "rounds": options.rounds, "made": made()}
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(options.out, json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -37,23 +37,23 @@ def stamp() -> dict[str, str]:
 
 
 def trajectories(workflow: Workflow) -> dict[str, dict[str, list[Any]]]:
-    found = {}
+    stages = {}
     for path in sorted((workflow.root / "train").rglob("steps.jsonl")):
         rows = [row for _, row in read_lines(path)]
         stage = path.parent.relative_to(workflow.root / "train").as_posix()
-        found[stage] = {key: [row[key] for row in rows] for key in KEYS if rows[0].get(key) is not None}
-    return found
+        stages[stage] = {key: [row[key] for row in rows] for key in KEYS if rows[0].get(key) is not None}
+    return stages
 
 
 def test_training_takes_the_path_of_the_reference(smoke: Workflow, request: pytest.FixtureRequest) -> None:
-    found = trajectories(smoke)
+    stages = trajectories(smoke)
     if request.config.getoption("--write-trajectories"):
-        write_atomically(REFERENCE, json.dumps({"stamp": stamp(), "stages": found}, indent=1) + "\n")
+        write_atomically(REFERENCE, json.dumps({"stamp": stamp(), "stages": stages}, indent=1) + "\n")
     reference = json.loads(REFERENCE.read_text(encoding="utf-8"))
     if reference["stamp"] != stamp():
         pytest.skip(f"the reference was made with {reference['stamp']}, here are {stamp()}")
-    assert found.keys() == reference["stages"].keys()
+    assert stages.keys() == reference["stages"].keys()
     for stage, curves in reference["stages"].items():
         for key, values in curves.items():
-            assert found[stage][key] == pytest.approx(values, rel=1e-4, abs=1e-6), f"{stage}: {key}"
-    assert any(len(set(curves["loss"])) > 1 for curves in found.values())
+            assert stages[stage][key] == pytest.approx(values, rel=1e-4, abs=1e-6), f"{stage}: {key}"
+    assert any(len(set(curves["loss"])) > 1 for curves in stages.values())

@@ -21,6 +21,7 @@ from typing import Any
 
 from vr1repro.cluster import slurm
 from vr1repro.core.errors import UserError
+from vr1repro.core.upstream import require
 
 # How long Slurm's controller may be away.
 PATIENCE_S = float(os.environ.get("VR1REPRO_SLURM_PATIENCE_S", "300"))
@@ -43,6 +44,7 @@ def mend(status_command: str, interval_s: float) -> None:
     import snakemake_executor_plugin_slurm as plugin
     from snakemake_interface_common.exceptions import WorkflowError
 
+    require("snakemake-executor-plugin-slurm")
     config = slurm.settings()
     age = min_job_age(config)
     refuse_unseen(config, age, status_command, interval_s)

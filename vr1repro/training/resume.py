@@ -7,7 +7,6 @@ inputs or code starts afresh. Checkpoints lie at borders of rollouts, so no buff
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import json_sha
+from vr1repro.core.upstream import require
+from vr1repro.training.launch import is_first_process
 
 FOLDER, JOB = "resume", "job.json"
 LOGS = ("steps.jsonl", "timing.jsonl", "samples.jsonl")
@@ -50,12 +51,14 @@ def prepare(
     Returns:
         The newest checkpoint, its logs put back in place; None where the job begins at its beginning.
     """
+    require("transformers")
+    require("torch")
     folder = out / FOLDER
-    main = int(os.environ.get("RANK", "0")) == 0
-    begun = _prepare(out, folder, module, settings, inputs, products or {}) if main else None
+    first = is_first_process()
+    begun = _prepare(out, folder, module, settings, inputs, products or {}) if first else None
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
-    return begun if main else max(checkpoints(folder), key=step_of, default=None)
+    return begun if first else max(checkpoints(folder), key=step_of, default=None)
 
 
 def _prepare(

@@ -12,15 +12,18 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
 
 from vr1repro.config.evaluation import Decoding
+from vr1repro.core.upstream import require
 from vr1repro.engines.base import Sampling
 from vr1repro.engines.transformers.sampling import decode
-from vr1repro.training.grouped import distinct_prompts
+from vr1repro.training.forward.prompts import distinct_prompts
 
 _PER_TOKEN = ("input_ids", "attention_mask", "mm_token_type_ids")
 
 
 def add_group_sampling(model: PreTrainedModel, decoding: Decoding) -> None:
     """Let a model's `generate`, as TRL's trainer calls it, sample by groups."""
+    require("trl")
+    require("transformers")
     model.generate = partial(sample_groups, model, decoding=decoding)
 
 
@@ -58,11 +61,10 @@ def _pictures_of_rows(model: Any, ids: torch.Tensor, grids: torch.Tensor) -> lis
     """How many pictures each row has, by its image tokens."""
     merge = model.config.vision_config.spatial_merge_size
     tokens = iter((grids.prod(-1) // merge**2).tolist())
-    found = []
-    for wanted in (ids == model.config.image_token_id).sum(1).tolist():
-        pictures = 0
-        while wanted > 0:
-            wanted -= next(tokens)
-            pictures += 1
-        found.append(pictures)
-    return found
+    pictures = []
+    for remaining in (ids == model.config.image_token_id).sum(1).tolist():
+        pictures.append(0)
+        while remaining > 0:
+            remaining -= next(tokens)
+            pictures[-1] += 1
+    return pictures

@@ -89,8 +89,8 @@ def _rehearsal(trainer: _Trainer, settings: SftSettings) -> Rehearsal:
         # Each row is read anew: TRL's collator writes into what it is given.
         batch = trainer.data_collator([trainer.train_dataset[longest] for _ in range(settings.device_batch)])
         batch = {name: value.to(trainer.accelerator.device) for name, value in batch.items()}
-        found: torch.Tensor = model(**batch).loss
-        return found
+        value: torch.Tensor = model(**batch).loss
+        return value
 
     what = f"{settings.device_batch} rows of {lengths[longest]} tokens"
     return Rehearsal(trainer, loss, what, "lower sft.device_batch or sft.cutoff, or shard over more GPUs")

@@ -14,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender
 from vr1repro.core.records import Outcome
+from vr1repro.training.phases import PhaseClock
 
 Entry = dict[str, Any]
 OUTCOME_METRIC = "outcome/{}"
@@ -65,24 +66,24 @@ class StepLog(TrainerCallback):
         labels: Put in front of every row (arm, stage).
         first_step: Steps done before this stage; `step` counts over the arm, from 1.
         check: Looks at the row of the stage's first step and raises what is wrong with it.
+        clock: The trainer's, where it has phases.
     """
-
-    # Seconds by phase since they were last read; the trainer fills it where there are phases.
-    phases: dict[str, float]
 
     def __init__(
         self,
         folder: Path,
         row: Callable[[Entry, list[Entry]], dict[str, Any]],
         labels: dict[str, Any],
+        *,
         first_step: int = 0,
         check: Callable[[dict[str, Any]], None] | None = None,
+        clock: PhaseClock | None = None,
     ) -> None:
-        self._row, self._labels, self._first, self._check = row, labels, first_step, check
-        self.phases = {}
+        self._row, self._labels, self._first = row, labels, first_step
+        self._check, self._clock = check, clock
         self._steps = Appender(folder / "steps.jsonl")
         self._timing = Appender(folder / "timing.jsonl")
-        self._clock = time.perf_counter()
+        self._logged_at = time.perf_counter()
 
     def on_log(
         self,
@@ -99,10 +100,10 @@ class StepLog(TrainerCallback):
         row = {**self._labels, "step": step, **self._row(logs, state.log_history)}
         self._steps.append(row)
         now = time.perf_counter()
-        phases = {name: round(seconds, 4) for name, seconds in self.phases.items()}
-        self._timing.append({"step": step, "seconds": round(now - self._clock, 4), **phases})
-        self.phases.update(dict.fromkeys(self.phases, 0.0))
-        self._clock = now
+        phases = self._clock.take() if self._clock else {}
+        phases = {name: round(seconds, 4) for name, seconds in phases.items()}
+        self._timing.append({"step": step, "seconds": round(now - self._logged_at, 4), **phases})
+        self._logged_at = now
         if not math.isfinite(logs["loss"]):
             raise UserError(
                 f"{self._labels}: the loss is {logs['loss']} at step {step}; lower the learning rate, or look at the"

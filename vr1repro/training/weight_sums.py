@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.upstream import require
 
 _log = logging.getLogger(__name__)
 _WRAPPERS = {"model", "language_model"}
@@ -62,13 +63,13 @@ class WeightSums:
             theirs.add(name, tensor)
         kept = sorted(name for name, n in self._elements.items() if theirs._elements[name] >= n)
         for name in kept:
-            ours, found = self._sums[name], theirs._sums[name]
+            ours, loaded = self._sums[name], theirs._sums[name]
             size = ours[1].sqrt().clamp(min=1e-6)
             # A sum over n elements of this size grows with the root of n, and so does its rounding.
             sum_allowed = _ALLOWED * size * self._elements[name] ** 0.5
-            if abs(ours[0] - found[0]) > sum_allowed or abs(ours[1] - found[1]) > _ALLOWED * size**2:
+            if abs(ours[0] - loaded[0]) > sum_allowed or abs(ours[1] - loaded[1]) > _ALLOWED * size**2:
                 raise UserError(
-                    f"sync: {name} in the sampling engine is not the policy's (sum {found[0]:.9g}, not {ours[0]:.9g});"
+                    f"sync: {name} in the sampling engine is not the policy's (sum {loaded[0]:.9g}, not {ours[0]:.9g});"
                     " its samples would be another policy's"
                 )
         return len(kept)
@@ -84,6 +85,8 @@ def sync_and_compare(sync: Callable[[], None], vllm: Any) -> None:
     Raises:
         UserError: A tensor of the engine is not the policy's.
     """
+    require("trl")
+    require("vllm")
     engine = vllm.llm.llm_engine.model_executor.driver_worker.model_runner.model
     sums, policy = WeightSums(next(engine.parameters()).dtype), vllm._iter_named_params
     vllm._iter_named_params = lambda: sums.watch(policy())

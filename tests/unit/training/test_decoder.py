@@ -66,9 +66,9 @@ def test_the_logits_of_each_step_are_those_of_transformers(
         rows = len(owners or inputs["input_ids"])
         for step in range(STEPS):
             tokens = torch.randint(3, 250, (rows,), generator=draws)
-            found, expected = ours.step(tokens), theirs.step(tokens)
-            assert found.shape == (rows, model.config.text_config.vocab_size)
-            assert (found - expected).norm() / expected.norm() < 1e-5
+            logits, expected = ours.step(tokens), theirs.step(tokens)
+            assert logits.shape == (rows, model.config.text_config.vocab_size)
+            assert (logits - expected).norm() / expected.norm() < 1e-5
             if step in (2, 6):  # the first row, and then the one in the middle, has ended
                 kept = torch.tensor([row for row in range(rows) if row != (0 if step == 2 else rows // 2)])
                 ours.keep(kept)

@@ -35,21 +35,21 @@ def parsed(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def launches(repo: Path) -> list[Launch]:
-    found = []
+    launches = []
     for path in sorted((repo / "config").glob("*.yaml")):
         config = loader.load(path)
-        found += [launch for launch in (config.sft.launch, config.rl.launch) if launch.zero_stage]
-    return found
+        launches += [launch for launch in (config.sft.launch, config.rl.launch) if launch.zero_stage]
+    return launches
 
 
 def test_every_configs_zero_settings_are_understood(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = launches(repo)
-    assert {launch.zero_stage for launch in asked} >= {3}
-    for launch in [*asked, asked[0].model_copy(update={"zero_stage": 2})]:
-        found = parsed(launch, monkeypatch)
-        assert found.zero_optimization_stage == launch.zero_stage
-        assert found.train_batch_size == 32
-        assert found.bfloat16_config.enabled
+    configured = launches(repo)
+    assert {launch.zero_stage for launch in configured} >= {3}
+    for launch in [*configured, configured[0].model_copy(update={"zero_stage": 2})]:
+        settings = parsed(launch, monkeypatch)
+        assert settings.zero_optimization_stage == launch.zero_stage
+        assert settings.train_batch_size == 32
+        assert settings.bfloat16_config.enabled
         if launch.zero_stage == 3:
-            assert found.zero_config.reduce_bucket_size == HIDDEN**2
-            assert found.zero_config.gather_16bit_weights_on_model_save
+            assert settings.zero_config.reduce_bucket_size == HIDDEN**2
+            assert settings.zero_config.gather_16bit_weights_on_model_save

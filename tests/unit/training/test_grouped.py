@@ -1,4 +1,4 @@
-"""The grouped forward against stock TRL's, in fp32, at random shapes."""
+"""The packed forward against stock TRL's, in fp32, at random shapes."""
 
 import random
 from collections.abc import Sequence
@@ -16,25 +16,41 @@ from vr1repro.core.problem_files import read_problems
 pytestmark = pytest.mark.slow
 
 
+FORWARDS: list[dict[str, Any]] = [
+    {}, {"share_prefix": False}, {"pack": False}, {"logit_tokens": 0}, {"logit_tokens": 7}
+]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Stock TRL's trainer and ours around models of equal weights, and the processor."""
+def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Stock TRL's trainer, ours by forward, all around models of equal weights; processor and rows."""
     from trl import GRPOTrainer
 
     from vr1repro.training import checkpoints
     from vr1repro.training.data import rl_rows
+    from vr1repro.training.forward import PackedForward
     from vr1repro.training.grpo import StageJob, arguments
-    from vr1repro.training.trainers import GroupTrainer
+    from vr1repro.training.phases import PhaseClock
+    from vr1repro.training.trainer import TrainerOptions, VisionGRPOTrainer
 
-    job = StageJob("a", 1, Stage(max_tokens=6, group=4, steps=1), 0, [1], 0, None, seed=1)
+    job = StageJob(
+        arm="a", number=1, stage=Stage(max_tokens=6, group=4, steps=1), first_step=0, kept_steps=[1], skip_prompts=0,
+        system_prompt=None, seed=1,
+    )  # fmt: skip
     rows = rl_rows(list(read_problems(lab.problems)), None)
-    made = []
-    for kind in (GRPOTrainer, GroupTrainer):
-        model, processor = checkpoints.load(lab.model, lab.config.rl.launch)
+    _, processor = checkpoints.load(lab.model, lab.config.rl.launch)
+
+    def make(kind: Any, **ours: Any) -> Any:
+        model, _ = checkpoints.load(lab.model, lab.config.rl.launch)
         args = arguments(lab.config.rl, job, tmp_path_factory.mktemp("trl"), [])
-        made.append(kind(model=model, reward_funcs=lambda **_: [0.0], args=args, train_dataset=rows,
-                         processing_class=processor))  # fmt: skip
-    return (*made, processor, list(rows))
+        return kind(model=model, reward_funcs=lambda **_: [0.0], args=args, train_dataset=rows,
+                    processing_class=processor, **ours)  # fmt: skip
+
+    packed = [
+        make(VisionGRPOTrainer, options=TrainerOptions(forward=PackedForward(**changes)), clock=PhaseClock())
+        for changes in FORWARDS
+    ]
+    return SimpleNamespace(stock=make(GRPOTrainer), packed=packed, processor=processor, rows=list(rows))
 
 
 @given(
@@ -42,7 +58,7 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
     completions=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 200)), min_size=1, max_size=30),
 )
 def test_every_token_has_one_place(prompts: list[int], completions: list[tuple[int, int]]) -> None:
-    from vr1repro.training.packing import lay_out
+    from vr1repro.training.forward.packing import lay_out
 
     owners = [owner % len(prompts) for owner, _ in completions]
     lengths = [length for _, length in completions]
@@ -67,8 +83,10 @@ def batch(
     longest: int,
     rng: random.Random,
     sizes: Sequence[tuple[int, int]] = (),
-) -> dict[str, Any]:
-    """What TRL hands its forward: left-padded prompts, right-padded completions of random tokens."""
+) -> Any:
+    """Left-padded prompts, right-padded completions of random tokens."""
+    from vr1repro.training.forward import Rows
+
     if sizes:
         rows = [
             {**row, "images": [image.resize(rng.choice(sizes)) for image in row["images"]]} for row in rows
@@ -85,42 +103,37 @@ def batch(
         mask[row, :length] = 1
         completions[row, :length] = torch.tensor([rng.randrange(4, 250) for _ in range(length)])
     padding = torch.zeros_like(mask)
-    return {
-        "input_ids": torch.cat([encoded["input_ids"], completions], 1),
-        "attention_mask": torch.cat([encoded["attention_mask"], mask], 1),
-        "logits_to_keep": longest,
-        "compute_entropy": True,
-        "pixel_values": encoded["pixel_values"],
-        "image_grid_thw": encoded["image_grid_thw"],
-        "num_images": [len(part) for part in images],
-        "mm_token_type_ids": torch.cat([encoded["mm_token_type_ids"], padding], 1),
-    }
+    return Rows(
+        input_ids=torch.cat([encoded["input_ids"], completions], 1),
+        attention_mask=torch.cat([encoded["attention_mask"], mask], 1),
+        completion_length=longest,
+        pictures={
+            "pixel_values": encoded["pixel_values"],
+            "image_grid_thw": encoded["image_grid_thw"],
+            "num_images": [len(part) for part in images],
+            "mm_token_type_ids": torch.cat([encoded["mm_token_type_ids"], padding], 1),
+        },
+    )
 
 
-WAYS: list[dict[str, Any]] = [{}, {"share_prefix": False}, {"pack": False}, {"logit_tokens": 0}, {"logit_tokens": 7}]
-
-
-def loss_inputs(inputs: dict[str, Any], beta: float, rng: random.Random) -> dict[str, Any]:
+def loss_inputs(rows: Any, beta: float, rng: random.Random) -> dict[str, Any]:
     """A batch in the words of TRL's loss: advantages, an older policy's log-probabilities, a reference's."""
-    p = inputs["input_ids"].shape[1] - inputs["logits_to_keep"]
-    mask = inputs["attention_mask"][:, p:].clone()
+    p = rows.input_ids.shape[1] - rows.completion_length
+    mask = rows.attention_mask[:, p:].clone()
     if mask.shape[0] > 1 and rng.random() < 0.5:
         mask[rng.randrange(mask.shape[0])] = 0  # a truncated completion that is masked
     older, reference = (torch.tensor([[-5 + rng.random() for _ in row] for row in mask]) for _ in range(2))
     return {
-        "prompt_ids": inputs["input_ids"][:, :p],
-        "prompt_mask": inputs["attention_mask"][:, :p],
-        "completion_ids": inputs["input_ids"][:, p:],
+        "prompt_ids": rows.input_ids[:, :p],
+        "prompt_mask": rows.attention_mask[:, :p],
+        "completion_ids": rows.input_ids[:, p:],
         "completion_mask": mask,
         "advantages": torch.tensor([rng.uniform(-1, 1) for _ in mask]),
         "old_per_token_logps": older,
         "ref_per_token_logps": reference if beta else None,
         "num_items_in_batch": mask.sum(),
-        **{
-            name: inputs[name]
-            for name in ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
-        },
-    }  # fmt: skip
+        **rows.pictures,
+    }
 
 
 @settings(max_examples=15)
@@ -128,41 +141,39 @@ def loss_inputs(inputs: dict[str, Any], beta: float, rng: random.Random) -> dict
     counts=st.lists(st.integers(1, 6), min_size=1, max_size=4),
     longest=st.integers(1, 40),
     sizes=st.lists(st.sampled_from([(56, 56), (84, 56), (56, 112), (84, 84)]), min_size=4, max_size=4),
-    way=st.sampled_from(WAYS),
+    forward=st.sampled_from(range(len(FORWARDS))),
     beta=st.sampled_from([0.0, 0.01]),
     level=st.sampled_from(["token", "sequence"]),
     loss_type=st.sampled_from(["grpo", "bnpo", "dr_grpo"]),
     seed=st.integers(0, 2**32),
 )
 def test_log_probs_losses_and_gradients_are_stock_trl_s(
-    trainers: Any, counts: list[int], longest: int, sizes: list[tuple[int, int]], way: dict[str, Any], beta: float,
+    trainers: SimpleNamespace, counts: list[int], longest: int, sizes: list[tuple[int, int]], forward: int, beta: float,
     level: str, loss_type: str, seed: int,
 ) -> None:  # fmt: skip
-    from vr1repro.training.grouped import Ways
-
-    stock, ours, processor, rows = trainers
-    ours.ways = Ways(**way)
+    stock, ours = trainers.stock, trainers.packed[forward]
     rng = random.Random(seed)
-    inputs = batch(processor, rows, counts, longest, rng, sizes)
-    asked = loss_inputs(inputs, beta, rng)
-    found = []
+    rows = batch(trainers.processor, trainers.rows, counts, longest, rng, sizes)
+    inputs = loss_inputs(rows, beta, rng)
+    mask = rows.attention_mask[:, -longest:]
+    with torch.no_grad():
+        log_probs = [compute(ours.model, rows, entropy=True)[:2] for compute in (ours.stock_log_probs, ours.log_probs)]
+    pairs = [(theirs * mask, mine * mask) for theirs, mine in zip(*log_probs, strict=True)]
+    losses, gradients = [], []
     for trainer in (stock, ours):
         trainer.beta, trainer.importance_sampling_level, trainer.loss_type = beta, level, loss_type
         trainer.current_gradient_accumulation_steps = 1
-        with torch.no_grad():
-            log_probs, entropies, _ = trainer._get_per_token_logps_and_entropies(trainer.model, **inputs)
         trainer.model.zero_grad()
-        loss = trainer._compute_loss(trainer.model, asked)
+        loss = trainer.compute_loss(trainer.model, inputs)
         loss.backward()
-        mask = inputs["attention_mask"][:, -longest:]
-        gradient = torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
-        found.append((log_probs * mask, entropies * mask, loss.detach(), gradient))
-    for theirs, mine in zip(*found, strict=True):
+        losses.append(loss.detach())
+        gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]))
+    for theirs, mine in (*pairs, losses, gradients):
         assert (mine - theirs).norm() <= 1e-5 * theirs.norm().clamp(min=1e-6)
 
 
 def test_equal_words_under_different_pictures_are_different_prompts() -> None:
-    from vr1repro.training.grouped import distinct_prompts
+    from vr1repro.training.forward.prompts import distinct_prompts
 
     ids = torch.tensor([[1, 2], [1, 2], [1, 2], [3, 2]])
     prompts = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -174,22 +185,22 @@ def test_equal_words_under_different_pictures_are_different_prompts() -> None:
     assert distinct["input_ids"].tolist() == [[1, 2], [1, 2], [3, 2]]
 
 
-def test_a_padded_batch_counts_no_padding(trainers: Any) -> None:
-    _, ours, processor, rows = trainers
-    inputs = batch(processor, rows, [2], 9, random.Random(0))
-    log_probs, entropies, _ = ours._get_per_token_logps_and_entropies(ours.model, **inputs)
-    padding = inputs["attention_mask"][:, -9:] == 0
+def test_a_padded_batch_counts_no_padding(trainers: SimpleNamespace) -> None:
+    rows = batch(trainers.processor, trainers.rows, [2], 9, random.Random(0))
+    ours = trainers.packed[0]
+    log_probs, entropies, _ = ours.log_probs(ours.model, rows)
+    padding = rows.attention_mask[:, -9:] == 0
     assert padding.any()
     assert not log_probs[padding].any()
     assert not entropies[padding].any()
 
 
-def test_a_batch_whose_completions_are_all_masked_has_a_graph_and_no_gradient(trainers: Any) -> None:
-    _, ours, processor, rows = trainers
-    inputs = batch(processor, rows, [2], 5, random.Random(0))
-    inputs["attention_mask"][:, -5:] = 0
-    log_probs, _, _ = ours._get_per_token_logps_and_entropies(ours.model, **inputs)
+def test_a_batch_whose_completions_are_all_masked_has_a_graph_and_no_gradient(trainers: SimpleNamespace) -> None:
+    rows = batch(trainers.processor, trainers.rows, [2], 5, random.Random(0))
+    rows.attention_mask[:, -5:] = 0
+    ours = trainers.packed[0]
     ours.model.zero_grad()
+    log_probs, _, _ = ours.log_probs(ours.model, rows)
     log_probs.sum().backward()
     assert not log_probs.any()
     assert not any(p.grad.any() for p in ours.model.parameters() if p.grad is not None)

@@ -23,7 +23,10 @@ def run(kind: str, lab: SimpleNamespace, out: Path, **launch: Any) -> Path:
         changed = settings.model_copy(update={"launch": settings.launch.model_copy(update=launch)})
         sft.train(changed, lab.model, lab.coldset, "chains", 1, 1, out)
     else:
-        job = grpo.StageJob("a", 1, Stage(max_tokens=6, group=4, steps=2), 0, [2], 0, None, seed=1)
+        job = grpo.StageJob(
+            arm="a", number=1, stage=Stage(max_tokens=6, group=4, steps=2), first_step=0, kept_steps=[2],
+            skip_prompts=0, system_prompt=None, seed=1,
+        )  # fmt: skip
         changes = {"device_batch": 4, "launch": lab.config.rl.launch.model_copy(update=launch)}
         changed = lab.config.rl.model_copy(update=changes)
         reward = lab.config.rewards["format-and-result"]
@@ -36,8 +39,8 @@ def test_a_rehearsal_says_what_it_tried_and_changes_nothing(
     lab: SimpleNamespace, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rehearsed = run(kind, lab, tmp_path / "a", rehearse=True)
-    said = capsys.readouterr().out
-    assert ("4 completions of 6 tokens behind 4 prompts" if kind == "rl" else "rows of") in said
+    printed = capsys.readouterr().out
+    assert ("4 completions of 6 tokens behind 4 prompts" if kind == "rl" else "rows of") in printed
     plain = run(kind, lab, tmp_path / "b", rehearse=False)
     assert "longest legal batch" not in capsys.readouterr().out
     assert content_sha(rehearsed) == content_sha(plain)
@@ -79,8 +82,8 @@ def test_tensorboard_gets_the_logs(lab: SimpleNamespace, tmp_path: Path) -> None
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     out = run("sft", lab, tmp_path / "a", trackers=["tensorboard"])
     (events,) = out.rglob("events.out.tfevents.*")
-    found = reader.EventAccumulator(str(events)).Reload()
-    losses = [event.value for event in found.Scalars("train/loss")]
+    accumulator = reader.EventAccumulator(str(events)).Reload()
+    losses = [event.value for event in accumulator.Scalars("train/loss")]
     logged = [json.loads(line)["loss"] for line in (out / "steps.jsonl").read_text().splitlines()]
     assert losses == pytest.approx(logged, rel=1e-5)
 

@@ -44,13 +44,13 @@ def test_a_group_s_prompt_read_once_gives_the_same_completions(loaded: Any) -> N
 
     model, processor, batch = loaded
     torch.manual_seed(3)
-    found = sample_groups(model, generation_config=config(processor), **batch)
+    sampled = sample_groups(model, generation_config=config(processor), **batch)
     torch.manual_seed(3)
     numbers = torch.rand(6, LIMIT, dtype=torch.float64)
     stops = frozenset([processor.tokenizer.eos_token_id])
     rows = decode(model, batch, numbers, Sampling(1.0, 1.0, LIMIT), stops)
-    assert torch.equal(found[:, : batch["input_ids"].shape[1]], batch["input_ids"])
-    behind = found[:, batch["input_ids"].shape[1] :].tolist()
+    assert torch.equal(sampled[:, : batch["input_ids"].shape[1]], batch["input_ids"])
+    behind = sampled[:, batch["input_ids"].shape[1] :].tolist()
     assert [row[: len(alone)] for row, alone in zip(behind, rows, strict=True)] == rows
     assert len({tuple(row) for row in rows}) == 6
 
@@ -61,8 +61,8 @@ def test_what_is_banned_is_never_drawn(loaded: Any) -> None:
     model, processor, batch = loaded
     allowed = {5, 6}
     banned = [token for token in range(model.config.text_config.vocab_size) if token not in allowed]
-    found = sample_groups(model, generation_config=config(processor, suppress_tokens=banned), **batch)
-    assert set(found[:, batch["input_ids"].shape[1] :].flatten().tolist()) <= allowed
+    sampled = sample_groups(model, generation_config=config(processor, suppress_tokens=banned), **batch)
+    assert set(sampled[:, batch["input_ids"].shape[1] :].flatten().tolist()) <= allowed
 
 
 def test_a_group_shares_one_pass_of_the_vision_tower(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,5 +86,5 @@ def test_text_alone_is_sampled_too(loaded: Any) -> None:
 
     model, processor, _ = loaded
     text = processor(text=["1 + 1 = ", "12 + 3 = "], padding=True, return_tensors="pt")
-    found = sample_groups(model, generation_config=config(processor), **text)
-    assert found.shape[0] == 2
+    sampled = sample_groups(model, generation_config=config(processor), **text)
+    assert sampled.shape[0] == 2

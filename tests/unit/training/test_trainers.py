@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def job() -> Any:
     from vr1repro.training.grpo import StageJob
 
-    return StageJob("a", 1, Stage(max_tokens=8, group=4, steps=6), 0, [6], 0, None, seed=1)
+    return StageJob(
+        arm="a", number=1, stage=Stage(max_tokens=8, group=4, steps=6), first_step=0, kept_steps=[6], skip_prompts=0,
+        system_prompt=None, seed=1,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -120,39 +123,6 @@ def test_thirty_steps_on_the_same_samples_end_at_stock_trl_s_weights(
     assert apart < 1e-4 * size
 
 
-@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "sequence"])
-def test_completions_without_advantage_are_left_out_and_nothing_changes(
-    lab: SimpleNamespace, tmp_path: Any, job: Any, monkeypatch: pytest.MonkeyPatch, loss: str
-) -> None:
-    from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.core.records import Outcome
-    from vr1repro.training.trainers import PackedTrainer
-
-    def score(_: Any, texts: list[str], golds: list[str], *__: Any) -> list[Reward]:
-        # Groups of two prompts in three are of one reward.
-        values = [crc32(text.encode()) % 5 / 4 if crc32(gold.encode()) % 3 == 0 else 0.0
-                  for text, gold in zip(texts, golds, strict=True)]  # fmt: skip
-        return [Reward(value, True, Outcome.RIGHT, None) for value in values]
-
-    forwarded: list[int] = []
-    plain = PackedTrainer._loss
-
-    def counted(self: Any, model: Any, inputs: Any) -> Any:
-        forwarded.append(len(inputs["completion_ids"]))
-        return plain(self, model, inputs)
-
-    monkeypatch.setattr(HardFormatReward, "score", score)
-    monkeypatch.setattr(PackedTrainer, "_loss", counted)
-    job = replace(job, stage=Stage(max_tokens=8, group=4, steps=4), kept_steps=[4])
-    skipping, whole = (run(lab, tmp_path / str(skip), job, beta=0.0, loss=loss, skip_equal_groups=skip)
-                       for skip in (True, False))  # fmt: skip
-    for mine, their in zip(skipping, whole, strict=True):
-        for name in ("loss", "grad_norm"):
-            assert mine[name] == pytest.approx(their[name], rel=1e-3, abs=1e-6)
-    assert any(row["grad_norm"] for row in whole)
-    assert sum(forwarded[:4]) < sum(forwarded[4:])
-
-
 def test_phases_and_samples_are_logged(lab: SimpleNamespace, tmp_path: Any, job: Any) -> None:
     run(lab, tmp_path / "a", job)
     timing = [json.loads(line) for line in (tmp_path / "a" / "timing.jsonl").read_text().splitlines()]
@@ -189,22 +159,10 @@ def test_a_stage_whose_completions_are_all_cut_stops(lab: SimpleNamespace, tmp_p
         run(lab, tmp_path / "a", job, max_clipped_share=0.5)
 
 
-class Batch(SimpleNamespace):
-    """A trainer's surroundings, with log-probabilities given instead of a model's."""
-
-    def loss(self, inputs: dict[str, Any]) -> torch.Tensor:
-        from vr1repro.training.trainers import PlainTrainer
-
-        return PlainTrainer._printed_loss(self, None, inputs)  # type: ignore[arg-type]
-
-    def _get_per_token_logps_and_entropies(self, *_: Any, **__: Any) -> Any:
-        return self.log_probs, torch.zeros_like(self.log_probs), None
-
-
 @pytest.mark.parametrize(("beta", "shift"), [(0.0, 0.0), (0.01, 0.0), (0.01, 0.3), (0.5, -0.4)])
 def test_the_printed_loss_is_equation_1(beta: float, shift: float) -> None:
     """Eq. 1 written out sequence by sequence, and its gradient by finite differences of the formula itself."""
-    from collections import defaultdict
+    from vr1repro.training.losses import sequence_loss
 
     generator = torch.Generator().manual_seed(0)
     log_probs = -torch.rand(4, 5, generator=generator, dtype=torch.float64)
@@ -223,22 +181,17 @@ def test_the_printed_loss_is_equation_1(beta: float, shift: float) -> None:
             total = total + gain - beta * (torch.exp(behind) - behind - 1)
         return total / 4
 
-    batch = Batch(
-        log_probs=log_probs.clone().requires_grad_(), epsilon_low=0.2, epsilon_high=0.2, beta=beta,
-        model=SimpleNamespace(training=True), _metrics={"train": defaultdict(list)},
-        current_gradient_accumulation_steps=1, accelerator=SimpleNamespace(gather=lambda value: value),
+    policy = log_probs.clone().requires_grad_()
+    losses, divergence = sequence_loss(
+        policy, mask, advantages, old=old, reference=reference, clip=(0.2, 0.2), beta=beta
     )  # fmt: skip
-    inputs = {"prompt_ids": torch.zeros(4, 1), "prompt_mask": torch.ones(4, 1), "completion_ids": mask,
-              "completion_mask": mask, "advantages": advantages, "old_per_token_logps": old,
-              "ref_per_token_logps": reference}  # fmt: skip
-    loss = batch.loss(inputs)
-    loss.backward()
+    losses.mean().backward()
     values = log_probs.clone().requires_grad_()
-    wanted = -objective(values)
-    wanted.backward()
-    torch.testing.assert_close(loss, wanted)
-    torch.testing.assert_close(batch.log_probs.grad, values.grad)
-    assert len(batch._metrics["train"]["kl"]) == (1 if beta else 0)
+    expected = -objective(values)
+    expected.backward()
+    torch.testing.assert_close(losses.mean(), expected)
+    torch.testing.assert_close(policy.grad, values.grad)
+    assert (divergence is None) == (not beta)
 
 
 def test_the_printed_loss_trains(lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None) -> None:

@@ -21,7 +21,10 @@ def job() -> Any:
     from vr1repro.training.grpo import StageJob
 
     stage = Stage(max_tokens=6, group=4, steps=2)
-    return StageJob("vision-r1", 1, stage, 0, [1, 2], 0, None, seed=1)
+    return StageJob(
+        arm="vision-r1", number=1, stage=stage, first_step=0, kept_steps=[1, 2], skip_prompts=0,
+        system_prompt=None, seed=1,
+    )  # fmt: skip
 
 
 def run_sft(lab: SimpleNamespace, out: Path, seed: int = 1, **changes: Any) -> Path:

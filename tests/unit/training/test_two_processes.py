@@ -35,21 +35,21 @@ def work_of(kind: str, lab: SimpleNamespace, out: Path, processes: int, fsdp: bo
 
 @pytest.mark.parametrize("kind", ["sft", "rl"])
 def test_two_processes_have_the_losses_of_one(lab: SimpleNamespace, tmp_path: Path, kind: str) -> None:
-    found = []
+    runs = []
     for processes in (1, 2):
         out = tmp_path / f"{processes}"
         finish(work_of(kind, lab, out, processes), tmp_path / f"work-{processes}", processes)
-        found.append(losses(out))
-    assert len(set(found[0])) == 4
-    assert found[1] == pytest.approx(found[0], rel=2e-3, abs=1e-5)
+        runs.append(losses(out))
+    assert len(set(runs[0])) == 4
+    assert runs[1] == pytest.approx(runs[0], rel=2e-3, abs=1e-5)
 
 
 @pytest.mark.verify
 @pytest.mark.parametrize("kind", ["sft", "rl"])
 def test_two_sharded_processes_have_the_losses_of_one(lab: SimpleNamespace, tmp_path: Path, kind: str) -> None:
-    found = []
+    runs = []
     for processes in (1, 2):
         out = tmp_path / f"{processes}"
         finish(work_of(kind, lab, out, processes, fsdp=processes > 1), tmp_path / f"work-{processes}", processes)
-        found.append(losses(out))
-    assert found[1] == pytest.approx(found[0], rel=2e-3, abs=1e-5)
+        runs.append(losses(out))
+    assert runs[1] == pytest.approx(runs[0], rel=2e-3, abs=1e-5)

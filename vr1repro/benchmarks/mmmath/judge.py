@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from vr1repro.core.upstream import require
+
 _UNITS = (
     "\\text{cm}^2",
     "\\text{cm}",
@@ -69,6 +71,7 @@ OFFICIAL = Rules()
 
 def judge(gold: str, prediction: str, rules: Rules = OFFICIAL) -> bool:
     """Whether the official judge takes a prediction for the gold; both may be whole texts with boxes."""
+    require("sympy")
     try:
         gold, prediction = (_cleaned(_answers(text, rules)) for text in (gold, prediction))
     except Unbalanced:

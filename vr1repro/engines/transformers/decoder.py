@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vr1repro.config.evaluation import Decoding
+from vr1repro.core.upstream import require
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,7 @@ def open_decoder(
     """
     import torch
 
+    require("transformers")
     if owners is not None:
         chosen = torch.tensor(owners, device=mask.device)
         cache.batch_select_indices(chosen)

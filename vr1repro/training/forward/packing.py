@@ -54,16 +54,16 @@ class Segment:
             one's; and which of these b*R are tokens.
         """
         if device not in self._rows:
-            place, found = self.length, []
+            place, buckets = self.length, []
             for lengths in self.buckets:
                 counts = torch.tensor(lengths)
                 tokens = torch.arange(lengths[0])
                 starts = place + counts.cumsum(0) - counts
                 filled = (tokens < counts[:, None]).flatten().nonzero()[:, 0]
                 rows = starts[:, None] + torch.minimum(tokens, counts[:, None] - 1)
-                found.append((rows.to(device), filled.to(device)))
+                buckets.append((rows.to(device), filled.to(device)))
                 place += sum(lengths)
-            self._rows[device] = found
+            self._rows[device] = buckets
         return self._rows[device]
 
 
@@ -102,8 +102,8 @@ def lay_out(prompts: Sequence[int], owners: Sequence[int], lengths: Sequence[int
     segments, order, starts = [], [], []
     place = 0
     for prompt, length in enumerate(prompts):
-        own = [row for row, owner in enumerate(owners) if owner == prompt and lengths[row]]
-        rows = sorted(own, key=lambda row: -lengths[row])
+        completions = [row for row, owner in enumerate(owners) if owner == prompt and lengths[row]]
+        rows = sorted(completions, key=lambda row: -lengths[row])
         segment = Segment(place, length, _buckets([lengths[row] for row in rows]))
         place += length
         for row in rows:
@@ -115,14 +115,14 @@ def lay_out(prompts: Sequence[int], owners: Sequence[int], lengths: Sequence[int
 
 
 def _buckets(lengths: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    found: list[list[int]] = []
+    buckets: list[list[int]] = []
     for length in lengths:
-        longest = found[-1][0] if found else 0
-        if found and longest - length <= max(_LIKE_TOKENS, _LIKE_SHARE * longest):
-            found[-1].append(length)
+        longest = buckets[-1][0] if buckets else 0
+        if buckets and longest - length <= max(_LIKE_TOKENS, _LIKE_SHARE * longest):
+            buckets[-1].append(length)
         else:
-            found.append([length])
-    return tuple(map(tuple, found))
+            buckets.append([length])
+    return tuple(map(tuple, buckets))
 
 
 def attention(
@@ -173,14 +173,14 @@ def _one_prompt(
     parts = [of_prompt[0].transpose(0, 1)]
     for place, filled in segment.rows(q.device):
         # [b, heads, R, width]; what pads the shorter ones stands behind all that they see.
-        mine = [x[0].index_select(1, place.flatten()).unflatten(1, place.shape).transpose(0, 1) for x in (q, k, v)]
+        rows = [x[0].index_select(1, place.flatten()).unflatten(1, place.shape).transpose(0, 1) for x in (q, k, v)]
         ks, vs = (
-            torch.cat([before.expand(len(place), -1, -1, -1), own], 2)
-            for before, own in zip(shared[1:], mine[1:], strict=True)
+            torch.cat([prompt.expand(len(place), -1, -1, -1), completions], 2)
+            for prompt, completions in zip(shared[1:], rows[1:], strict=True)
         )
         longest = place.shape[1]
         seen = torch.ones(longest, p + longest, dtype=torch.bool, device=q.device).tril(p)
-        out = scaled_dot_product_attention(mine[0], ks, vs, attn_mask=seen, scale=scale)
+        out = scaled_dot_product_attention(rows[0], ks, vs, attn_mask=seen, scale=scale)
         parts.append(out.transpose(1, 2).flatten(0, 1).index_select(0, filled))
     return parts
 
