@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vr1repro
-from vr1repro.commands import cluster, comparing, data, evaluating, grading, rerun, runs
+from vr1repro.commands import archives, cluster, comparing, configs, data, evaluating, grading, monitoring, rerun
 from vr1repro.core.errors import UserError
 
 app = typer.Typer(
@@ -39,16 +39,15 @@ for _command in (
     grading.extract,
     grading.judge,
     grading.equivalent,
-    grading.agreement,
     evaluating.tasks,
     comparing.compare,
     data.overlap,
     data.fetch,
-    runs.check,
-    runs.watch,
-    runs.keep,
-    runs.redraw,
-    runs.why,
+    configs.check,
+    monitoring.watch,
+    archives.keep,
+    archives.redraw,
+    archives.why,
     rerun.why_rerun,
     cluster.plan,
     cluster.doctor,
@@ -58,7 +57,7 @@ for _command in (
 
 
 # What follows the program's name is the program's.
-app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(runs.warm)
+app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(monitoring.warm)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

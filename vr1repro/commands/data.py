@@ -1,4 +1,4 @@
-"""Commands on problems and public data: `vr1repro overlap`, `fetch`."""
+"""Commands on problems and data: `vr1repro overlap`, `fetch`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,38 +25,14 @@ def overlap(
 
 
 def fetch(
-    what: Annotated[
-        str, typer.Argument(help="A config file: its models and data sets. Or official-outputs: public verdicts.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="official-outputs: folder, in the layout that `agreement` reads.")
-    ] = None,
-    only: Annotated[
-        str, typer.Option(help="official-outputs: only files whose target holds this text, for example mathvista.")
-    ] = "",
-    site: Annotated[str | None, typer.Option(help="official-outputs: a mirror with the same paths.")] = None,
+    config: Annotated[Path, typer.Argument(help="A config file: its models and data sets.")],
 ) -> None:
-    """Download at pinned commits what a config takes from the hub, or public data. Running again goes on."""
-    if what != "official-outputs":
-        _fetch_config(Path(what))
-        return
-    from vr1repro.published import outputs
-
-    if out is None:
-        raise UserError("fetch official-outputs: needs --out FOLDER")
-    wanted = [source for source in outputs.sources() if only in source.target]
-    if not wanted:
-        raise UserError(f"--only {only}: fits none of the files")
-    for line in outputs.fetch(out, wanted, site or outputs.SITE):
-        typer.echo(line)
-
-
-def _fetch_config(path: Path) -> None:
+    """Download at pinned commits what a config takes from the hub. Running again goes on."""
     from vr1repro.cluster.prefetch import fetch_all
     from vr1repro.config.loader import load
     from vr1repro.config.plan import Plan
 
-    if not path.is_file():
-        raise UserError(f"fetch {path}: neither a config file nor official-outputs")
-    for line in fetch_all(Plan(load(path))):
+    if not config.is_file():
+        raise UserError(f"fetch {config}: no such config file")
+    for line in fetch_all(Plan(load(config))):
         typer.echo(line)

@@ -30,14 +30,19 @@ def evaluate(
     name: Annotated[str | None, typer.Option(help="Name of the model in the results.")] = None,
 ) -> None:
     """Evaluate any model under the benchmarks' protocols, and grade its answers. Running again resumes."""
-    from vr1repro.evaluation import anyone
+    from vr1repro.evaluation.standalone import EvaluateOptions, evaluate_and_grade
+    from vr1repro.reporting.compare.protocol_gain import protocol_gain
 
-    asked = anyone.Wishes(
+    options = EvaluateOptions(
         model=model, benchmarks=benchmarks.split(","), data=data or [], protocols=protocol.split(","), profile=profile,
         seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
         max_tokens=max_tokens, preset=preset, threads=threads, name=name, engine_options=engine_options,
     )  # fmt: skip
-    typer.echo(anyone.evaluate_and_grade(asked, out))
+    text, verdicts = evaluate_and_grade(options, out)
+    typer.echo(text)
+    for (slug, seed), files in verdicts.items():
+        if {"single", "paper"} <= files.keys():
+            typer.echo(f"{slug}, seed {seed}: {protocol_gain(files['single'], files['paper'])}")
 
 
 def tasks(

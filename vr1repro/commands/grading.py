@@ -1,4 +1,4 @@
-"""Commands on saved responses: `vr1repro grade`, `compare-graders`, `extract`, `judge`, `equivalent`, `agreement`."""
+"""Commands on saved responses: `vr1repro grade`, `compare-graders`, `extract`, `judge`, `equivalent`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,11 +60,11 @@ def compare_graders(
     protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
 ) -> None:
     """Score saved responses under every profile, and show where the profiles differ and why."""
-    from vr1repro.evaluation import matrix
     from vr1repro.evaluation.protocols import named
+    from vr1repro.reporting.compare import graders
 
     typer.echo(
-        matrix.compare(
+        graders.compare(
             benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
             protocol=named(protocol) if protocol else None,
         )
@@ -131,16 +131,3 @@ def equivalent(
 
     for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
         typer.echo(f"{outcome.value:12} {n}")
-
-
-def agreement(
-    data: Annotated[Path, typer.Option(help="Folder of public outputs: mathvista/, mathvision/, r1v/, grader_cases/.")],
-    out: Annotated[Path, typer.Option(help="Folder for agreement.csv and grader_cases.csv.")],
-    workers: Workers = 1,
-) -> None:
-    """Measure our graders against other people's published verdicts, file by file."""
-    from vr1repro.evaluation import agreement as measured
-
-    rows, disagreements = measured.measure(data, workers=workers)
-    measured.write(rows, disagreements, out)
-    typer.echo(measured.table(rows))

@@ -1,4 +1,4 @@
-"""lm-eval's model interface over our engines: it returns strings, and keeps everything else it earns as records."""
+"""lm-eval's model interface over our engines: it returns strings, and keeps everything else as records."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +17,9 @@ from vr1repro.evaluation.lm_tasks import PLACEHOLDER
 from vr1repro.evaluation.protocols import has_answer
 
 
-@dataclass
-class Sheet:
-    """One benchmark's answers under one seed.
+@dataclass(kw_only=True)
+class BenchmarkRun:
+    """One benchmark's responses under one seed.
 
     Attributes:
         benchmark: Its slug, which is the lm-eval task's name.
@@ -40,9 +40,9 @@ class Sheet:
     attempts: dict[str, list[Response]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Item:
-    sheet: Sheet
+    run: BenchmarkRun
     id: str
     text: str
     images: tuple[bytes, ...]
@@ -51,7 +51,7 @@ class _Item:
 
 
 class EngineLM(LM):
-    """An engine as an lm-eval model. lm-eval is handed the first attempts; the sheets hold all of them."""
+    """An engine as an lm-eval model. lm-eval is handed the first attempts; `runs` holds all of them."""
 
     MULTIMODAL = True
 
@@ -75,34 +75,34 @@ class EngineLM(LM):
         self.engine = engine
         self.sampling = sampling
         self.system = system
-        self.sheets: dict[str, Sheet] = {}
+        self.runs: dict[str, BenchmarkRun] = {}
         self._earned = earned
         self.seconds = 0.0
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """Answer all requests: what the ledgers hold is not asked again.
+        """Answer all requests: the ledgers' responses are not sampled again.
 
         Raises:
             ValueError: A task asks for other sampling than this model's, or for stop strings.
-            KeyError: A task has no sheet.
+            KeyError: A task belongs to no benchmark of the run.
         """
         items = [self._item(instance) for instance in requests]
         self._ask(items, attempt=0)
-        retries = max((item.sheet.retries for item in items), default=0)
+        retries = max((item.run.retries for item in items), default=0)
         for attempt in range(1, retries + 1):
             self._ask([item for item in items if self._asks_again(item, attempt)], attempt)
-        return [item.sheet.attempts[item.id][0].response for item in items]
+        return [item.run.attempts[item.id][0].response for item in items]
 
     def _asks_again(self, item: _Item, attempt: int) -> bool:
-        last = item.sheet.attempts[item.id][-1]
-        return attempt <= item.sheet.retries and last.finish_reason != "refused" and not has_answer(last.response)
+        last = item.run.attempts[item.id][-1]
+        return attempt <= item.run.retries and last.finish_reason != "refused" and not has_answer(last.response)
 
     def _item(self, instance: Instance) -> _Item:
-        context, asked, *media = instance.args
-        self._check(asked)
-        sheet = self.sheets[instance.task_name]
+        context, settings, *media = instance.args
+        self._check(settings)
+        benchmark_run = self.runs[instance.task_name]
         identity = str(instance.doc["id"])
-        problem = sheet.problems.get(identity)
+        problem = benchmark_run.problems.get(identity)
         images: tuple[bytes, ...]
         if problem is None:  # a task that is not ours: all there is are decoded pictures
             images = tuple(_png(image) for image in (media[0].get("visual") or [] if media else []))
@@ -113,23 +113,30 @@ class EngineLM(LM):
             text = text.replace(PLACEHOLDER, "", 1)
         rendered = self.engine.render(Request(key=0, text=text, images=images, seed=0, system=self.system))
         image_sha = sha256(images[0]) if len(images) == 1 else sha256(b"".join(images)) if images else None
-        return _Item(sheet, identity, text, images, sha256(rendered), image_sha)
+        return _Item(
+            run=benchmark_run,
+            id=identity,
+            text=text,
+            images=images,
+            prompt_sha=sha256(rendered),
+            image_sha=image_sha,
+        )
 
-    def _check(self, asked: dict[str, Any]) -> None:
-        if asked.get("until"):
-            raise ValueError(f"stop strings {asked['until']!r} would cut chains of thought; set `until: []`")
-        said = (asked.get("temperature"), asked.get("top_p"), asked.get("max_gen_toks"))
+    def _check(self, settings: dict[str, Any]) -> None:
+        if settings.get("until"):
+            raise ValueError(f"stop strings {settings['until']!r} would cut chains of thought; set `until: []`")
+        wishes = (settings.get("temperature"), settings.get("top_p"), settings.get("max_gen_toks"))
         ours = (self.sampling.temperature, self.sampling.top_p, self.sampling.max_tokens)
-        if said != ours:
+        if wishes != ours:
             raise ValueError(
-                f"a task asks for (temperature, top_p, max_gen_toks) {said}, this model samples with {ours}"
+                f"a task asks for (temperature, top_p, max_gen_toks) {wishes}, this model samples with {ours}"
             )
 
     def _ask(self, items: Sequence[_Item], attempt: int) -> None:
         missing: list[_Item] = []
         rows: dict[int, Response] = {}
         for item in items:
-            row = item.sheet.ledger.earned(self._key(item, attempt))
+            row = item.run.ledger.earned(self._key(item, attempt))
             if row is None:
                 missing.append(item)
             else:
@@ -141,7 +148,7 @@ class EngineLM(LM):
                 key=number,
                 text=item.text,
                 images=item.images,
-                seed=request_seed(item.sheet.seed, item.sheet.benchmark, item.id, attempt),
+                seed=request_seed(item.run.seed, item.run.benchmark, item.id, attempt),
                 system=self.system,
             )
             for number, item in enumerate(missing)
@@ -149,14 +156,14 @@ class EngineLM(LM):
         for completion in self._timed(wanted):
             item = missing[completion.key]
             rows[id(item)] = row = self._row(item, attempt, completion)
-            item.sheet.ledger.add(
+            item.run.ledger.add(
                 row,
                 {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "seconds": round(completion.seconds, 4)},
             )
             if attempt == 0:
                 self._earned(1)
         for item in items:
-            item.sheet.attempts.setdefault(item.id, []).append(rows[id(item)])
+            item.run.attempts.setdefault(item.id, []).append(rows[id(item)])
 
     def _timed(self, wanted: list[Request]) -> Iterator[Completion]:
         started = time.perf_counter()
@@ -165,16 +172,16 @@ class EngineLM(LM):
         self.seconds += time.perf_counter() - started
 
     def _key(self, item: _Item, attempt: int) -> Key:
-        common = item.sheet.common
+        common = item.run.common
         return item.id, attempt, item.prompt_sha, item.image_sha, common["generation_sha"], common["model_sha"]
 
     def _row(self, item: _Item, attempt: int, completion: Completion) -> Response:
         row = Response.model_validate(
             {
-                **item.sheet.common,
-                "eval_seed": item.sheet.seed,
-                "protocol": next(iter(item.sheet.ledger.folders)),
-                "benchmark": item.sheet.benchmark,
+                **item.run.common,
+                "eval_seed": item.run.seed,
+                "protocol": next(iter(item.run.ledger.folders)),
+                "benchmark": item.run.benchmark,
                 "id": item.id,
                 "prompt_sha": item.prompt_sha,
                 "image_sha": item.image_sha,

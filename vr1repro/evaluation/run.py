@@ -107,7 +107,7 @@ def evaluate(
     loaded = {spec.slug: _questions(spec, out / model_name, limit) for spec in benchmarks}
     if len(loaded) < len(benchmarks):
         raise UserError("a benchmark is named twice")
-    from vr1repro.evaluation.lm import EngineLM, Sheet
+    from vr1repro.evaluation.lm import BenchmarkRun, EngineLM
     from vr1repro.evaluation.lm_tasks import task
 
     # It warns of every task that has its own data.
@@ -141,8 +141,8 @@ def evaluate(
         counter = bar.add_task(model_name, total=total)
         lm = EngineLM(engine, sampling, system=system_prompt, earned=partial(bar.advance, counter))
         for seed in seeds:
-            lm.sheets = {
-                slug: Sheet(
+            lm.runs = {
+                slug: BenchmarkRun(
                     benchmark=slug,
                     seed=seed,
                     problems={problem.id: problem for problem in problems},
@@ -156,18 +156,18 @@ def evaluate(
             try:
                 figures = _through_lm_eval(lm, tasks)
             except BaseException:
-                for sheet in lm.sheets.values():
-                    sheet.ledger.close()
+                for benchmark_run in lm.runs.values():
+                    benchmark_run.ledger.close()
                 raise
             seconds = {
                 "loading_s": loading,
                 "seed_s": time.perf_counter() - started,
                 "generating_s": lm.seconds - generated,
             }
-            for slug, sheet in lm.sheets.items():
-                attempts = [row for identity in sheet.problems for row in sheet.attempts[identity]]
-                for name, rows in sheet.ledger.finish(attempts):
-                    folder = sheet.ledger.folders[name]
+            for slug, benchmark_run in lm.runs.items():
+                attempts = [row for identity in benchmark_run.problems for row in benchmark_run.attempts[identity]]
+                for name, rows in benchmark_run.ledger.finish(attempts):
+                    folder = benchmark_run.ledger.folders[name]
                     result = EvaluationResult(slug, name, seed, folder, counts(rows), loaded[slug][1])
                     _write_run(result, {**content, "lm_eval": figures[slug]}, seconds)
                     results.append(result)

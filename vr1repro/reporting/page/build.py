@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
@@ -31,6 +31,9 @@ from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.ours import own_tables
 from vr1repro.reporting.tables.paper import Table, all_tables
 from vr1repro.reporting.tables.render import TextTable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGES: Mapping[str, str] = {
     "index": "Overview",
@@ -197,15 +200,20 @@ def _entries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def _render(folder: Path, facts: Mapping[str, Any]) -> None:
+def page_environment() -> "Environment":
+    """The templates. Autoescape is on for everything, and no value is ever marked as safe."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Autoescape is on for everything, and no value is ever marked as safe.
     environment = Environment(
         loader=PackageLoader("vr1repro.reporting.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
     environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    return environment
+
+
+def _render(folder: Path, facts: Mapping[str, Any]) -> None:
+    environment = page_environment()
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)

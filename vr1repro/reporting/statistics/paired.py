@@ -11,6 +11,9 @@ from vr1repro.core.errors import UserError
 from vr1repro.reporting.statistics import power as study
 from vr1repro.reporting.statistics.estimate import Array, Estimate, clustered_mean, codes, row_weights
 
+# 97.5th percentile of the normal distribution.
+Z95 = 1.959963984540054
+
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
@@ -62,6 +65,36 @@ def paired_difference(
     sums = np.asarray(np.bincount(codes(groups), weights=shares * differences), dtype=np.float64)
     permuted = _sign_flip(sums, draws, seed)
     return PairedDifference(estimate, _robust_p(estimate), permuted, len(first.keys() ^ second.keys()))
+
+
+@dataclass(frozen=True)
+class DiscordantDifference:
+    """The difference of two proportions on the same rows, which count as independent.
+
+    Attributes:
+        points: First minus second.
+        se: Its standard error.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+    """
+
+    points: float
+    se: float
+    low: float
+    high: float
+
+
+def discordant_difference(only_first: int, only_second: int, n: int) -> DiscordantDifference:
+    """The difference from the rows that are right under one alone (McNemar's table), in points.
+
+    Args:
+        n: All rows.
+    """
+    if n == 0:
+        return DiscordantDifference(0.0, 0.0, 0.0, 0.0)
+    points = 100 * (only_first - only_second) / n
+    se = 100 * math.sqrt(max(only_first + only_second - (only_first - only_second) ** 2 / n, 0)) / n
+    return DiscordantDifference(points, se, points - Z95 * se, points + Z95 * se)
 
 
 def _robust_p(estimate: Estimate) -> float:

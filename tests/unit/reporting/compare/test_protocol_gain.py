@@ -7,7 +7,7 @@ import pytest
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
-from vr1repro.evaluation.bought import bought
+from vr1repro.reporting.compare.protocol_gain import protocol_gain
 
 
 def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
@@ -18,16 +18,16 @@ def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
 def test_each_gain_is_booked_to_retries_or_extraction(tmp_path: Path) -> None:
     single = write(tmp_path / "s", [("1", "wrong", 0), ("2", "right", 0), ("3", "wrong", 0), ("4", "timeout", 0)])
     paper = write(tmp_path / "p", [("1", "right", 2), ("2", "wrong", 0), ("3", "right", 1), ("4", "wrong", 4)])
-    found = bought(single, paper)
-    assert (found.n, found.again, found.won, found.lost) == (4, 3, 2, 1)
-    assert (found.retries, found.extraction) == (50.0, -25.0)
-    assert found.se == pytest.approx(100 * (3 - 1 / 4) ** 0.5 / 4)
-    assert "the retries bought +50.00 (3 asked again), the extraction string changed -25.00" in str(found)
+    gain = protocol_gain(single, paper)
+    assert (gain.n, gain.retried, gain.wins, gain.losses) == (4, 3, 2, 1)
+    assert (gain.from_retries, gain.from_extraction, gain.total.points) == (50.0, -25.0, 25.0)
+    assert gain.total.se == pytest.approx(100 * (3 - 1 / 4) ** 0.5 / 4)
+    assert "retries gave +50.00 (3 asked again), the extraction string -25.00" in str(gain)
 
 
 def test_other_questions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not on the questions"):
-        bought(write(tmp_path / "s", [("1", "wrong", 0)]), write(tmp_path / "p", [("2", "wrong", 0)]))
+        protocol_gain(write(tmp_path / "s", [("1", "wrong", 0)]), write(tmp_path / "p", [("2", "wrong", 0)]))
 
 
 def run(*words: object) -> str:

@@ -1,8 +1,5 @@
 """`vr1repro compare-graders`: the same stored responses under every scoring profile, and where the profiles differ."""
 
-import csv
-import io
-import json
 import math
 import re
 from collections import Counter
@@ -11,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel
 
 from vr1repro.benchmarks import registry
@@ -20,16 +18,17 @@ from vr1repro.config.evaluation import Protocol
 from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.evaluation.differences import page
 from vr1repro.evaluation.grading import grade_file, response_rows
 from vr1repro.evaluation.scores import Score
+from vr1repro.reporting.page.build import page_environment
+from vr1repro.reporting.statistics.paired import discordant_difference
 
-# 97.5th percentile of the normal distribution.
-_Z = 1.959963984540054
 _SHOWN = 600
+# The page stays one that a browser opens at once; the CSV beside it has every row.
+_ROWS_SHOWN = 2000
 
 
-class Comparison(BaseModel):
+class ProfilePair(BaseModel):
     """Two profiles on the same responses. Rows without a verdict under either (timeout, judge error) are left out.
 
     Attributes:
@@ -124,14 +123,23 @@ def compare(
         if len(set(correct.values())) > 1:
             identifier = next(iter(verdicts.values())).id
             differences.append(_difference(number, identifier, golds.get(identifier, ""), row, verdicts))
-    pairs = [_comparison(first, second, counts) for first, second in combinations(profiles, 2)]
+    pairs = [_pair(first, second, counts) for first, second in combinations(profiles, 2)]
     _csv(out / "scores.csv", [{"profile": name, **score.model_dump()} for name, score in scores.items()])
     _csv(out / "pairs.csv", [pair.model_dump() for pair in pairs])
     _csv(out / "differences.csv", [_flat(item, profiles) for item in differences], _columns(profiles))
     text = _text(slug, scores, pairs, differences)
-    shown = [item.model_dump() for item in differences]
-    title = f"{slug}: where the profiles differ"
-    write_atomically(out / "index.html", page(title, text, profiles, shown))
+    page = (
+        page_environment()
+        .get_template("graders.html.j2")
+        .render(
+            title=f"{slug}: where the profiles differ",
+            summary=text,
+            profiles=profiles,
+            rows=[item.model_dump() for item in differences],
+            most=_ROWS_SHOWN,
+        )
+    )
+    write_atomically(out / "index.html", page)
     return text
 
 
@@ -163,8 +171,8 @@ def reason(verdicts: dict[str, Verdict]) -> str:
         parts.append(f"{', '.join(late)}: out of time")
     decided = {name: v for name, v in verdicts.items() if v.verdict in (Outcome.RIGHT, Outcome.WRONG)}
     if len({verdict.verdict for verdict in decided.values()}) > 1:
-        found = {str(verdict.prediction) for verdict in decided.values()}
-        same = "the same answer, compared by other rules" if len(found) == 1 else "they read different answers"
+        predictions = {str(verdict.prediction) for verdict in decided.values()}
+        same = "the same answer, compared by other rules" if len(predictions) == 1 else "they read different answers"
         parts.append(same)
     return "; ".join(parts)
 
@@ -179,8 +187,8 @@ def visible(text: str) -> str:
 
 
 def _golds(slug: str, questions: Path) -> dict[str, str]:
-    asked = read_questions(registry.facts(slug), questions)
-    return {key: str(question.get("answer") or question.get("solution") or "") for key, question in asked.items()}
+    by_id = read_questions(registry.facts(slug), questions)
+    return {key: str(question.get("answer") or question.get("solution") or "") for key, question in by_id.items()}
 
 
 def _side_by_side(
@@ -208,15 +216,13 @@ def _difference(
     )
 
 
-def _comparison(first: str, second: str, counts: Counter[tuple[str, str, bool, bool]]) -> Comparison:
+def _pair(first: str, second: str, counts: Counter[tuple[str, str, bool, bool]]) -> ProfilePair:
     both, only_first, only_second, neither = (
         counts[first, second, *cell] for cell in ((True, True), (True, False), (False, True), (False, False))
     )
     n = both + only_first + only_second + neither
-    shift = 100 * (only_first - only_second) / n if n else 0.0
-    spread = only_first + only_second - (only_first - only_second) ** 2 / n if n else 0.0
-    se = 100 * math.sqrt(max(spread, 0)) / n if n else 0.0
-    return Comparison(
+    shift = discordant_difference(only_first, only_second, n)
+    return ProfilePair(
         first=first,
         second=second,
         n=n,
@@ -225,14 +231,14 @@ def _comparison(first: str, second: str, counts: Counter[tuple[str, str, bool, b
         only_second=only_second,
         agreement=100 * (both + neither) / n if n else 0.0,
         kappa=kappa(both, only_first, only_second, neither),
-        shift=shift,
-        se=se,
-        low=shift - _Z * se,
-        high=shift + _Z * se,
+        shift=shift.points,
+        se=shift.se,
+        low=shift.low,
+        high=shift.high,
     )
 
 
-def _text(slug: str, scores: dict[str, Score], pairs: list[Comparison], differences: list[Difference]) -> str:
+def _text(slug: str, scores: dict[str, Score], pairs: list[ProfilePair], differences: list[Difference]) -> str:
     lines = [f"{slug}: accuracy by profile, in percent; undecided rows count as wrong, their bounds in brackets"]
     for name, score in scores.items():
         bounds = f"  [{score.low:.2f}, {score.high:.2f}], {score.n_undecided} undecided" if score.n_undecided else ""
@@ -267,12 +273,5 @@ def _no_formula(text: str) -> str:
 
 
 def _csv(path: Path, rows: Iterable[dict[str, Any]], columns: list[str] | None = None) -> None:
-    rows = list(rows)
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns or list(rows[0] if rows else []), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in row.items()}
-        for row in rows
-    )
-    write_atomically(path, stream.getvalue())
+    table = pd.DataFrame(list(rows), columns=columns)
+    write_atomically(path, str(table.to_csv(index=False, lineterminator="\n")))

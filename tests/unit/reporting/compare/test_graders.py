@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.records import Verdict
-from vr1repro.evaluation.matrix import kappa, reason, visible
+from vr1repro.reporting.compare.graders import kappa, reason, visible
 
 CHOICE = {"question_type": "multi_choice", "answer_type": "text", "choices": ["6cm", "7cm"], "answer": "7cm",
           "question": "?", "metadata": {}}  # fmt: skip

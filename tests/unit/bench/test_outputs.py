@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from bench.agreement import outputs
+from bench.agreement.outputs import MANIFEST, Source, fetch, sources
 from vr1repro.core.errors import UserError
-from vr1repro.published import outputs
-from vr1repro.published.outputs import MANIFEST, Source, fetch, sources
 
 ROWS = {str(n): {"answer": "7", "response": "r", "extraction": "7", "prediction": "7", "true_false": True}
         for n in range(3)}  # fmt: skip

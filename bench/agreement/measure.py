@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bench.agreement.explanations import explanation_of
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair
 from vr1repro.benchmarks.base import Question
@@ -29,7 +30,6 @@ from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.provenance import file_sha
 from vr1repro.core.records import Outcome, Verdict, sha256
-from vr1repro.evaluation.explanations import explanation_of
 from vr1repro.evaluation.grading import pair_of
 
 # Their answers are drawn or counted, not a model's.

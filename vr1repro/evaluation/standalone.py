@@ -13,14 +13,13 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import fetch_benchmark, linked_source
 from vr1repro.engines.load import refuse_unknown
-from vr1repro.evaluation.bought import bought
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the command line asks for; see the options' help."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """The options of `vr1repro evaluate`, which its help explains."""
 
     model: str
     benchmarks: list[str]
@@ -40,22 +39,22 @@ class Wishes:
     engine_options: str = "{}"
 
 
-def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
+def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[tuple[str, int], dict[str, Path]]]:
     """Sample, keep and grade a model's answers.
 
     Files: `<out>/questions/<benchmark>/` (links to the benchmark's own files), and below `<out>/<name>/` what
     `vr1repro.evaluation.run.evaluate` writes, with `verdicts/<profile>.jsonl` beside each file of responses.
 
     Returns:
-        A table of scores as text.
+        A table of scores as text, and the files of verdicts by benchmark and seed, then protocol.
 
     Raises:
-        UserError: A wish is impossible, or model or data cannot be read.
+        UserError: The options do not fit together, or model or data cannot be read.
     """
-    refuse_unknown(wishes.model)  # before its benchmarks are fetched
-    settings = _settings(wishes)
-    sources = _sources(wishes)
-    name = wishes.name or wishes.model.rstrip("/").split("/")[-1].replace("@", "-") or "model"
+    refuse_unknown(options.model)  # before its benchmarks are fetched
+    settings = _settings(options)
+    sources = _sources(options)
+    name = options.name or options.model.rstrip("/").split("/")[-1].replace("@", "-") or "model"
     specs = []
     for slug, source in sources.items():
         folder = out / "questions" / slug
@@ -63,73 +62,70 @@ def evaluate_and_grade(wishes: Wishes, out: Path) -> str:
             fetch_benchmark(source, folder)
         specs.append(BenchmarkSpec(slug, linked_source(source, folder, slug)))
     results = evaluate(
-        wishes.model,
+        options.model,
         specs,
         settings,
-        list(range(1, wishes.seeds + 1)),
+        list(range(1, options.seeds + 1)),
         out,
         out.name,
         name,
-        limit=wishes.limit,
-        threads=wishes.threads,
+        limit=options.limit,
+        threads=options.threads,
     )
     lines = []
     graded: dict[tuple[str, int], dict[str, Path]] = {}
     for result in results:
-        verdicts = result.folder / "verdicts" / f"{wishes.profile}.jsonl"
+        verdicts = result.folder / "verdicts" / f"{options.profile}.jsonl"
         questions = out / "questions" / result.benchmark
         responses = result.folder / "responses.jsonl"
-        scores = grade_file(result.benchmark, wishes.profile, responses, questions, verdicts, protocol=result.protocol)
-        lines.append(f"{result.benchmark}, protocol {result.protocol}, seed {result.seed}, profile {wishes.profile}")
+        scores = grade_file(result.benchmark, options.profile, responses, questions, verdicts, protocol=result.protocol)
+        lines.append(f"{result.benchmark}, protocol {result.protocol}, seed {result.seed}, profile {options.profile}")
         lines.append(f"  asked: {', '.join(f'{key} {count}' for key, count in result.counts.items())}")
         if not result.healthy:
             lines.append(f"  WARNING {result.complaint()}")
         lines += [f"  {line}" for line in summary(scores).splitlines()]
         graded.setdefault((result.benchmark, result.seed), {})[result.protocol] = verdicts
-    for (slug, seed), files in graded.items():
-        if {"single", "paper"} <= files.keys():
-            lines.append(f"{slug}, seed {seed}: {bought(files['single'], files['paper'])}")
-    return "\n".join(lines)
+    return "\n".join(lines), graded
 
 
-def _sources(wishes: Wishes) -> dict[str, ProblemSource]:
+def _sources(options: EvaluateOptions) -> dict[str, ProblemSource]:
     local = {}
-    for item in wishes.data:
+    for item in options.data:
         slug, equals, path = item.partition("=")
         if not equals or not path:
             raise UserError(f"--data {item}: must be SLUG=PATH, for example mathvista=data/MathVista")
         local[slug] = ProblemSource(kind="path", path=path)
     known = registry.slugs()
-    if unknown := (set(local) | set(wishes.benchmarks)) - set(known):
+    if unknown := (set(local) | set(options.benchmarks)) - set(known):
         raise UserError(f"--benchmarks: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    return {slug: local.get(slug) or registry.facts(slug).source for slug in wishes.benchmarks}
+    return {slug: local.get(slug) or registry.facts(slug).source for slug in options.benchmarks}
 
 
-def _settings(wishes: Wishes) -> EvaluationSettings:
-    endpoint = wishes.model.startswith(("http://", "https://"))
-    kind = wishes.engine or ("openai" if endpoint else "transformers")
+def _settings(options: EvaluateOptions) -> EvaluationSettings:
+    endpoint = options.model.startswith(("http://", "https://"))
+    kind = options.engine or ("openai" if endpoint else "transformers")
     if endpoint != (kind == "openai"):
-        raise UserError(f"--engine {kind}: does not go with --model {wishes.model}")
+        raise UserError(f"--engine {kind}: does not go with --model {options.model}")
     engine: dict[str, Any] = {"kind": kind}
     if kind == "transformers":
-        engine["batch_size"] = wishes.batch_size
+        engine["batch_size"] = options.batch_size
     try:
-        options = json.loads(wishes.engine_options)
+        further = json.loads(options.engine_options)
     except json.JSONDecodeError as error:
         raise UserError(f"--engine-options: not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(options, dict):
+    if not isinstance(further, dict):
         raise UserError("--engine-options: must be a JSON object, keys of `evaluation.engine` in config/README.md")
-    engine |= options
+    engine |= further
     try:
         return EvaluationSettings.model_validate(
             {
-                "benchmarks": wishes.benchmarks,
-                "protocols": wishes.protocols,
+                "benchmarks": options.benchmarks,
+                "protocols": options.protocols,
                 "engine": engine,
-                "temperature": wishes.temperature,
-                "top_p": wishes.top_p,
-                "max_tokens": wishes.max_tokens,
-                "preset": wishes.preset,
+                "temperature": options.temperature,
+                "top_p": options.top_p,
+                "max_tokens": options.max_tokens,
+                "preset": options.preset,
             }
         )
     except ValidationError as error:

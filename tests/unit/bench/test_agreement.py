@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.agreement import measure as agreement
 from vr1repro.benchmarks.mathvista.rule import TUNED_ON, named_choice, number_text
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.provenance import file_sha
-from vr1repro.evaluation import agreement
 
 QUESTION = {"pid": "1", "question": "Is it red?", "choices": None, "question_type": "free_form",
             "answer_type": "integer", "answer": "7", "metadata": {}}  # fmt: skip
