@@ -36,7 +36,9 @@ def question_rows(benchmark: Benchmark, path: Path, *, pictures: bool = False) -
     variants = Variants()
     rows = (row for file in files for row in _rows(file, pictures))
     for number, row in enumerate(rows):
-        question = _own_columns(benchmark, row)
+        question = row
+        if isinstance(row.get("metadata"), str) and "source" in row:  # a row of `write_problems`
+            question = own_columns(benchmark, row, json.loads(row["metadata"]))
         if benchmark.numbered:
             question = variants.numbered(question)
         key = benchmark.id_of(question)
@@ -75,6 +77,14 @@ def question_of(
     if key not in questions:
         raise UserError(f"{file}:{number}: {benchmark.slug} has no question {key!r} among the {len(questions)} given")
     return questions[key]
+
+
+def own_columns(benchmark: Benchmark, problem: Question, metadata: Question) -> Question:
+    """A problem's fields and metadata as a row in the benchmark's own columns, which its scorers read."""
+    question = {**metadata, **problem, "metadata": metadata}
+    if benchmark.choices_column is not None:
+        question[benchmark.choices_column] = problem.get("choices") or []
+    return question
 
 
 def without_pictures(file: Path) -> bytes:
@@ -117,15 +127,3 @@ def _holds_bytes(kind: Any) -> bool:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _holds_bytes(kind.value_type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _own_columns(benchmark: Benchmark, row: Question) -> Question:
-    """A row of `write_problems` in the benchmark's own columns; other rows as they are."""
-    metadata = row.get("metadata")
-    if not (isinstance(metadata, str) and "source" in row):
-        return row
-    values: dict[str, Any] = json.loads(metadata)
-    question = {**values, **row, "metadata": values}
-    if benchmark.choices_column is not None:
-        question[benchmark.choices_column] = row.get("choices") or []
-    return question

@@ -22,27 +22,30 @@ def facts(slug: str) -> Benchmark:
     """The facts of a benchmark.
 
     Raises:
-        UserError: There is no such benchmark; the message lists the known.
+        UserError: There is no such benchmark (the message lists the known), or its facts contradict its folder.
     """
-    benchmark: Benchmark = benchmark_folders.load(slug).BENCHMARK
+    benchmark: Benchmark = benchmark_folders.load(slug, name="BENCHMARK")
+    if benchmark.slug != slug:
+        folder = benchmark_folders.folder_of(slug)
+        raise UserError(f"{folder}: its facts have the slug {benchmark.slug!r}; it must be the folder's name")
     return benchmark
 
 
 def adapter(slug: str) -> Callable[..., Problem]:
     """The function that makes a problem of a row, its number in the file and where image paths lead."""
-    adapt: Callable[..., Problem] = benchmark_folders.load(slug, "adapter").adapt
+    adapt: Callable[..., Problem] = benchmark_folders.load(slug, "adapter", "adapt")
     return adapt
 
 
 def prompts(slug: str) -> Mapping[PromptStyle, Callable[[Problem], str]]:
     """The text of a benchmark's prompts by style."""
-    styles: Mapping[PromptStyle, Callable[[Problem], str]] = benchmark_folders.load(slug, "prompts").PROMPTS
+    styles: Mapping[PromptStyle, Callable[[Problem], str]] = benchmark_folders.load(slug, "prompts", "PROMPTS")
     return styles
 
 
 def profiles(slug: str) -> Profiles:
     """The scorers of a benchmark by profile."""
-    scorers: Profiles = benchmark_folders.load(slug, "scoring").PROFILES
+    scorers: Profiles = benchmark_folders.load(slug, "scoring", "PROFILES")
     return scorers
 
 

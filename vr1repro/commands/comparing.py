@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 from vr1repro.core.errors import UserError
 
 _AGAINST = "published:MODEL (a printed name), scores:PATH (official score file, or a folder of them), or [NAME=]PATH."
@@ -26,11 +27,13 @@ def compare(
     legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
     margin: Annotated[float | None, typer.Option(min=0.01, help="Declared margin in points; default 3.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Compare a model's responses with published numbers and with other models, with errors and verdicts."""
     from vr1repro.reporting.compare import foreign
     from vr1repro.reporting.compare.report import ComparisonRequest, report
 
+    use_benchmarks(benchmark_folder)
     targets = against or []
     if unknown := [one for one in targets if one in ("published:", "scores:")]:
         raise UserError(f"--against {unknown[0]}: names nothing; {_AGAINST}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 from vr1repro.core.errors import UserError
 
 
@@ -15,11 +16,13 @@ def overlap(
     text: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on text.")] = None,
     image: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on pictures.")] = None,
     both: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold on the mean of the two.")] = None,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Find training problems that are also in a benchmark, by text and by picture."""
     from vr1repro.config.problems import OverlapSettings
     from vr1repro.problems.overlap_files import compare_files
 
+    use_benchmarks(benchmark_folder)
     given = {name: value for name, value in {"text": text, "image": image, "both": both}.items() if value is not None}
     typer.echo(compare_files(problems, benchmark, OverlapSettings.model_validate(given), out))
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
+
 
 def evaluate(
     model: Annotated[str, typer.Option(help="Checkpoint folder, owner/name@commit on the hub, or an endpoint's URL.")],
@@ -28,11 +30,13 @@ def evaluate(
     preset: Annotated[str, typer.Option(help="What replies look like: think-answer, boxed or plain.")] = "boxed",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the model in the results.")] = None,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Evaluate any model under the benchmarks' protocols, and grade its answers. Running again resumes."""
     from vr1repro.evaluation.standalone import EvaluateOptions, evaluate_and_grade
     from vr1repro.reporting.compare.protocol_gain import protocol_gain
 
+    use_benchmarks(benchmark_folder)
     options = EvaluateOptions(
         model=model, benchmarks=benchmarks.split(","), data=data or [], protocols=protocol.split(","), profile=profile,
         seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
@@ -50,8 +54,10 @@ def tasks(
         Path | None, typer.Option("--out", help="Where to write them; default: the user's folder.")
     ] = None,
     names: Annotated[bool, typer.Option("--list", help="List them, and the benchmarks that are not run here.")] = False,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Write lm-eval tasks and print their folder, for `lm_eval --include_path "$(vr1repro tasks)"`."""
     from vr1repro.evaluation.task_files import default_folder, listing, write_tasks
 
+    use_benchmarks(benchmark_folder)
     typer.echo(listing() if names else write_tasks(folder or default_folder()))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
+
 Benchmark = Annotated[str, typer.Option(help="Its slug, for example mathvista.")]
 Responses = Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")]
 Questions = Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")]
@@ -30,7 +32,7 @@ def grade(
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],
     profile: Annotated[
         str,
-        typer.Option(help="official, rule, vlmevalkit, lmms-eval (not MM-Math) or strict (MM-Math)."),
+        typer.Option(help="One of the benchmark's: rule, official, vlmevalkit, ... An unknown name lists them."),
     ] = "rule",
     workers: Workers = 1,
     timeout: Timeout = 5.0,
@@ -38,11 +40,13 @@ def grade(
         str | None, typer.Option(help="Which attempt counts: single or paper. By default every row is graded.")
     ] = None,
     legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Score saved responses; prints the overall score and the benchmark's sub-scores."""
     from vr1repro.evaluation.grading import grade_file, summary
     from vr1repro.evaluation.protocols import named
 
+    use_benchmarks(benchmark_folder)
     scores = grade_file(
         benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
         protocol=named(protocol) if protocol else None,
@@ -58,11 +62,13 @@ def compare_graders(
     workers: Workers = 1,
     timeout: Timeout = 5.0,
     protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Score saved responses under every profile, and show where the profiles differ and why."""
     from vr1repro.evaluation.protocols import named
     from vr1repro.reporting.compare import graders
 
+    use_benchmarks(benchmark_folder)
     typer.echo(
         graders.compare(
             benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
@@ -85,11 +91,13 @@ def extract(
     concurrency: Concurrency = 16,
     timeout: RequestTimeout = 120.0,
     retries: Retries = 3,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
     from vr1repro.evaluation import stages
     from vr1repro.evaluation.llm import Asker
 
+    use_benchmarks(benchmark_folder)
     asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
     counts = stages.extract_file(
         benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
@@ -110,11 +118,13 @@ def judge(
     concurrency: Concurrency = 16,
     timeout: RequestTimeout = 120.0,
     retries: Retries = 3,
+    benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
     from vr1repro.evaluation import stages
     from vr1repro.evaluation.llm import Asker
 
+    use_benchmarks(benchmark_folder)
     asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
     counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
     typer.echo(counts)

@@ -6,9 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Section
 from vr1repro.core import benchmark_folders
-
-# Adapters of sets that are no benchmark (`vr1repro.problems.adapters`).
-ADAPTERS = ("auto", "problems", "rl", "llava-cot", "mulberry")
+from vr1repro.core.benchmark_folders import ADAPTERS
 
 
 class ProblemSource(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Name, Section
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
@@ -15,6 +15,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import Arm, RlSettings, Seeds, SftSettings, Start
 from vr1repro.core import benchmark_folders
+from vr1repro.core.errors import UserError
 
 
 class LabProblems(Section):
@@ -101,13 +102,22 @@ class Config(Section):
     reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
     resources: JobResources = Field(description="What jobs need.")
 
+    @field_validator("benchmark_folders")
+    @classmethod
+    def _use_folders(cls, folders: list[str]) -> list[str]:
+        # At once, for the sections that come after it may name these benchmarks.
+        try:
+            benchmark_folders.use(folders)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return folders
+
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         _known("run_arms", self.run_arms, self.arms)
         _known("take_released", self.take_released, {"coldset", *self.starts, *self.arms})
         _known("coldset.sources", self.coldset.sources, self.problems)
         _known("rl.problems", [self.rl.problems], self.problems)
-        benchmark_folders.use(self.benchmark_folders)
         _known("benchmarks", list(self.benchmarks), benchmark_folders.slugs())
         for name, start in self.starts.items():
             _known(f"starts.{name}.model", [start.model], self.models)

@@ -6,15 +6,21 @@ one part of one benchmark (its prompts, its scorers) imports the parts of anothe
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from vr1repro.core.errors import UserError
 
 PACKAGE = "vr1repro.benchmarks"
 _FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+# What every benchmark has beside its facts.
+PARTS = ("adapter", "prompts", "scoring")
+# Adapters of sets that are no benchmark (`vr1repro.problems.adapters`): no benchmark may have such a name.
+ADAPTERS = ("auto", "problems", "rl", "llava-cot", "mulberry")
+_NAME = re.compile(r"[a-z][a-z0-9]*")  # a name in configs, paths and Python
 _further: dict[str, Path] = {}
 
 
@@ -23,6 +29,9 @@ def use(folders: Iterable[str | Path]) -> None:
 
     A folder's parent joins Python's search path, so that grading processes find its modules too.
 
+    Args:
+        folders: Paths, from the working directory where they are relative.
+
     Raises:
         UserError: A folder is no benchmark, or its name is taken by another benchmark or Python module.
     """
@@ -30,14 +39,27 @@ def use(folders: Iterable[str | Path]) -> None:
         slug = folder.name
         if _further.get(slug) == folder:
             continue
-        if not (folder / "__init__.py").is_file():
-            raise UserError(f"{folder}: not a benchmark's folder: it has no __init__.py")
-        if slug in slugs() or importlib.util.find_spec(slug) is not None:
-            raise UserError(
-                f"{folder}: a benchmark or Python module named {slug!r} is there already; rename the folder"
-            )
-        sys.path.append(str(folder.parent))
+        _refuse_incomplete(folder)
+        if slug in (*slugs(), *ADAPTERS) or not _is_free(slug, folder):
+            raise UserError(f"{folder}: the name {slug!r} is taken by a benchmark or Python module; rename the folder")
+        if str(folder.parent) not in sys.path:
+            sys.path.append(str(folder.parent))
         _further[slug] = folder
+
+
+def _refuse_incomplete(folder: Path) -> None:
+    if not (folder / "__init__.py").is_file():
+        raise UserError(f"{folder}: not a benchmark's folder: it has no __init__.py")
+    if not _NAME.fullmatch(folder.name):
+        raise UserError(f"{folder}: a benchmark's name is of small letters and digits, a letter first")
+    if missing := [f"{part}.py" for part in PARTS if not (folder / f"{part}.py").is_file()]:
+        raise UserError(f"{folder}: has no {', '.join(missing)}; docs/benchmarks.md says what each file must hold")
+
+
+def _is_free(slug: str, folder: Path) -> bool:
+    """Whether `import slug` finds nothing but this folder, which it does where the parent is on Python's path."""
+    spec = importlib.util.find_spec(slug)
+    return spec is None or spec.origin == str(folder / "__init__.py")
 
 
 def slugs() -> tuple[str, ...]:
@@ -69,17 +91,16 @@ def module_name(slug: str, part: str = "") -> str:
     return f"{base}.{part}" if part else base
 
 
-def has(slug: str, part: str) -> bool:
-    """Whether a benchmark has this module."""
-    return (folder_of(slug) / f"{part}.py").is_file()
-
-
-def load(slug: str, part: str = "") -> ModuleType:
-    """A benchmark's module, imported when it is asked for.
+def load(slug: str, part: str = "", name: str = "") -> Any:
+    """A benchmark's module, or what has a name in it; imported when it is asked for.
 
     Raises:
-        UserError: There is no such benchmark, or it has no such module.
+        UserError: There is no such benchmark, or it has no such module or name.
     """
-    if part and not has(slug, part):
-        raise UserError(f"{folder_of(slug)}: has no {part}.py")
-    return importlib.import_module(module_name(slug, part))
+    file = folder_of(slug) / f"{part or '__init__'}.py"
+    if not file.is_file():
+        raise UserError(f"{file.parent}: has no {file.name}")
+    module = importlib.import_module(module_name(slug, part))
+    if name and not hasattr(module, name):
+        raise UserError(f"{file}: defines no {name}; docs/benchmarks.md says what each file must hold")
+    return getattr(module, name) if name else module

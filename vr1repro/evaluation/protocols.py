@@ -13,6 +13,7 @@ from typing import get_args
 from vr1repro.answers.completion import ANSWER_CLOSE
 from vr1repro.answers.extract import paper_answer
 from vr1repro.config.evaluation import Protocol
+from vr1repro.core.attempts import attempt_of, last_attempts
 from vr1repro.core.errors import UserError
 from vr1repro.core.records import Response
 
@@ -52,13 +53,13 @@ def pick(attempts: list[Response], protocol: Protocol) -> Response:
     Raises:
         UserError: The first attempt is not there.
     """
-    ordered = sorted(attempts, key=lambda row: row.attempt)
+    ordered = sorted(attempts, key=attempt_of)
     if not ordered or ordered[0].attempt != 0:
         identity = ordered[0].id if ordered else "?"
         raise UserError(f"question {identity}: its first attempt is not in the file; evaluate again")
-    if protocol == "single":
-        return ordered[0]
-    return next((row for row in ordered if has_answer(row.response)), ordered[-1])
+    # What the protocol would have asked for: nothing after the first answer. Of that the last counts, as everywhere.
+    last = next((row for row in ordered if protocol == "single" or has_answer(row.response)), ordered[-1]).attempt
+    return last_attempts(row for row in ordered if row.attempt <= last)[ordered[0].id]
 
 
 def select(rows: Iterable[Response], protocol: Protocol) -> Iterator[Response]:

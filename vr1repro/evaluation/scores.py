@@ -1,13 +1,14 @@
 """From verdicts to the scores that `vr1repro grade` prints."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
 from vr1repro.benchmarks.base import Benchmark, Question
+from vr1repro.core.attempts import attempt_of, keep_last
 from vr1repro.core.records import Outcome, Verdict
 
 # What tells samples of one question apart, their attempts aside.
@@ -54,30 +55,27 @@ class _Count:
 
 @dataclass
 class Tally:
-    """Counts verdicts as they come, and makes scores of the counts. Memory grows with groups, not with rows.
+    """Counts verdicts as they come, and makes scores of the counts. Of a verdict it keeps no more than what counts.
 
-    Rows with an `attempt` (the `paper` protocol asks again) count once for each question, model and seed: the last
-    attempt.
+    A question counts once for each model, arm, seed and protocol: its last attempt (`core.attempts`).
     """
 
     benchmark: Benchmark
     _counts: dict[tuple[str, str], _Count] = field(default_factory=lambda: defaultdict(_Count))
-    _attempts: dict[tuple[Any, ...], tuple[int, Outcome]] = field(default_factory=dict)
+    _counting: dict[Hashable, Verdict] = field(default_factory=dict)
     _clusters: dict[tuple[Any, ...], _Count] = field(default_factory=lambda: defaultdict(_Count))
 
     def add(self, question: Question, verdict: Verdict) -> None:
         """Count one verdict."""
         extra = verdict.model_extra or {}
-        attempt = extra.get("attempt")
-        cluster = (self.benchmark.cluster(question), *map(extra.get, _SAMPLES)) if self.benchmark.worst_case else None
-        if attempt is not None:
-            key = (verdict.id, *map(extra.get, _SAMPLES))
-            before = self._attempts.get(key)
-            if before is not None and before[0] > attempt:
-                return
-            if before is not None:
-                self._count(question, before[1], -1, cluster)
-            self._attempts[key] = (attempt, verdict.verdict)
+        sample = tuple(extra.get(name) for name in _SAMPLES)
+        cluster = (self.benchmark.cluster(question), *sample) if self.benchmark.worst_case else None
+        slim = Verdict(id=verdict.id, verdict=verdict.verdict, attempt=attempt_of(verdict))
+        before = keep_last(self._counting, (verdict.id, *sample), slim)
+        if before is slim:
+            return
+        if before is not None:
+            self._count(question, before.verdict, -1, cluster)
         self._count(question, verdict.verdict, 1, cluster)
 
     def _count(self, question: Question, outcome: Outcome, sign: int, cluster: tuple[Any, ...] | None) -> None:

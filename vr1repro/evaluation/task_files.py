@@ -15,6 +15,7 @@ import yaml
 
 from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.questions import own_columns
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.config.evaluation import PromptStyle
 from vr1repro.config.problems import ProblemSource
@@ -72,7 +73,8 @@ def write_tasks(folder: Path) -> Path:
     write_atomically(folder / f"{functions}.py", _MODULE.format(folders=further))
     metrics = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True},
                {"metric": "undecided", "aggregation": "mean", "higher_is_better": False}, *METRICS]  # fmt: skip
-    for name, (slug, style) in tasks().items():
+    named = tasks()
+    for name, (slug, style) in named.items():
         lines = {
             "task": name,
             "test_split": SPLIT,
@@ -90,6 +92,9 @@ def write_tasks(folder: Path) -> Path:
                              ("process_results", "results")):  # fmt: skip
             text += f"{key}: !function {functions}.{slug}__{purpose}\n"
         write_atomically(folder / f"{name}.yaml", text)
+    for path in folder.glob("vr1_*.yaml"):  # of a benchmark that an earlier call named
+        if path.stem not in named:
+            path.unlink()
     return folder
 
 
@@ -138,10 +143,10 @@ def graded(benchmark: str) -> Callable[[Doc, list[str]], dict[str, float]]:
     """
 
     def process(doc: Doc, results: list[str]) -> dict[str, float]:
-        asked = {name: doc[name] for name in ("id", "question", "answer", "choices", "metadata")}
-        question = {**doc["metadata"], **asked, "options": doc["choices"] or []}
-        judged = registry.profile(benchmark, "rule")(question, {"id": doc["id"], "response": results[0]}, Options())
-        verdict = next(_grader().stream([judged]))
+        fields = {name: doc[name] for name in ("id", "question", "answer", "choices")}
+        question = own_columns(registry.facts(benchmark), fields, doc["metadata"])
+        item = registry.profile(benchmark, "rule")(question, {"id": doc["id"], "response": results[0]}, Options())
+        verdict = next(_grader().stream([item]))
         figures = {"acc": float(verdict.correct is True), "undecided": float(verdict.correct is None)}
         return {**figures, **process_results(doc, results)}
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from vr1repro.config.lab import Difficulty, Family, Kind, LabWorld
@@ -188,7 +189,7 @@ def _mathverse(config: LabWorld, number: int, scene: Scene, rng: random.Random) 
             "problem_version": version,
             "question": question,
             "image": signed if by_sign else plain,
-            "answer": formats.LETTERS[choices.index(answer)] if choices else answer,
+            "answer": ascii_uppercase[choices.index(answer)] if choices else answer,
             "question_type": "multi-choice" if choices else "free-form",
             "metadata": {
                 "split": "testmini",

@@ -5,13 +5,15 @@ and `query_cot` fields (ZrrSkywalker/MathVerse@937b090).
 """
 
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Literal
 
 from vr1repro.config.lab import Family
 
 Style = Literal["plain", "plain-choice", "mathvista", "mathvista-choice", "mathverse", "mathverse-choice"]
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Equal to `benchmarks.mathverse.VERSIONS` (a test holds them together), and not taken from there: the lab's pretraining
+# would depend on MathVerse's facts, and an edit of a printed name would train anew.
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
 SIGN_QUESTION = "Answer what the sign asks for."
 VALUES_HINT = "The values are "
@@ -40,7 +42,7 @@ COT_VALUE = (
 )
 CHOICES = "\nChoices:"
 ASK = "\nQuestion: "
-_OPTIONS = tuple(form.format(letter) for letter in LETTERS[:4] for form in ("\n({}) ", "\n{}: ", "\n{}:"))
+_OPTIONS = tuple(form.format(letter) for letter in ascii_uppercase[:4] for form in ("\n({}) ", "\n{}: ", "\n{}:"))
 FIXED = (
     *_OPTIONS,
     *_ROW_HINTS.values(),
@@ -80,7 +82,7 @@ def mathvista_query(question: str, choices: Sequence[str] | None) -> str:
     """MathVista's prompt: hint, question, lettered choices. Without choices the answer is an integer."""
     if choices is None:
         return HINT_INTEGER + question
-    lettered = "".join(f"\n({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+    lettered = "".join(f"\n({letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
     return HINT_CHOICE + question + CHOICES + lettered
 
 
@@ -88,7 +90,11 @@ def mathverse_question(question: str, choices: Sequence[str] | None) -> str:
     """MathVerse's `question`: the choices stand in it."""
     if choices is None:
         return question
-    return question + CHOICES + "".join(f"\n{letter}:{text}" for letter, text in zip(LETTERS, choices, strict=False))
+    return (
+        question
+        + CHOICES
+        + "".join(f"\n{letter}:{text}" for letter, text in zip(ascii_uppercase, choices, strict=False))
+    )
 
 
 def mathverse_query(question: str, choice: bool, cot: bool) -> str:

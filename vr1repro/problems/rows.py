@@ -1,6 +1,7 @@
 """What adapters share: reading columns, and refusing rows that are no problem."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -37,8 +38,17 @@ def choices(value: Any) -> list[str] | None:
     return [str(choice) for choice in value] if value is not None and len(value) else None
 
 
+def lettered(choices: Sequence[str]) -> str:
+    """Choices a line each, `(A) first`, as MathVista's and MathVision's own prompts write them."""
+    return "\n".join(f"({letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
+
+
 def boxed(text: str) -> list[str]:
-    r"""The contents of all complete `\boxed{...}` in order, braces matched."""
+    r"""The contents of all outer `\boxed{...}` in order, braces matched: the gold of a solution in a data set.
+
+    Data sets escape no brace and write no `\fbox`. A model does: its answer is read by `answers.extract.last_boxed`,
+    and as MM-Math's official judge reads it, inner boxes too, by `benchmarks.mmmath.judge.boxes`.
+    """
     contents = []
     start = text.find(r"\boxed{")
     while start >= 0:

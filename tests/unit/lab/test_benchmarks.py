@@ -4,6 +4,7 @@ import pytest
 from datasets import load_dataset
 from lab_sizes import LAB
 
+from vr1repro.benchmarks.mathverse import VERSIONS
 from vr1repro.core.errors import UserError
 from vr1repro.lab import benchmarks, formats, questions, world
 from vr1repro.lab.questions import Task
@@ -58,7 +59,7 @@ def test_mathverse_has_five_versions_of_each_problem(rows):
         "query_wo", "query_cot", "question_for_eval",
     ]  # fmt: skip
     assert len(table) == 200
-    assert [row["problem_version"] for row in table][:5] == list(formats.VERSIONS)
+    assert [row["problem_version"] for row in table][:5] == list(formats.VERSIONS) == list(VERSIONS)
     for start in range(0, 200, 5):
         text_dominant, text_lite, intensive, dominant, only = (table[start + k] for k in range(5))
         assert len({row["problem_index"] for row in (text_dominant, only)}) == 1

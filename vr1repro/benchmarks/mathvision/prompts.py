@@ -1,20 +1,16 @@
 """MathVision's prompts by style."""
 
-import string
 from collections.abc import Callable, Mapping
 
 from vr1repro.config.evaluation import PromptStyle
 from vr1repro.core.records import Problem
-
-
-def _lettered(choices: list[str]) -> str:
-    return "\n".join(f"({letter}) {choice}" for letter, choice in zip(string.ascii_uppercase, choices, strict=False))
+from vr1repro.problems.rows import lettered
 
 
 def _question(problem: Problem) -> str:
     # Options that are just A to E are printed in the picture (mathllm/MATH-V@a1f5cc3, models/GPT4V.py).
     choices = problem.choices or []
-    options = "" if "".join(choices) == "ABCDE" else "".join(f"{line}\n" for line in _lettered(choices).splitlines())
+    options = "" if "".join(choices) == "ABCDE" else "".join(f"{line}\n" for line in lettered(choices).splitlines())
     return f"{problem.question}\n{options}"
 
 

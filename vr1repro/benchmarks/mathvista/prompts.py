@@ -1,11 +1,11 @@
 """MathVista's prompts by style."""
 
-import string
 from collections.abc import Callable, Mapping
 
 from vr1repro.config.evaluation import PromptStyle
 from vr1repro.core.errors import UserError
 from vr1repro.core.records import Problem
+from vr1repro.problems.rows import lettered
 
 _HINT = "Hint: Please answer the question{what} and provide {give}, at the end."
 _HINTS: dict[tuple[str, int | None], tuple[str, str]] = {
@@ -29,15 +29,11 @@ def hint(problem: Problem) -> str:
     return _HINT.format(what=f" requiring {what}", give=give)
 
 
-def _lettered(choices: list[str]) -> str:
-    return "\n".join(f"({letter}) {choice}" for letter, choice in zip(string.ascii_uppercase, choices, strict=False))
-
-
 def _body(problem: Problem) -> list[str]:
     unit = problem.metadata.get("unit")
     parts = [f"Question: {problem.question}" + (f" (Unit: {unit})" if unit else "")]
     if problem.choices:
-        parts.append("Choices:\n" + _lettered(problem.choices))
+        parts.append("Choices:\n" + lettered(problem.choices))
     return parts
 
 

@@ -95,7 +95,9 @@ def judge(gold: str, prediction: str, rules: Rules = OFFICIAL) -> bool:
 
 
 def boxes(text: str) -> list[str]:
-    r"""The contents of all `\boxed{}`, an inner one after its outer one.
+    r"""The contents of all `\boxed{}` as the official judge finds them, an inner one after its outer one.
+
+    The judge's own reading on purpose: an escaped brace counts as a brace, and a box that is never closed is an error.
 
     Raises:
         Unbalanced: A box is never closed.

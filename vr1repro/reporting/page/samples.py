@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vr1repro.core.records import sha256
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import eval_folders, last_attempts, last_verdicts
+from vr1repro.reporting.run.scores import eval_folders, last_responses, last_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def _samples(results: Results) -> Iterator[Sample]:
         if folder.step is not None or folder.protocol != settings.protocol or key in seen or not verdicts.exists():
             continue
         seen.add(key)
-        graded, responses = last_verdicts(verdicts), last_attempts(folder.path / "responses.jsonl")
+        graded, responses = last_verdicts(verdicts), last_responses(folder.path / "responses.jsonl")
         path = folder.path.relative_to(results.run / "eval").as_posix()
         pool = [
             Sample(

@@ -16,7 +16,7 @@ from vr1repro.core.records import Outcome, Response, Verdict
 from vr1repro.reporting.page.embedding import write_script
 from vr1repro.reporting.page.pictures import ShownQuestion, read_shown_questions
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_attempts, last_verdicts
+from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_responses, last_verdicts
 from vr1repro.reporting.run.words import bin_labels
 
 # A chunk is closed at so many responses or characters: what opening one response loads.
@@ -60,7 +60,7 @@ class _Writer:
     def add(self, folder: EvalFolder) -> None:
         """Add the responses of one evaluated folder."""
         questions = self._questions_of(folder.benchmark)
-        responses = last_attempts(folder.path / "responses.jsonl")
+        responses = last_responses(folder.path / "responses.jsonl")
         files = sorted((folder.path / "verdicts").glob("*.jsonl"))
         verdicts = {file.stem: last_verdicts(file) for file in files}
         first = len(self._tokens)

@@ -16,6 +16,7 @@ import pandas as pd
 from vr1repro.benchmarks import registry
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.attempts import last_attempts
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Response, Verdict
@@ -29,7 +30,7 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvalFolder:
     """One model's answers to one benchmark under one protocol and seed."""
 
@@ -54,33 +55,28 @@ def eval_folders(run: Path) -> Iterator[EvalFolder]:
         slug = re.fullmatch(SLUG, model)
         arm, train_seed = (slug["arm"], int(slug["seed"])) if slug else (model, 0)
         stage, step = (int(slug["stage"]), int(slug["step"])) if slug and slug["stage"] else (None, None)
-        yield EvalFolder(folder, model, arm, train_seed, stage, step, benchmark, protocol, int(seed[1:]))
+        yield EvalFolder(
+            path=folder, model=model, arm=arm, train_seed=train_seed, stage=stage, step=step, benchmark=benchmark,
+            protocol=protocol, eval_seed=int(seed[1:]),
+        )  # fmt: skip
 
 
-def last_attempts(path: Path) -> dict[str, Response]:
-    """The response that counts of each question: the last attempt, whatever the file's order.
+def last_responses(path: Path) -> dict[str, Response]:
+    """The response that counts of each question, by id (`core.attempts`).
 
     Raises:
         UserError: The file is missing or a row is bad.
     """
-    rows: dict[str, Response] = {}
-    for row in read(path, Response):
-        if row.id not in rows or row.attempt >= rows[row.id].attempt:
-            rows[row.id] = row
-    return rows
+    return last_attempts(read(path, Response))
 
 
 def last_verdicts(path: Path) -> dict[str, Verdict]:
-    """The verdict that counts of each question: the one on its last attempt.
+    """The verdict that counts of each question, by id (`core.attempts`).
 
     Raises:
         UserError: The file is missing or a row is bad.
     """
-    rows: dict[str, Verdict] = {}
-    for row in read(path, Verdict):
-        if row.id not in rows or _attempt(row) >= _attempt(rows[row.id]):
-            rows[row.id] = row
-    return rows
+    return last_attempts(read(path, Verdict))
 
 
 def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
@@ -104,7 +100,7 @@ def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
             source = run / "problems" / folder.benchmark
             column = settings.classes.get(folder.benchmark) or registry.facts(folder.benchmark).classes
             questions[folder.benchmark] = read_questions(source, folder.benchmark, column).set_index("id")
-        responses = last_attempts(folder.path / "responses.jsonl")
+        responses = last_responses(folder.path / "responses.jsonl")
         for verdicts in sorted((folder.path / "verdicts").glob("*.jsonl")):
             parts.append(_join(folder, verdicts, responses, questions[folder.benchmark]))
     if not parts:
@@ -142,12 +138,6 @@ def _join(folder: EvalFolder, path: Path, responses: Mapping[str, Response], que
         eval_seed=folder.eval_seed,
         profile=path.stem,
     )
-
-
-def _attempt(verdict: Verdict) -> int:
-    """Which attempt a verdict is on; graders that see one response a question do not say."""
-    value = (verdict.model_extra or {}).get("attempt")
-    return value if isinstance(value, int) else 0
 
 
 def headline(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:

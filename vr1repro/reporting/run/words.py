@@ -13,7 +13,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import read_metadata
 from vr1repro.core.records import Trace, sha256
-from vr1repro.reporting.run.scores import eval_folders, last_attempts
+from vr1repro.reporting.run.scores import eval_folders, last_responses
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
 
 
@@ -66,7 +66,7 @@ def sampled_counts(run: Path, settings: ReportSettings, benchmark: str = "mathve
     for folder in eval_folders(run):
         if folder.benchmark == benchmark and folder.protocol == settings.protocol and folder.step is None:
             chosen.setdefault(folder.arm, folder.path / "responses.jsonl")
-    texts = {arm: last_attempts(path) for arm, path in chosen.items()}
+    texts = {arm: last_responses(path) for arm, path in chosen.items()}
     shared = set.intersection(*(set(rows) for rows in texts.values())) if texts else set()
     sample = sorted(shared, key=sha256)[: settings.sampled_responses]
     if not sample:

@@ -1,20 +1,34 @@
 """Collecting saved verdicts and estimating from them."""
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from synthetic_run import BENCHMARKS, arm_infos
 
+from vr1repro.benchmarks import registry
+from vr1repro.benchmarks.questions import read_questions as read_benchmark
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.attempts import attempt_of
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import Response, Verdict
+from vr1repro.evaluation.protocols import select
+from vr1repro.evaluation.scores import aggregate
 from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, trajectory
-from vr1repro.reporting.run.questions import EXCLUDED, read_questions
+from vr1repro.reporting.run.questions import EXCLUDED, read_questions, subset_name
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import accuracy, average_weights, collect, gain
+from vr1repro.reporting.run.scores import (
+    accuracy,
+    average_weights,
+    collect,
+    eval_folders,
+    gain,
+    last_responses,
+    last_verdicts,
+)
 from vr1repro.reporting.run.scores_by_seed import grader_band, scores_by_seed
 from vr1repro.reporting.tables.score_table import score_table, write_scores
 
@@ -210,3 +224,46 @@ def test_length_on_the_training_set(run: Path, results: Results) -> None:
     assert start is not None
     assert start.value == pytest.approx(log["mean_length"].iloc[0])  # Long has the widest limit of CI's children
     assert rl_length(results.log, arms, "vision-r1-stage3", results.settings) is None
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_grade_and_the_tables_print_the_same_scores(run: Path, results: Results, benchmark: str) -> None:
+    """Both aggregate one folder's verdicts: overall score, sub-scores and their counts, cell by cell."""
+    facts = registry.facts(benchmark)
+    questions = read_benchmark(facts, run / "problems" / benchmark)
+    path = run / "eval" / "long_s1" / benchmark / "single" / "e1" / "verdicts" / "rule.jsonl"
+    printed = {
+        "overall" if score.group == "overall" else subset_name(facts, score.group, score.name): score
+        for score in aggregate(facts, read(path, Verdict), questions)
+    }
+    rows = results.final("long")
+    rows = rows[(rows["benchmark"] == benchmark) & (rows["eval_seed"] == 1)]
+    table = score_table(rows, results.settings)
+    table = table[table["metric"] == "accuracy_%"].set_index("subset")
+    assert set(table.index) == set(printed)
+    for name, score in printed.items():
+        assert table.loc[name, "value"] == pytest.approx(score.value)
+        assert (table.loc[name, "n"], table.loc[name, "ungraded"]) == (score.n, score.n_undecided)
+
+
+def test_one_rule_says_which_attempt_counts(fresh_run: Callable[..., Path], settings: ReportSettings) -> None:
+    """The evaluator, `grade` and the tables take the same attempt, in whatever order a file has them."""
+    run = fresh_run()
+    folder = next(folder for folder in eval_folders(run) if folder.benchmark == "mmmath" and folder.model == "ci_s1")
+    (folder.path / "verdicts" / "strict.jsonl").unlink()
+    replies = {0: "cut", 1: "cut again", 2: "so <answer> Final Answer:7 </answer>"}
+    first = next(iter(read(folder.path / "responses.jsonl", Response)))
+    attempts = [first.model_copy(update={"attempt": number, "response": text}) for number, text in replies.items()]
+    verdicts = [Verdict(id=first.id, verdict="right" if number == 2 else "wrong", attempt=number) for number in replies]
+    questions = read_benchmark(registry.facts("mmmath"), run / "problems" / "mmmath")
+    for order in permutations(range(3)):
+        write_rows(folder.path / "responses.jsonl", [attempts[k] for k in order])
+        write_rows(folder.path / "verdicts" / "rule.jsonl", [verdicts[k] for k in order])
+        chosen = next(select([attempts[k] for k in order], "paper"))
+        assert chosen.attempt == last_responses(folder.path / "responses.jsonl")[first.id].attempt == 2
+        assert attempt_of(last_verdicts(folder.path / "verdicts" / "rule.jsonl")[first.id]) == 2
+        score = aggregate(registry.facts("mmmath"), [verdicts[k] for k in order], questions)[0]
+        assert (score.n, score.n_right) == (1, 1)
+        frame = collect(run, settings)
+        rows = frame[(frame["model"] == "ci_s1") & (frame["benchmark"] == "mmmath") & (frame["profile"] == "rule")]
+        assert rows[rows["eval_seed"] == folder.eval_seed]["correct"].tolist() == [True]
