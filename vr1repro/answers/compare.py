@@ -66,6 +66,9 @@ def choice_index(text: str, choices: list[str], *, letter_first: bool = True) ->
         text: An answer: `B`, `(B)`, `B. 60`, `option B`, or the text of a choice.
         choices: The choices in order.
         letter_first: Whether a bare letter is a letter even where a choice reads like it (choices that are letters).
+
+    >>> [choice_index(answer, ["30", "60", "90"]) for answer in ("B", "(B) 60", "option C", "60", "A or B", "45")]
+    [1, 1, 2, 1, None, None]
     """
     answer = plain(text)
     if not answer or len(answer) > MAX_ANSWER:

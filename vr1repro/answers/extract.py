@@ -76,7 +76,11 @@ def tagged_answer(text: str) -> str | None:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""The content of the closed `\boxed{...}` (or `\fbox{...}`) that opens last, braces matched."""
+    r"""The content of the closed `\boxed{...}` (or `\fbox{...}`) that opens last, braces matched.
+
+    >>> last_boxed(r"\boxed{1} or rather \boxed{\frac{1}{2}}")
+    '\\frac{1}{2}'
+    """
     if "\\boxed" not in text and "\\fbox" not in text:
         return None
     opened: list[int | None] = []
@@ -127,6 +131,13 @@ def final_answer(text: str) -> Extraction | None:
 
     Returns:
         The answer and its rule, or None where nothing looks like an answer.
+
+    >>> final_answer("<think>3 or 4?</think><answer> Final Answer:4 </answer>").text
+    '4'
+    >>> final_answer("First 12, then the answer is 7.").rule
+    <Rule.PHRASE: 'phrase'>
+    >>> final_answer("") is None
+    True
     """
     after = text.rpartition(THINK_CLOSE)[2]
     body = after if after.strip() else text

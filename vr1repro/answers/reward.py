@@ -46,6 +46,13 @@ def formatted_answer(completion: str, strictness: str) -> str | None:
 
     Returns:
         The answer; None where the format is wrong or the answer is blank.
+
+    >>> formatted_answer("<think>1 + 2</think><answer> Final Answer:3 </answer>", "strict")
+    '3'
+    >>> formatted_answer("<think>1 + 2</think> <answer>3</answer>", "strict") is None
+    True
+    >>> formatted_answer("<think>1 + 2</think> <answer>3</answer>", "lenient")
+    '3'
     """
     if any(completion.count(tag) != 1 for tag in TAGS):
         return None

@@ -7,4 +7,23 @@
 - `prompts.py`: `PROMPTS`, the texts of its prompt styles;
 - `scoring.py`: `PROFILES`, its scorers by profile, which lie in `official.py`, `rule.py` and `peers.py`;
 - `README.md`: sources, quirks, measured agreement.
+
+>>> from vr1repro.benchmarks import facts, slugs
+>>> slugs()[:3]
+['mathvista', 'mathverse', 'mmmath']
+>>> facts("mathverse").n_questions
+3940
 """
+
+from vr1repro.core.exports import exporter
+
+_HOMES = {
+    "Benchmark": "base",
+    "facts": "registry",
+    "profile": "registry",
+    "profiles": "registry",
+    "read_questions": "questions",
+    "slugs": "registry",
+}
+__all__ = list(_HOMES)
+__getattr__ = exporter(__name__, _HOMES)

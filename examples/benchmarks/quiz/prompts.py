@@ -1,0 +1,3 @@
+"""The quiz's prompts by style."""
+
+PROMPTS = {"paper": lambda problem: problem.question}
