@@ -79,7 +79,7 @@ lint: $(VENV)/.test ## Format check, types, workflow lint
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m vr1repro.config.docs --check
-	$(BIN)/python -m vr1repro.core.upstream_docs --check
+	$(BIN)/python -m vr1repro.core.upstream --check
 
 format: $(VENV)/.test ## Format the code and the rules
 	$(BIN)/ruff check --fix .
@@ -88,7 +88,7 @@ format: $(VENV)/.test ## Format the code and the rules
 
 docs: $(VENV)/.micro ## Generate config/README.md, config/schema.json, docs/DEVIATIONS.md and docs/upstream.md
 	$(BIN)/python -m vr1repro.config.docs
-	$(BIN)/python -m vr1repro.core.upstream_docs
+	$(BIN)/python -m vr1repro.core.upstream
 
 lock: ## Resolve pyproject.toml again and export envs/*.txt
 	$(PYTHON) envs/export.py

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vr1repro.core.upstream import require
+
 
 @contextmanager
 def without(*packages: str) -> Iterator[None]:
@@ -34,6 +36,7 @@ def without(*packages: str) -> Iterator[None]:
 
 def import_transformers() -> None:
     """Import what every image-text model needs of transformers."""
+    require("transformers")
     with without("sklearn", "scipy"):
         from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationMixin  # noqa: F401
         from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl, processing_qwen2_5_vl  # noqa: F401
@@ -41,6 +44,7 @@ def import_transformers() -> None:
 
 def import_trl(*, vllm: bool) -> None:
     """Import TRL's trainers; `vllm`: one of them will sample with it."""
+    require("trl")
     import_transformers()
     with without("sklearn", "scipy", *([] if vllm else ["vllm"])):
         from trl import GRPOTrainer, SFTTrainer  # noqa: F401
