@@ -1,4 +1,6 @@
-"""Six habits of snakemake-executor-plugin-slurm 2.8.0 that leave a run hanging or refuse it, replaced in its module.
+"""Six functions of snakemake-executor-plugin-slurm that let a run hang or refuse it, replaced in its module.
+
+Their upstream issues and the versions that fit stand in docs/upstream.md.
 
 - `get_min_job_age` asks the controller at every look, and where the controller is away for a moment the plugin turns to
   sacct. It is asked once, at the start.
@@ -59,7 +61,7 @@ def mend(status_command: str, interval_s: float) -> None:
 
     async def patient(command: str, logger: Any) -> Any:
         began = None
-        while (found := await ask(command, logger)) == (None, None):
+        while (answer := await ask(command, logger)) == (None, None):
             if began is None:
                 began = time.monotonic()
                 logger.warning(f"Slurm does not answer ({command.split()[0]}); asking again for {PATIENCE_S:.0f} s.")
@@ -72,8 +74,8 @@ def mend(status_command: str, interval_s: float) -> None:
         if began is not None:
             logger.warning(f"Slurm answers again, after {time.monotonic() - began:.0f} s.")
         listed.clear()
-        listed.update(found[0])
-        return found
+        listed.update(answer[0])
+        return answer
 
     async def watchful(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
         async for job in check(self, active_jobs):

@@ -106,7 +106,7 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         aux_loss: bool = False,
     ) -> LogProbs:
         """The same, as TRL computes them."""
-        found: LogProbs = super()._get_per_token_logps_and_entropies(
+        log_probs: LogProbs = super()._get_per_token_logps_and_entropies(
             model,
             rows.input_ids,
             rows.attention_mask,
@@ -116,7 +116,7 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
             compute_aux_loss=aux_loss,
             **rows.pictures,
         )
-        return found
+        return log_probs
 
     def _get_per_token_logps_and_entropies(
         self,
