@@ -49,7 +49,7 @@ rule grade_benchmark:
         **needs("report"),
     params:
         config=RESOLVED,
-        out=f"{ROOT}/eval/{{slug}}",
+        out=subpath(output.summary, parent=True),
         code=lambda wildcards: code("grade", *scoring_modules(wildcards.benchmark)),
         settings=settings(PROFILE),
     shell:
