@@ -19,10 +19,11 @@ from typing import Any, Generic, Self, TypeVar
 
 from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, gold_text
 from vr1repro.answers.mathverify import deep
-from vr1repro.core.records import Outcome
+from vr1repro.core.records import Cause, Outcome
 
 T = TypeVar("T")
 Made = TypeVar("Made", covariant=True)
+New = TypeVar("New")
 
 # What may wait for a hard item ahead of it, and how many hard items are given to the pool ahead of time.
 _WINDOW = 4096
@@ -39,13 +40,35 @@ class Work(Generic[Made]):
         call: A function of a module (it is pickled by name), free of side effects.
         args: Its arguments: hashable, picklable.
         done: Makes the item's result of what the call returned; runs in the main process.
-        failed: Makes the item's result of `Outcome.TIMEOUT`, where the call ran out of time, memory or stack.
+        failed: Makes the item's result of the cause, where the call came to no end.
     """
 
     call: Callable[..., Any]
     args: tuple[Any, ...]
     done: Callable[[Any], Made]
-    failed: Callable[[Outcome], Made]
+    failed: Callable[[Cause], Made]
+
+    def map(self, change: Callable[[Made], New], failed: Callable[[Cause], New] | None = None) -> "Work[New]":
+        """The same work with another result.
+
+        Args:
+            change: Makes the new result of the old one.
+            failed: Makes the new result of a cause, for a result that says more of it than the old one does.
+        """
+        old_done, old_failed = self.done, self.failed
+        return Work(
+            self.call,
+            self.args,
+            done=lambda returned: change(old_done(returned)),
+            failed=failed or (lambda cause: change(old_failed(cause))),
+        )
+
+
+def mapped(
+    item: "T | Work[T]", change: Callable[[T], New], failed: Callable[[Cause], New] | None = None
+) -> "New | Work[New]":
+    """An item with another result, whether it is decided already or has to be; see `Work.map`."""
+    return item.map(change, failed) if isinstance(item, Work) else change(item)
 
 
 @dataclass(frozen=True)
@@ -71,7 +94,11 @@ class Pair:
         if decided is not None:
             return decided
         gold = gold_text(self.gold, choices)
-        return Work(deep, (gold, self.pred, self.settings), done=Outcome, failed=Outcome)
+        return Work(deep, (gold, self.pred, self.settings), done=Outcome, failed=_timeout)
+
+
+def _timeout(cause: Cause) -> Outcome:
+    return Outcome.TIMEOUT
 
 
 class Grader:
@@ -178,11 +205,13 @@ class Grader:
             return decided
         from pebble import ProcessExpired
 
+        causes: dict[type[Exception], Cause] = {
+            FutureTimeoutError: "time", ProcessExpired: "killed", MemoryError: "memory", RecursionError: "recursion",
+        }  # fmt: skip
         try:
             result = value.result()
-        except (FutureTimeoutError, ProcessExpired, MemoryError, RecursionError):
-            # Out of time, killed by the system, out of memory or of stack: no verdict on the answer.
-            return work.failed(Outcome.TIMEOUT)
+        except tuple(causes) as error:  # no verdict on the answer
+            return work.failed(next(cause for kind, cause in causes.items() if isinstance(error, kind)))
         return work.done(result)
 
     def _start(self) -> Any:

@@ -7,12 +7,13 @@ Paper v4 section 3.3.2: the reward is 1 only if the completion has the asked for
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER, TAGS, THINK_CLOSE, THINK_OPEN
 from vr1repro.answers.extract import final_answer, last_boxed
-from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.answers.grade import Grader, Pair, Work, mapped
 from vr1repro.config.reward import RewardSettings
 from vr1repro.core.records import Outcome
 
@@ -118,22 +119,12 @@ class HardFormatReward:
                 answer = None if found is None else found.text
             else:
                 # Without the format HFRRF is 0 whatever the answer; grading it would cost a worker's time for nothing.
-                yield self._reward(False, Outcome.UNPARSABLE, None)
+                yield self._reward(False, None, Outcome.UNPARSABLE)
                 continue
             pair = Pair(gold, answer, tuple(options) if options else None, self._match)
-            work = pair.work()
-            if isinstance(work, Work):
-                yield self._later(format_ok, work, answer)
-            else:
-                yield self._reward(format_ok, work, answer)
+            yield mapped(pair.work(), partial(self._reward, format_ok, answer))
 
-    def _later(self, format_ok: bool, work: Work[Outcome], answer: str | None) -> Work[Reward]:
-        def reward(outcome: Outcome) -> Reward:
-            return self._reward(format_ok, Outcome(outcome), answer)
-
-        return Work(work.call, work.args, done=reward, failed=reward)
-
-    def _reward(self, format_ok: bool, outcome: Outcome, answer: str | None) -> Reward:
+    def _reward(self, format_ok: bool, answer: str | None, outcome: Outcome) -> Reward:
         right = outcome is Outcome.RIGHT
         value = float(format_ok and right) if self._settings.kind == "hfrrf" else (format_ok + right) / 2
         return Reward(value, format_ok, outcome, answer)

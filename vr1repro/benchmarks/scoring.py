@@ -4,12 +4,13 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vr1repro.answers.extract import Extraction, final_answer
-from vr1repro.answers.grade import Pair, Work
+from vr1repro.answers.grade import Pair, Work, mapped
 from vr1repro.benchmarks.base import Question
-from vr1repro.core.records import Outcome, Verdict
+from vr1repro.core.records import Cause, Outcome, Verdict
 
 Row = dict[str, Any]
 
@@ -42,13 +43,12 @@ def extraction_of(row: Row) -> Extraction | None:
 def compared(verdict_id: str, pair: Pair, extraction: str | None, **extra: Any) -> Verdict | Work[Verdict]:
     """The verdict on a gold and an extracted answer: at once where it is certain, else as work for a grader."""
 
-    def verdict(outcome: Outcome) -> Verdict:
-        return Verdict(id=verdict_id, extraction=extraction, prediction=pair.pred, verdict=Outcome(outcome), **extra)
+    def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
+        return Verdict(
+            id=verdict_id, extraction=extraction, prediction=pair.pred, verdict=outcome, cause=cause, **extra
+        )
 
-    work = pair.work()
-    if isinstance(work, Work):
-        return Work(work.call, work.args, done=verdict, failed=verdict)
-    return verdict(work)
+    return mapped(pair.work(), verdict, failed=partial(verdict, Outcome.TIMEOUT))
 
 
 def undecided(identifier: str, what: str) -> Verdict:

@@ -43,7 +43,7 @@ def grade(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Score saved responses; prints the overall score and the benchmark's sub-scores."""
-    from vr1repro.evaluation.grading import grade_file, summary
+    from vr1repro.evaluation.grading import causes, grade_file, summary
     from vr1repro.evaluation.protocols import named
 
     use_benchmarks(benchmark_folder)
@@ -52,6 +52,9 @@ def grade(
         protocol=named(protocol) if protocol else None,
     )  # fmt: skip
     typer.echo(summary(scores))
+    if timeouts := causes(out):
+        counts = ", ".join(f"{cause} {n}" for cause, n in sorted(timeouts.items()))
+        typer.echo(f"timeouts by cause: {counts}")
 
 
 def compare_graders(

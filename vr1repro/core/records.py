@@ -7,7 +7,7 @@ Stages meet only through files. What is earned item by item is append-only JSONL
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -138,6 +138,11 @@ class Outcome(StrEnum):
         return self is Outcome.RIGHT
 
 
+# Why a comparison came to no end: past its deadline, ended by the system (a crash, the kernel for want of memory), past
+# the worker's own memory limit, or nested too deep.
+Cause = Literal["time", "killed", "memory", "recursion"]
+
+
 class Verdict(Record):
     """The grade of one response under one scoring profile.
 
@@ -147,6 +152,7 @@ class Verdict(Record):
         prediction: The extraction after the profile's normalisation.
         verdict: One of five outcomes.
         correct: Derived from `verdict`; null for `timeout` and `judge_error`.
+        cause: Why the comparison came to no end; written for `timeout` only.
     """
 
     id: Id
@@ -154,6 +160,7 @@ class Verdict(Record):
     prediction: str | None = None
     verdict: Outcome
     correct: bool | None = None
+    cause: Cause | None = Field(default=None, exclude_if=lambda cause: cause is None)
 
     @model_validator(mode="after")
     def _derive_correct(self) -> Self:

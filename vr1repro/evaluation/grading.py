@@ -1,19 +1,20 @@
 """Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
-from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.answers.grade import Grader, Pair, Work, mapped
 from vr1repro.benchmarks import registry
 from vr1repro.benchmarks.questions import question_of, read_questions
-from vr1repro.benchmarks.scoring import Options, Row
+from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, read_lines
-from vr1repro.core.records import Outcome, Response, Verdict, dump_line
+from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation.protocols import select
 from vr1repro.evaluation.scores import Score, Tally
 
@@ -100,16 +101,7 @@ def equivalent_file(
     def items() -> Iterator[Verdict | Work[Verdict]]:
         for number, row in read_lines(pairs):
             pair = pair_of(row, f"{pairs}:{number}")
-            identifier = str(row.get("id", number))
-
-            def verdict(outcome: Outcome, pair: Pair = pair, identifier: str = identifier) -> Verdict:
-                return Verdict(id=identifier, extraction=pair.pred, prediction=pair.pred, verdict=outcome)
-
-            work = pair.work()
-            if isinstance(work, Work):
-                yield Work(work.call, work.args, done=verdict, failed=verdict)
-            else:
-                yield verdict(work)
+            yield compared(str(row.get("id", number)), pair, pair.pred)
 
     with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
         for verdict in grader.stream(items()):
@@ -151,17 +143,7 @@ def pair_of(row: Row, where: str) -> Pair:
 
 def _with(item: Verdict | Work[Verdict], extra: dict[str, Any]) -> Verdict | Work[Verdict]:
     """The verdict, decided or to come, with further keys."""
-    if not extra:
-        return item
-    if isinstance(item, Work):
-        done, failed = item.done, item.failed
-        return Work(
-            item.call,
-            item.args,
-            done=lambda got: done(got).model_copy(update=extra),
-            failed=lambda outcome: failed(outcome).model_copy(update=extra),
-        )
-    return item.model_copy(update=extra)
+    return mapped(item, lambda verdict: verdict.model_copy(update=extra)) if extra else item
 
 
 class Aside:
@@ -184,6 +166,11 @@ class Aside:
             self._aside.replace(self._path)
         else:
             self._aside.unlink(missing_ok=True)
+
+
+def causes(verdicts: Path) -> dict[Cause, int]:
+    """How many verdicts of a file are timeouts, by cause."""
+    return dict(Counter(row.cause for row in read(verdicts, Verdict) if row.cause is not None))
 
 
 def summary(scores: Iterable[Score]) -> str:

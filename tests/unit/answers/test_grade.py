@@ -8,7 +8,7 @@ import time
 import pytest
 
 from vr1repro.answers.compare import MatchSettings
-from vr1repro.answers.grade import Grader, Pair, Work
+from vr1repro.answers.grade import Grader, Pair, Work, mapped
 from vr1repro.core.records import Outcome
 
 # huggingface/Math-Verify#65: its own SIGALRM cannot interrupt the C call that works out this power.
@@ -41,7 +41,11 @@ def recurse(depth=0):
 
 
 def work(call, *args):
-    return Work(call, args, done=lambda value: value, failed=lambda outcome: outcome)
+    return Work(call, args, done=lambda value: value, failed=lambda cause: cause)
+
+
+def kill_itself():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_hanging_pair_among_many_is_one_timeout():
@@ -63,12 +67,29 @@ def test_order_is_kept():
     assert all(isinstance(got[index], int) for index in (0, 2))
 
 
-@pytest.mark.parametrize("call", [ignore_sigterm_and_loop, crash, recurse])
-def test_bad_calls_are_undecided_and_the_next_goes_on(call):
-    with Grader(workers=1, timeout_s=1) as grader:
-        got = list(grader.stream([work(call), work(sleep_for, 0.01)]))
-    assert got[0] is Outcome.TIMEOUT
-    assert isinstance(got[1], int)
+@pytest.mark.parametrize(
+    ("call", "cause"),
+    [(ignore_sigterm_and_loop, "time"), (crash, "killed"), (kill_itself, "killed"), (recurse, "recursion")],
+)
+def test_bad_calls_come_to_no_end_for_a_cause_and_the_next_goes_on(call, cause):
+    timeout_s = 1 if cause == "time" else 60
+    with Grader(workers=1, timeout_s=timeout_s) as grader:
+        results = list(grader.stream([work(call), work(len, "four")]))
+    assert results == [cause, 4]
+
+
+def test_mapped_work_keeps_what_is_done_and_why_it_failed():
+    def text(value):
+        return f"got {value}"
+
+    with Grader(workers=1, timeout_s=60) as grader:
+        items = [mapped(5, text), mapped(work(len, "four"), text), mapped(work(crash), text)]
+        items.append(mapped(work(crash), text, failed=lambda cause: f"failed: {cause}"))
+        assert list(grader.stream(items)) == ["got 5", "got 4", "got killed", "failed: killed"]
+
+
+def test_a_pair_that_crashes_its_worker_is_a_timeout():
+    assert Pair("x+1", "(x+1)").work().failed("killed") is Outcome.TIMEOUT
 
 
 def test_long_texts_behind_a_hanging_one_do_not_block_its_deadline():
@@ -76,13 +97,13 @@ def test_long_texts_behind_a_hanging_one_do_not_block_its_deadline():
     with Grader(workers=1, timeout_s=1) as grader:
         items = [work(ignore_sigterm_and_loop), *(work(len, "x" * 5_000_000 + str(n)) for n in range(4))]
         got = list(grader.stream(items))
-    assert got == [Outcome.TIMEOUT, *[5_000_001] * 4]
+    assert got == ["time", *[5_000_001] * 4]
     assert time.monotonic() - start < 60
 
 
 def test_memory_is_bounded():
     with Grader(workers=1, timeout_s=20, memory_mb=1024) as grader:
-        assert list(grader.stream([work(eat, 4096), work(eat, 16)])) == [Outcome.TIMEOUT, 16 * 2**20]
+        assert list(grader.stream([work(eat, 4096), work(eat, 16)])) == ["memory", 16 * 2**20]
 
 
 def test_an_error_of_ours_is_not_swallowed():

@@ -32,6 +32,13 @@ def test_correct_follows_from_the_outcome(outcome: str, correct: bool | None) ->
     assert Verdict(id="1", verdict=Outcome(outcome), correct=not correct).correct is correct
 
 
+def test_only_a_timeout_has_a_cause_in_its_row() -> None:
+    wrong, timeout = Verdict(id="1", verdict="wrong"), Verdict(id="2", verdict="timeout", cause="memory", attempt=1)
+    assert "cause" not in dump_line(wrong)
+    assert dump_line(timeout).endswith('"verdict":"timeout","correct":null,"cause":"memory","attempt":1}')
+    assert Verdict(**json.loads(dump_line(timeout))) == timeout
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -7,13 +7,14 @@ with `vr1repro.answers.arithmetic` on what latex2sympy2_extended printed, in a w
 """
 
 import re
+from functools import partial
 
 from vr1repro.answers.arithmetic import NotArithmetic, Value, evaluate
 from vr1repro.answers.grade import Work
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mathvision import BENCHMARK
 from vr1repro.benchmarks.scoring import Options, Row, text_of
-from vr1repro.core.records import Outcome, Verdict
+from vr1repro.core.records import Cause, Outcome, Verdict
 
 _FLAGS = ("the final answer is", "the answer is", "the correct answer is", "the answer should be")
 # Replaced in this order by `find_math_answer` and `_strip_string`; the text is lower case and without blanks.
@@ -165,8 +166,8 @@ def official(question: Question, row: Row, options: Options) -> Verdict | Work[V
         value = str(choices[ord(gold) - ord("A")])
     question_id = str(BENCHMARK.id_of(question))
 
-    def verdict(outcome: Outcome) -> Verdict:
-        return Verdict(id=question_id, extraction=answer, prediction=answer, verdict=outcome)
+    def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
+        return Verdict(id=question_id, extraction=answer, prediction=answer, verdict=outcome, cause=cause)
 
     golds = tuple(text.lower() for text in (gold, value) if text.replace(" ", ""))
     answer_low = answer.lower()
@@ -181,7 +182,7 @@ def official(question: Question, row: Row, options: Options) -> Verdict | Work[V
         equal,
         (golds, answer_low),
         done=lambda right: verdict(Outcome.RIGHT if right else Outcome.WRONG),
-        failed=verdict,
+        failed=partial(verdict, Outcome.TIMEOUT),
     )
 
 

@@ -9,6 +9,7 @@ Source: open-compass/VLMEvalKit, vlmeval/dataset/utils/mathv.py (1344ef2).
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vr1repro.answers.arithmetic import NotArithmetic, evaluate
@@ -16,7 +17,7 @@ from vr1repro.answers.grade import Work
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mathvision import BENCHMARK
 from vr1repro.benchmarks.scoring import Options, Row, extraction_in, inferred_option, text_of, undecided
-from vr1repro.core.records import Outcome, Verdict
+from vr1repro.core.records import Cause, Outcome, Verdict
 
 _BOX = re.compile(r"\\boxed\{([^}]*)\}")
 _TOLERANCE = 1e-6
@@ -44,8 +45,10 @@ def vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work
         return Verdict(id=identifier, extraction=extraction, prediction=found, verdict=outcome)
     answers = (response,) if extraction is None else (response, _unboxed(extraction))
 
-    def verdict(outcome: Outcome) -> Verdict:
-        return Verdict(id=identifier, extraction=extraction, prediction=answers[-1][:_LONGEST], verdict=outcome)
+    def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
+        return Verdict(
+            id=identifier, extraction=extraction, prediction=answers[-1][:_LONGEST], verdict=outcome, cause=cause
+        )
 
     # Its LLM is asked where the response itself does not equal the gold; without one such a row is undecided.
     otherwise = Outcome.JUDGE_ERROR if extraction is None else Outcome.WRONG
@@ -58,7 +61,7 @@ def vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work
         close,
         (gold.lower().strip(), tuple(answer.lower().strip() for answer in short)),
         done=lambda right: verdict(Outcome.RIGHT if right else otherwise),
-        failed=verdict,
+        failed=partial(verdict, Outcome.TIMEOUT),
     )
 
 

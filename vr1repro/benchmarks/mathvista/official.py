@@ -94,5 +94,5 @@ def official(question: Question, row: Row, options: Options) -> Verdict | Work[V
         most_similar,
         (letter, choices),
         done=lambda at: verdict(choices[at], "edit distance"),
-        failed=lambda outcome: Verdict(id=question_id, extraction=shown, verdict=outcome),
+        failed=lambda cause: Verdict(id=question_id, extraction=shown, verdict=Outcome.TIMEOUT, cause=cause),
     )

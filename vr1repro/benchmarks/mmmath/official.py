@@ -12,7 +12,7 @@ from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mmmath import BENCHMARK, judge
 from vr1repro.benchmarks.mmmath.judge import OFFICIAL, Rules
 from vr1repro.benchmarks.scoring import Options, Row, text_of
-from vr1repro.core.records import Outcome, Verdict
+from vr1repro.core.records import Cause, Outcome, Verdict
 
 _STRICT = Rules(precision=1e-6, percent=False, all_boxes=False)
 
@@ -39,14 +39,14 @@ def _judged(rules: Rules, question: Question, row: Row, options: Options) -> Ver
     # Only the boxes travel to the worker: with all closed and one there, nothing else of the response is read.
     prediction = "".join(f"\\boxed{{{content}}}" for content in (found if rules.all_boxes else found[-1:]))
 
-    def verdict(outcome: Outcome) -> Verdict:
-        return Verdict(id=question_id, extraction=extraction, prediction=extraction, verdict=outcome)
+    def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
+        return Verdict(id=question_id, extraction=extraction, prediction=extraction, verdict=outcome, cause=cause)
 
     return Work(
         judge.judge,
         (gold_text(question), prediction if _flat(found) else response, rules),
         done=lambda right: verdict(Outcome.RIGHT if right else Outcome.WRONG),
-        failed=verdict,
+        failed=partial(verdict, Outcome.TIMEOUT),
     )
 
 

@@ -168,7 +168,8 @@ def reason(verdicts: dict[str, Verdict]) -> str:
     if missing := groups.get(Outcome.JUDGE_ERROR.value):
         parts.append(f"{', '.join(missing)}: needs an LLM's extraction or judgement that is not there")
     if late := groups.get(Outcome.TIMEOUT.value):
-        parts.append(f"{', '.join(late)}: out of time")
+        reasons = sorted({verdicts[name].cause or "time" for name in late})
+        parts.append(f"{', '.join(late)}: the comparison came to no end ({', '.join(reasons)})")
     decided = {name: v for name, v in verdicts.items() if v.verdict in (Outcome.RIGHT, Outcome.WRONG)}
     if len({verdict.verdict for verdict in decided.values()}) > 1:
         predictions = {str(verdict.prediction) for verdict in decided.values()}
