@@ -266,3 +266,12 @@ def test_the_workflow_and_its_jobs_have_it(repo: Path, work: Path) -> None:
     assert [(row["arm"], row["benchmark"], row["n"], row["value"]) for row in rows] == [
         ("base", "clocks", "24", "66.6667")
     ]
+
+
+@pytest.mark.parametrize("slug", ["mathvista", "mathverse", "mmmath", "mathvision", "dynamath"])
+def test_each_benchmark_says_what_equals_the_official_code(slug: str) -> None:
+    text = (benchmark_folders.folder_of(slug) / "README.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings[1:] == ["## Equivalence", "## Quirks that are kept", "## Known differences"]
+    assert [name for name in registry.profiles(slug) if f"`{name}" not in text] == []
+    assert [style for style in registry.prompts(slug) if f"`{style}`" not in text] == []
