@@ -10,6 +10,9 @@ from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 
+# Keys of older versions, by section, with the value at which they did nothing: kept runs hold them.
+_RETIRED = {("rl", "skip_equal_groups"): False}
+
 
 def load(path: Path) -> Config:
     """Read and check a complete config file.
@@ -74,9 +77,19 @@ def check(values: dict[str, Any], source: str, root: yaml.Node | None = None) ->
         UserError: One line per mistake.
     """
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(_without_retired(values))
     except ValidationError as error:
         raise UserError("\n".join(_explain(part, values, source, root) for part in error.errors())) from None
+
+
+def _without_retired(values: dict[str, Any]) -> dict[str, Any]:
+    """The values without retired keys that did nothing; one that did something stays, and is refused as unknown."""
+    sections = dict(values)
+    for (section, key), idle in _RETIRED.items():
+        content = sections.get(section)
+        if isinstance(content, dict) and content.get(key) is idle:
+            sections[section] = {name: value for name, value in content.items() if name != key}
+    return sections
 
 
 def _explain(error: Any, values: object, source: str, root: yaml.Node | None) -> str:

@@ -125,3 +125,14 @@ def test_deviations_of_the_method_come_from_their_docstrings(repo: Path) -> None
 
 def test_the_config_of_the_kept_run_is_still_understood(repo: Path) -> None:
     assert loader.load(repo / "results" / "reference" / "micro" / "config.yaml").run == "micro"
+
+
+@pytest.mark.parametrize(("value", "understood"), [(False, True), (True, False)])
+def test_a_retired_key_is_read_where_it_did_nothing(repo: Path, value: bool, understood: bool) -> None:
+    values = yaml.safe_load((repo / "config" / "micro.yaml").read_text())
+    values["rl"]["skip_equal_groups"] = value
+    if understood:
+        assert "skip_equal_groups" not in loader.check(values, "old.yaml").rl.model_dump()
+    else:
+        with pytest.raises(UserError, match=r"rl\.skip_equal_groups: unknown key"):
+            loader.check(values, "old.yaml")
