@@ -39,7 +39,7 @@ def choices(value: Any) -> list[str] | None:
 
 
 def lettered(choices: Sequence[str]) -> str:
-    """Choices a line each, `(A) first`, as MathVista's and MathVision's own prompts write them."""
+    """Choices a line each, `(A) first`, as the official prompts of several benchmarks write them."""
     return "\n".join(f"({letter}) {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
 
 
