@@ -49,6 +49,7 @@ for _command in (
     archives.redraw,
     archives.why,
     rerun.why_rerun,
+    rerun.accept,
     cluster.plan,
     cluster.doctor,
     cluster.recover,

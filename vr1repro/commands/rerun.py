@@ -1,4 +1,4 @@
-"""`vr1repro why-rerun`: what has changed since a target was made, and what it would cost to make it again."""
+"""`vr1repro why-rerun` and `accept`: what has changed since a target was made, and that it is taken all the same."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import CONTENT, MANIFEST, PLANNED, restore_content_hash
+from vr1repro.jobs.common import GUARDED_RULES
 
 _RULE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 _SHA = re.compile(r"\b[0-9a-f]{16}\b")
@@ -19,6 +21,11 @@ _SHA = re.compile(r"\b[0-9a-f]{16}\b")
 _STAGES = {
     "bridge_shard": "cold set", "train_sft": "SFT", "train_rl_stage": "RL", "evaluate_checkpoint": "evaluation",
 }  # fmt: skip
+
+
+ConfigFile = Annotated[Path, typer.Option("--configfile", help="The run's config file.")]
+Snakefile = Annotated[Path, typer.Option(help="The workflow.")]
+Directory = Annotated[Path, typer.Option(help="Where snakemake was started.")]
 
 
 @dataclass
@@ -31,15 +38,35 @@ class Plan:
 
 def why_rerun(
     target: Annotated[str, typer.Argument(help="A file or folder of a run, an arm, or a target such as `tables`.")],
-    configfile: Annotated[Path, typer.Option("--configfile", help="The run's config file.")] = Path(
-        "config/micro.yaml"
-    ),
-    snakefile: Annotated[Path, typer.Option(help="The workflow.")] = Path("Snakefile"),
-    directory: Annotated[Path, typer.Option(help="Where snakemake was started.")] = Path(),
+    configfile: ConfigFile = Path("config/micro.yaml"),
+    snakefile: Snakefile = Path("Snakefile"),
+    directory: Directory = Path(),
 ) -> None:
-    """Say what has changed since a target was made, by module, and what making it again would cost."""
+    """Say what has changed since a target was made, by module and setting, and what making it again would cost."""
     for line in explain(target, configfile, snakefile, directory):
         typer.echo(line)
+
+
+def accept(
+    folder: Annotated[Path, typer.Argument(help="A finished model or training, as results/paper/train/ci/s1/sft.")],
+    configfile: ConfigFile = Path("config/micro.yaml"),
+    snakefile: Snakefile = Path("Snakefile"),
+    directory: Directory = Path(),
+) -> None:
+    """Take a finished model or training as it is, though its code, settings or inputs have changed since."""
+    place = directory / folder
+    if not (place / MANIFEST).exists():
+        raise UserError(f"{folder}: is not finished (no {MANIFEST}); there is nothing to accept")
+    closed = f"{folder}/{CONTENT}"
+    # Nothing before it is taken along: of the rules that make such folders, its own alone may be planned.
+    alone = ["--force", "--allowed-rules", *GUARDED_RULES]
+    plan = read_plan(_snakemake(["-n", closed, *alone], configfile, snakefile, directory, closed))
+    if plan.jobs.total() > 1:
+        raise UserError(f"{folder}: what it is made from has changed as well; accept or make that first (why-rerun)")
+    restore_content_hash(place)
+    _snakemake(["--touch", "--cores", "1", closed, *alone], configfile, snakefile, directory, closed)
+    (place / PLANNED).unlink(missing_ok=True)
+    typer.echo(f"{folder}: accepted; Snakemake now takes it for made by this code, with these settings and inputs")
 
 
 def explain(target: str, configfile: Path, snakefile: Path, directory: Path) -> list[str]:
@@ -51,14 +78,15 @@ def explain(target: str, configfile: Path, snakefile: Path, directory: Path) -> 
     from vr1repro.config.loader import load
 
     root = directory / "results" / load(configfile).run
-    plan = read_plan(_dry_run(_file_of(target, directory), configfile, snakefile, directory))
+    words = ["-n", _file_of(target, directory), "--nolock"]
+    plan = read_plan(_snakemake(words, configfile, snakefile, directory, target))
     if not plan.jobs:
         return [f"{target}: nothing to be done; neither code, settings nor inputs have changed"]
     lines = []
     for rule, count in plan.jobs.items():
         lines.append(f"{rule}: {count} jobs" if count > 1 else f"{rule}: 1 job")
         for reason in plan.reasons.get(rule, []):
-            lines += [f"  {line}" for line in _in_words(reason, root / "code")]
+            lines += [f"  {line}" for line in _in_words(reason, root)]
     return [*lines, *_costs(plan, configfile)]
 
 
@@ -89,15 +117,27 @@ def changed_modules(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return phrases
 
 
-def _in_words(reason: str, tables: Path) -> list[str]:
-    """A reason of Snakemake's; hashes of code in it become the modules that were edited."""
-    known = {sha: tables / f"{sha}.json" for sha in _SHA.findall(reason)}
-    found = {sha: json.loads(path.read_text(encoding="utf-8")) for sha, path in known.items() if path.is_file()}
-    if len(found) < 2:
-        return [_shortened(reason)]
-    before, *_, now = found.values()
-    modules = changed_modules(before, now)
-    return ["its code has changed:", *(f"  {module}" for module in modules)]
+def changed_settings(before: object, now: object, name: str = "") -> list[str]:
+    """Which values differ between two tables of settings, one phrase a key."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        pairs = [(f"{name}.{key}".strip("."), key) for key in sorted(before.keys() | now.keys())]
+        return [line for path, key in pairs for line in changed_settings(before.get(key, "-"), now.get(key, "-"), path)]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        inside = [f"{name}[{index}]" if name else "" for index in range(len(now))]
+        pieces = zip(before, now, inside, strict=True)
+        return [line for old, new, path in pieces for line in changed_settings(old, new, path)]
+    return [] if before == now else [f"{name or 'value'}: {json.dumps(before)} -> {json.dumps(now)}"]
+
+
+def _in_words(reason: str, root: Path) -> list[str]:
+    """A reason of Snakemake's; hashes in it become the modules that were edited and the settings that differ."""
+    lines = []
+    for kind, differences in (("code", changed_modules), ("settings", changed_settings)):
+        known = [root / kind / f"{sha}.json" for sha in dict.fromkeys(_SHA.findall(reason))]
+        tables = [json.loads(path.read_text(encoding="utf-8")) for path in known if path.is_file()]
+        if len(tables) > 1:
+            lines += [f"its {kind} changed:", *(f"  {line}" for line in differences(tables[0], tables[-1]))]
+    return lines or [_shortened(reason)]
 
 
 def _shortened(reason: str, longest: int = 400) -> str:
@@ -123,16 +163,16 @@ def _file_of(target: str, directory: Path) -> str:
     """A folder stands for the file that says it is complete."""
     folder = directory / target
     if folder.is_dir():
-        for name in ("content.sha256", "verdicts.json", "responses.json"):
-            if (folder / name).exists() or (name == "content.sha256" and (folder / "manifest.json").exists()):
+        for name in (CONTENT, "verdicts.json", "responses.json"):
+            if (folder / name).exists() or (name == CONTENT and (folder / MANIFEST).exists()):
                 return f"{target.rstrip('/')}/{name}"
     return target
 
 
-def _dry_run(target: str, configfile: Path, snakefile: Path, directory: Path) -> str:
+def _snakemake(words: list[str], configfile: Path, snakefile: Path, directory: Path, target: str) -> str:
     command = [
-        sys.executable, "-m", "snakemake", "-n", target, "--snakefile", str(snakefile), "--configfile",
-        str(configfile), "--directory", str(directory), "--nolock",
+        sys.executable, "-m", "snakemake", *words, "--snakefile", str(snakefile), "--configfile",
+        str(configfile), "--directory", str(directory),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

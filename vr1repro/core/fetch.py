@@ -7,7 +7,7 @@ from vr1repro.config.base import Section
 from vr1repro.config.models import HubData, HubModel, LocalData, LocalModel
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
-from vr1repro.core.provenance import MANIFEST, write_manifest
+from vr1repro.core.provenance import CONTENT, MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
 MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
@@ -108,7 +108,7 @@ def _link(folder: Path, out: Path, commit: str | None, source: Section) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
         # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
-        if path.is_file() and path.name != MANIFEST:
+        if path.is_file() and path.name not in (MANIFEST, CONTENT):
             link = aside / (path.name if path == folder else path.relative_to(folder))
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())

@@ -25,6 +25,8 @@ from vr1repro.core.records import SCHEMA_VERSION
 MANIFEST = "manifest.json"
 # Beside a manifest: nothing but the hash of the content. Rules depend on it, for it is equal where the content is.
 CONTENT = "content.sha256"
+# In a finished folder whose job is planned: the params that made it, null where they are not the planned ones.
+PLANNED = "planned.json"
 PACKAGE = Path(__file__).resolve().parents[1]
 
 _STAMPED = (
@@ -124,19 +126,45 @@ def close_files(folder: Path, files: Iterable[Path]) -> None:
 
 def open_again(folder: Path) -> None:
     """Take a finished folder's manifest away, before its artefact is made again."""
-    for name in (CONTENT, MANIFEST):
+    # The manifest first: `restore_content_hashes` of another process would else write the hash back.
+    for name in (MANIFEST, CONTENT, PLANNED):
         (folder / name).unlink(missing_ok=True)
 
 
 def restore_content_hashes(root: Path) -> None:
-    """Write the content hashes that lie beside no manifest.
+    """Write the content hashes that a run of an older version lacks beside its manifests.
 
-    A run of an older version has none, and Snakemake removes that of a finished folder whose job refused to remake it.
+    A folder that `mark_planned` has marked stays without: Snakemake removed its hash before a job that was then stopped
+    or refused, and a hash without recorded params would make the old artefact pass for that of the new code.
     """
     for path in root.glob(f"**/{MANIFEST}"):
-        if not (path.parent / CONTENT).exists():
+        if not (path.parent / CONTENT).exists() and not (path.parent / PLANNED).exists():
             with contextlib.suppress(UserError, KeyError, OSError):
-                _write_content(path.parent, content_sha(path.parent))
+                restore_content_hash(path.parent)
+
+
+def restore_content_hash(folder: Path) -> None:
+    """Write a finished folder's content hash anew from its manifest."""
+    _write_content(folder, content_sha(folder))
+
+
+def mark_planned(folder: Path, params: dict[str, str] | None) -> None:
+    """Mark a finished folder whose job is planned, so that its content hash is not restored behind the job's back.
+
+    Args:
+        folder: A folder with a manifest.
+        params: Hashes of code and settings that made it, where they are still the planned job's; else None.
+    """
+    write_atomically(folder / PLANNED, json.dumps(params) + "\n")
+
+
+def planned_params(folder: Path) -> dict[str, str] | None:
+    """The params of `mark_planned`; None also where the folder is not marked."""
+    try:
+        params: dict[str, str] | None = json.loads((folder / PLANNED).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return params
 
 
 def _write_content(folder: Path, sha: str) -> None:

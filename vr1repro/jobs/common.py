@@ -1,6 +1,7 @@
 """What all jobs share: options, the run's settings and files, the guard of finished artefacts, summaries."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,15 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.core.provenance import MANIFEST, file_sha, open_again
+from vr1repro.core.provenance import (
+    MANIFEST,
+    file_sha,
+    mark_planned,
+    open_again,
+    planned_params,
+    read_manifest,
+    restore_content_hash,
+)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's resolved config.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
@@ -22,6 +31,8 @@ Remake = Annotated[
     typer.Option(help="Folders whose finished artefact may be made again, with commas.", envvar="VR1REPRO_REMAKE"),
 ]
 PROBLEMS = "problems.parquet"
+# Rules whose jobs call `guard`. Their only output is the closing file, for Snakemake removes outputs before a job.
+GUARDED_RULES = ("train_sft", "train_rl_stage", "fetch_model")
 
 
 def open_run(config: Path) -> tuple[Config, Plan]:
@@ -40,20 +51,45 @@ def benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:
     return linked_source(source, folder, slug)
 
 
-def guard(out: Path, settings: Config, remake: str) -> None:
-    """Refuse to make a finished artefact again where the config says that it cost too much.
+def guard(out: Path, settings: Config, remake: str, inputs: Mapping[str, str]) -> bool:
+    """Decide whether a job makes its artefact, keeps the finished one, or may do neither. All its processes agree.
+
+    The head process has marked the folder where code and settings are those that made the artefact
+    (workflow/rules/start.smk). With equal inputs as well, the finished artefact is what the job would make.
+
+    Args:
+        out: The job's folder.
+        settings: The run's config.
+        remake: `--remake`.
+        inputs: Content hashes of what the job would read, as its manifest names them.
+
+    Returns:
+        Whether to make it; False where the finished one stays.
 
     Raises:
-        UserError: The folder is finished, `guard_finished` is on, and `--remake` does not name it.
+        UserError: The artefact is finished and of something else, and `--remake` does not name it.
     """
     if not (out / MANIFEST).exists():
-        return
-    if settings.guard_finished and out.as_posix() not in remake.split(","):
-        raise UserError(
-            f"{out}: is finished, and guard_finished keeps it from being made again. `vr1repro why-rerun {out}` says"
-            f" what has changed; `snakemake --touch` takes it as it is; `--config remake={out}` makes it again"
-        )
-    open_again(out)
+        return True
+    if not settings.guard_finished or may_remake(out, remake):
+        open_again(out)
+        return True
+    params = planned_params(out)
+    # The mark stays in both cases: another process of the job may not have read it yet.
+    if params is not None and read_manifest(out)["content"]["inputs"] == inputs:
+        restore_content_hash(out)
+        typer.echo(f"{out}: code, settings and the content of its inputs are unchanged; the finished one is kept")
+        return False
+    mark_planned(out, params)
+    raise UserError(
+        f"{out}: is finished, and guard_finished keeps it from being made again. `vr1repro why-rerun {out}` says"
+        f" what has changed; `vr1repro accept {out}` takes it as it is; `--config remake={out}` makes it again"
+    )
+
+
+def may_remake(folder: Path, remake: str) -> bool:
+    """Whether `--remake` names a folder, however its path is spelt."""
+    return os.path.normpath(folder) in {os.path.normpath(name.strip()) for name in remake.split(",") if name.strip()}
 
 
 def evidence(plan: Plan) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.core.provenance import content_sha, file_sha
 from vr1repro.engines.slim import import_trl
 from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, Remake, guard, open_run
 from vr1repro.jobs.warm.client import start_cold
@@ -20,13 +21,18 @@ def run(
 ) -> None:
     """One GRPO stage of one arm."""
     settings, plan = open_run(config)
-    guard(out, settings, remake)
+    chosen = settings.arms[arm]
+    model = Path(plan.stage_model(arm, stage - 1, seed))
+    reference = Path(plan.start_model(chosen.start, seed)) if settings.rl.reference == "start" else model
+    problems = Path(plan.problems(chosen.stages[stage - 1].problems or settings.rl.problems)) / PROBLEMS
+    inputs = {"model": content_sha(model), "reference": content_sha(reference), "problems": file_sha(problems)}
+    if not guard(out, settings, remake, inputs):
+        return
     if vllm := settings.rl.generation.engine != "transformers":
         start_cold()  # TRL looks for vLLM when it is imported
     import_trl(vllm=vllm)
     from vr1repro.training import grpo
 
-    chosen = settings.arms[arm]
     first = plan.last_step(arm, stage - 1)
     job = grpo.StageJob(
         arm=arm,
@@ -39,8 +45,5 @@ def run(
         seed=seed,
     )
     assert chosen.reward is not None  # noqa: S101 - checked by Arm
-    model = Path(plan.stage_model(arm, stage - 1, seed))
-    reference = Path(plan.start_model(chosen.start, seed)) if settings.rl.reference == "start" else model
-    problems = Path(plan.problems(job.stage.problems or settings.rl.problems)) / PROBLEMS
     threads = settings.resources.rl.threads
     grpo.train(job, settings.rl, settings.rewards[chosen.reward], model, reference, problems, threads, out)

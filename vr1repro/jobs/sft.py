@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.core.provenance import content_sha
 from vr1repro.engines.slim import import_trl
 from vr1repro.jobs.common import ConfigFile, Out, Remake, guard, open_run
 
@@ -18,13 +19,12 @@ def run(
 ) -> None:
     """Cold-start initialisation of one start."""
     settings, plan = open_run(config)
-    guard(out, settings, remake)
+    initialised = settings.starts[start]
+    assert initialised.sft is not None  # noqa: S101 - the plan has no such job otherwise
+    model, coldset = Path(plan.model(initialised.model)), Path(plan.coldset())
+    if not guard(out, settings, remake, {"model": content_sha(model), "coldset": content_sha(coldset)}):
+        return
     import_trl(vllm=False)
     from vr1repro.training import sft
 
-    initialised = settings.starts[start]
-    assert initialised.sft is not None  # noqa: S101 - the plan has no such job otherwise
-    threads = settings.resources.sft.threads
-    sft.train(
-        settings.sft, Path(plan.model(initialised.model)), Path(plan.coldset()), initialised.sft, seed, threads, out
-    )
+    sft.train(settings.sft, model, coldset, initialised.sft, seed, settings.resources.sft.threads, out)

@@ -18,6 +18,7 @@ from vr1repro.engines.load import engine_modules
 # `--config remake=FOLDER,...` names finished folders that may be made again; jobs read it from their environment.
 if remake := config.pop("remake", None):
     os.environ["VR1REPRO_REMAKE"] = str(remake)
+REMAKE = os.environ.get("VR1REPRO_REMAKE", "")
 CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"
 try:
     CONFIG = loader.load_merged(config, workflow.config_settings.configfiles, CONFIG_NAME)
@@ -27,7 +28,8 @@ PLAN = Plan(CONFIG)
 ROOT = str(PLAN.root)
 RESOLVED = f"{ROOT}/config.yaml"
 loader.write_resolved(CONFIG, Path(RESOLVED))
-restore_content_hashes(Path(ROOT))
+if not workflow.remote_exec:
+    restore_content_hashes(Path(ROOT))
 
 EVAL_SEEDS = CONFIG.seeds.evaluation
 PROTOCOLS = CONFIG.evaluation.protocols
@@ -57,23 +59,28 @@ wildcard_constraints:
 
 
 def settings(*parts):
-    """Hash of config values, so that a rule reruns when they change and only then."""
-    return json_sha(
-        [
-            part.model_dump(mode="json", exclude=WITHOUT_EFFECT) if hasattr(part, "model_dump") else part
-            for part in parts
-        ]
-    )[:16]
+    """Hash of config values, so that a rule reruns when they change and only then; kept for `vr1repro why-rerun`."""
+    values = [
+        part.model_dump(mode="json", exclude=WITHOUT_EFFECT) if hasattr(part, "model_dump") else part for part in parts
+    ]
+    sha = json_sha(values)[:16]
+    keep_table("settings", sha, lambda: values)
+    return sha
 
 
 def code(job, *by_name):
     """Hash of a job's code and of the modules that it loads by name, kept by module for `vr1repro why-rerun`."""
     modules = (f"vr1repro.jobs.{job}", *by_name)
     sha = code_hash(*modules)
-    known = Path(ROOT) / "code" / f"{sha}.json"
-    if not known.exists():
-        write_atomically(known, json.dumps(module_hashes(*modules), indent=1) + "\n")
+    keep_table("code", sha, lambda: module_hashes(*modules))
     return sha
+
+
+def keep_table(kind, sha, table):
+    """Keep what a hash stands for."""
+    known = Path(ROOT) / kind / f"{sha}.json"
+    if not known.exists():
+        write_atomically(known, json.dumps(table(), indent=1) + "\n")
 
 
 def modules_of(function, slugs):

@@ -53,7 +53,6 @@ rule pretrain_lab_model:
 rule fetch_model:
     output:
         closed=f"{ROOT}/models/{{model}}/{CONTENT}",
-        manifest=f"{ROOT}/models/{{model}}/manifest.json",
     log:
         f"{ROOT}/logs/models/{{model}}.log",
     benchmark:
@@ -67,7 +66,7 @@ rule fetch_model:
         **needs("prepare"),
     params:
         config=RESOLVED,
-        out=subpath(output.manifest, parent=True),
+        out=subpath(output.closed, parent=True),
         code=code("fetch_model"),
         settings=lambda wildcards: settings(PLAN.model_sources()[wildcards.model]),
     shell:
