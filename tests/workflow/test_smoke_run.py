@@ -276,7 +276,7 @@ def test_a_training_with_updated_inputs_is_kept_or_refused_by_their_content(smok
     assert done.returncode == 0, done.stderr
     assert planned(own) == set()  # until somebody accepts the old one,
     assert files_below(tmp_path / stage) == weights
-    edited = replace(own, overrides=(*own.overrides, "rl={temperature: 0.9}"))
+    edited = replace(own, overrides=(*own.overrides, "rl={beta: 0.02}"))
     assert "train_rl_stage" in planned(edited)  # which records what it was accepted for.
 
 
