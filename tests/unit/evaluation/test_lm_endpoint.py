@@ -12,6 +12,7 @@ from PIL import Image
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.engines.base import Request, Sampling
+from vr1repro.engines.endpoint import protocol
 from vr1repro.engines.endpoint.client import EndpointEngine
 
 pytest.importorskip("aiohttp")
@@ -100,6 +101,18 @@ def test_what_is_sent(server, monkeypatch):
     assert head == "data:image/jpeg;base64"
     assert base64.b64decode(data) == asked[0].images[0]
     assert CANARY not in json.dumps(made.facts) + made.render(asked[0])
+
+
+@pytest.mark.parametrize("function", ["body", "understand"])
+def test_an_unforeseen_error_ends_the_run_and_names_its_request(server, monkeypatch, function):
+    def broken(*_):
+        raise ValueError("no such shape")
+
+    monkeypatch.setattr(protocol, function, broken)
+    requests = [Request(key=f"q{number}", text="q", seed=0) for number in range(3)]
+    with pytest.raises(UserError, match=r"request 'q0': ValueError: no such shape"):
+        list(engine(server, concurrency=1).generate(requests, SAMPLING))
+    assert len(server.asked) == (function == "understand")
 
 
 def test_reasoning_that_a_server_split_off_is_put_back(server):

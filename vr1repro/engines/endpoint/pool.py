@@ -91,6 +91,9 @@ class RequestPool:
         except BadImage as error:
             slot.release()
             return self._add(_nothing(request, "refused", error.reason, 0, began))
+        except Exception as error:
+            slot.release()
+            return self._stop(_unforeseen(request, error))
         tries = counted = 0
         while True:
             tries += 1
@@ -116,6 +119,8 @@ class RequestPool:
                 return self._fail(request, str(error), tries, began)
             except protocol.Fatal as error:
                 return self._stop(str(error))
+            except Exception as error:
+                return self._stop(_unforeseen(request, error))
             else:
                 return self._succeed(request, reply, tries, began)
 
@@ -194,6 +199,11 @@ class RequestPool:
     def _finish(self, error: UserError) -> None:
         self._end = self._end or error
         self._ending.set()
+
+
+def _unforeseen(request: Request, error: Exception) -> str:
+    """Names the request: its task's error would otherwise vanish, and the request with it."""
+    return f"request {request.key!r}: {type(error).__name__}: {error}"
 
 
 def _nothing(request: Request, finish_reason: FinishReason, detail: str, tries: int, began: float) -> Completion:
