@@ -67,7 +67,7 @@ _SCRIPTS = {
 _SINGLE_GREEK = re.compile(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A polished reply that may become a trace.
 
@@ -206,11 +206,11 @@ def contradiction(candidate: Candidate, settings: ColdsetSettings) -> bool:
 
     Only where both are surely numbers, or surely options; a question ("the answer is 8?") concludes nothing.
     """
-    found = _CONCLUSION.findall(candidate.chain[-_TAIL:])
-    if not found or candidate.final_answer is None:
+    conclusions = _CONCLUSION.findall(candidate.chain[-_TAIL:])
+    if not conclusions or candidate.final_answer is None:
         return False
-    end = _SENTENCE_END.search(found[-1])
-    stated = found[-1][: end.start()] if end else found[-1]
+    end = _SENTENCE_END.search(conclusions[-1])
+    stated = conclusions[-1][: end.start()] if end else conclusions[-1]
     if "?" in stated:
         return False
     letters = _LETTER.fullmatch(plain(stated)), _LETTER.fullmatch(plain(candidate.final_answer))
@@ -258,8 +258,8 @@ def pair(candidate: Candidate) -> Pair:
 def split_reply(text: str) -> tuple[str, str | None]:
     """Chain and final answer of a reasoner's reply; without think tags the whole reply is its chain."""
     chain, rest = split_chain(text)
-    found = final_answer(rest)
-    return chain.strip(), None if found is None else found.text.strip()
+    answer = final_answer(rest)
+    return chain.strip(), None if answer is None else answer.text.strip()
 
 
 def split_chain(text: str) -> tuple[str, str]:

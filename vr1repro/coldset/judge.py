@@ -6,7 +6,7 @@ function of the files; the main process only joins the parts in their order.
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,17 @@ from vr1repro.coldset.polish import polish
 from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.problem_files import problem_row
-from vr1repro.core.records import Outcome, Problem, Trace, dump_line, sha256
+from vr1repro.core.records import Outcome, Problem, Trace, sha256
 from vr1repro.problems.prompt import user_turn
 
 # Where a draft lies: number of the file, first byte, length.
 Place = tuple[int, int, int]
-_OPEN_END = '"rejected":null}'
+# Name of a rejecting rule, or the answer's outcome.
+Decision = str | Outcome
 _NO_WORDS = [0] * (len(words.count("")) + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """A part's input.
 
@@ -46,28 +47,36 @@ class Part:
     dropped: frozenset[int] = frozenset()
 
 
-@dataclass
-class Judged:
-    """A part's output, one element a row that has a draft.
+@dataclass(frozen=True, kw_only=True)
+class JudgedRow:
+    """A row that has a draft.
 
     Attributes:
-        rows: Numbers of the rows in the row group.
-        decided: Name of the rejecting rule, the answer's outcome, or what the grader must still compare.
-        lines: The trace as a JSON line, open as to its rejection.
-        sources: Source of each.
-        words: Of each chain, its self-reflection words (`words.count`) and its number of words; zeros for a rejected
-            one.
-        table: The text columns of the set, as an Arrow stream.
+        number: Its place in the row group.
+        decision: Name of the rejecting rule, the answer's outcome, or the work left to the grader.
+        trace: Open as to its rejection.
+        words: The chain's self-reflection words (`words.count`) and its number of words; zeros for a rejected one.
+    """
+
+    number: int
+    decision: Decision | Work[Decision]
+    trace: Trace
+    words: list[int]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A part's output.
+
+    Attributes:
+        rows: Those that have a draft, in the file's order.
+        table: The text columns of the set, as an Arrow stream; a row for each of `rows`.
         polished: Replacements by rule.
     """
 
-    rows: list[int] = field(default_factory=list)
-    decided: list[str | Outcome | Work[Outcome]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    words: list[list[int]] = field(default_factory=list)
-    table: bytes = b""
-    polished: Counter[str] = field(default_factory=Counter)
+    rows: list[JudgedRow]
+    table: bytes
+    polished: Counter[str]
 
 
 def judge(part: Part, settings: ColdsetSettings) -> Judged:
@@ -75,10 +84,11 @@ def judge(part: Part, settings: ColdsetSettings) -> Judged:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    done = Judged()
+    judged: list[JudgedRow] = []
+    columns: list[dict[str, Any]] = []
+    polished: Counter[str] = Counter()
     rows = pq.ParquetFile(part.problems).read_row_group(part.group).to_pylist()
     streams = {number: part.drafts[number].open("rb") for number in {place[0] for place in part.places if place}}
-    columns: list[dict[str, Any]] = []
     try:
         for number, (row, place) in enumerate(zip(rows, part.places, strict=True)):
             if place is None:
@@ -88,8 +98,27 @@ def judge(part: Part, settings: ColdsetSettings) -> Judged:
             image = (row.pop("image") or {}).get("bytes")
             row["metadata"] = json.loads(row.get("metadata") or "{}")
             problem = Problem(**row)
-            columns.append(_judge_one(done, problem, image, draft, settings, number in part.dropped))
-            done.rows.append(number)
+            chain, answer = split_reply(draft.reply)
+            if settings.polish:
+                chain, counts = polish(chain)
+                polished.update(counts)
+            candidate = Candidate(
+                chain=chain, final_answer=answer, gold=problem.answer, finished=draft.finished,
+                choices=tuple(problem.choices) if problem.choices else None, rest=split_chain(draft.reply)[1],
+            )  # fmt: skip
+            rejected = draft.rejected or ("overlap" if number in part.dropped else None)
+            decision = rejected or first_rule(candidate, settings) or pair(candidate).work()
+            # An outcome is a string too; only right ones and those still to be compared may stay.
+            may_stay = decision is Outcome.RIGHT or isinstance(decision, Work)
+            trace = Trace(
+                id=problem.id, source=problem.source, image_sha=None if image is None else sha256(image),
+                question=problem.question, answer=problem.answer, pseudo_cot=draft.pseudo_cot,
+                description=draft.description, chain=chain, final_answer=answer,
+            )  # fmt: skip
+            counted = [*words.count(chain), len(candidate.words)] if may_stay else _NO_WORDS
+            judged.append(JudgedRow(number=number, decision=decision, trace=trace, words=counted))
+            # The texts of a rejected row are not written, so they need not travel.
+            columns.append(exported(problem, chain if may_stay else "", pictured=image is not None))
     finally:
         for stream in streams.values():
             stream.close()
@@ -97,35 +126,7 @@ def judge(part: Part, settings: ColdsetSettings) -> Judged:
     table = pa.Table.from_pylist(columns, schema=text_schema())
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    done.table = sink.getvalue().to_pybytes()
-    return done
-
-
-def _judge_one(
-    done: Judged, problem: Problem, image: bytes | None, draft: Draft, settings: ColdsetSettings, dropped: bool
-) -> dict[str, Any]:
-    chain, answer = split_reply(draft.reply)
-    if settings.polish:
-        chain, counts = polish(chain)
-        done.polished.update(counts)
-    rest = split_chain(draft.reply)[1]
-    choices = tuple(problem.choices) if problem.choices else None
-    candidate = Candidate(chain, answer, problem.answer, choices, draft.finished, rest)
-    rejected = draft.rejected or ("overlap" if dropped else None) or first_rule(candidate, settings)
-    decided = rejected or pair(candidate).work()
-    trace = Trace(
-        id=problem.id, source=problem.source, image_sha=None if image is None else sha256(image),
-        question=problem.question, answer=problem.answer, pseudo_cot=draft.pseudo_cot, description=draft.description,
-        chain=chain, final_answer=answer,
-    )  # fmt: skip
-    done.decided.append(decided)
-    done.lines.append(dump_line(trace))
-    done.sources.append(problem.source)
-    # An outcome is a string too; only right ones and those still to be compared may stay.
-    may_stay = decided is Outcome.RIGHT or isinstance(decided, Work)
-    done.words.append([*words.count(chain), len(candidate.words)] if may_stay else _NO_WORDS)
-    # What is rejected for sure is not written, so its texts need not travel.
-    return exported(problem, chain if may_stay else "", pictured=image is not None)
+    return Judged(judged, sink.getvalue().to_pybytes(), polished)
 
 
 def exported(problem: Problem, chain: str, pictured: bool) -> dict[str, Any]:
@@ -135,19 +136,12 @@ def exported(problem: Problem, chain: str, pictured: bool) -> dict[str, Any]:
     LLaMA-Factory's, which wants as many marks in the text as there are pictures.
     """
     reply = completion(chain, problem.answer)
-    asked = user_turn(problem)
+    instruction = user_turn(problem)
     texts = {"completion": reply, "answer_only": answer_only(problem.answer)}
     row = problem_row(problem.model_copy(update={"metadata": {**problem.metadata, **texts}}))
     del row["image"]
-    turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
-    return {**row, "messages": turns, "instruction": f"{PICTURE if pictured else ''}{asked}", "output": reply}
-
-
-def with_reason(line: str, reason: str | None) -> bytes:
-    """A trace's line, closed with the name of the rule that rejected it."""
-    if reason is not None:
-        line = f'{line.removesuffix(_OPEN_END)}"rejected":{json.dumps(reason)}}}'
-    return (line + "\n").encode("ascii")
+    turns = [{"role": "user", "content": instruction}, {"role": "assistant", "content": reply}]
+    return {**row, "messages": turns, "instruction": f"{PICTURE if pictured else ''}{instruction}", "output": reply}
 
 
 def text_schema() -> Any:

@@ -9,19 +9,22 @@ import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
-from vr1repro.coldset.judge import Judged, Part, Place, judge, with_reason
+from vr1repro.coldset.judge import Decision, Judged, JudgedRow, Part, Place, judge
 from vr1repro.coldset.yields import Yield
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import explained, whole_file, write_atomically
 from vr1repro.core.jsonl import read_lines
-from vr1repro.core.records import Outcome
+from vr1repro.core.records import Outcome, dump_line
 
 Key = tuple[str, str]
 
@@ -67,15 +70,13 @@ def merge(
             part for path, file in zip(problems, files, strict=True)
             for part in _parts(path, file, tuple(drafts), places, dropped)
         )  # fmt: skip
-        held: deque[tuple[Part, Judged]] = deque()
-        reasons = grader.stream(_items(_judged(parts, settings, workers), held))
-        for part, done, now in _settled(held, reasons):
-            counts.add(done, now)
-            traces.writelines(with_reason(line, reason) for line, reason in zip(done.lines, now, strict=True))
-            stays = [row for row, reason in zip(done.rows, now, strict=True) if reason is None]
+        for part, judged, reasons in _settled(_judged(parts, settings, workers), grader):
+            counts.add(judged, reasons)
+            traces.writelines(map(_line, judged.rows, reasons))
+            stays = [row.number for row, reason in zip(judged.rows, reasons, strict=True) if reason is None]
             if stays:
-                mask = pa.array([reason is None for reason in now])
-                texts = pa.ipc.open_stream(done.table).read_all().filter(mask)
+                mask = pa.array([reason is None for reason in reasons])
+                texts = pa.ipc.open_stream(judged.table).read_all().filter(mask)
                 images = files[problems.index(part.problems)].read_row_group(part.group, ["image"]).take(stays)
                 table = texts.append_column("image", images["image"]).select(export.schema().names)
                 with explained(out / export.COLDSET):
@@ -123,11 +124,14 @@ def _parts(
         columns = file.read_row_group(group, ["source", "id"]).to_pydict()
         keys = list(zip(columns["source"], columns["id"], strict=True))
         lost = frozenset(number for number, key in enumerate(keys) if key in dropped)
-        yield Part(path, group, drafts, tuple(places.pop(key, None) for key in keys), lost)
+        yield Part(
+            problems=path, group=group, drafts=drafts, places=tuple(places.pop(key, None) for key in keys),
+            dropped=lost,
+        )  # fmt: skip
 
 
 def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> Iterator[tuple[Part, Judged]]:
-    """Judge parts in their order, some ahead of the one that is wanted."""
+    """Judge parts in their order, some ahead of the one that is read."""
     if workers <= 1:
         yield from ((part, judge(part, settings)) for part in parts)
         return
@@ -143,26 +147,41 @@ def _judged(parts: Iterator[Part], settings: ColdsetSettings, workers: int) -> I
             yield first, future.result()
 
 
-def _items(
-    judged: Iterator[tuple[Part, Judged]], held: deque[tuple[Part, Judged]]
-) -> "Iterator[str | Outcome | Work[str | Outcome]]":
-    """What the grader is to decide or hand through; the parts wait in `held` for its results."""
-    for part, done in judged:
-        held.append((part, done))
-        yield from done.decided
+@dataclass(frozen=True)
+class _Settled:
+    """A row with its final decision."""
+
+    part: Part
+    judged: Judged
+    decision: Decision
+
+    @property
+    def reason(self) -> str | None:
+        """Of its rejection, None where it stays."""
+        return ANSWER_RULES.get(self.decision) if isinstance(self.decision, Outcome) else self.decision
 
 
-def _settled(
-    held: deque[tuple[Part, Judged]], reasons: "Iterator[str | Outcome]"
-) -> Iterator[tuple[Part, Judged, list[str | None]]]:
-    """Parts whose every row is decided, in their order, each row with the reason of its rejection or None."""
-    found: list[str | None] = []
-    for result in reasons:
-        found.append(ANSWER_RULES.get(result) if isinstance(result, Outcome) else result)
-        while held and len(found) >= len(held[0][1].rows):
-            part, done = held.popleft()
-            now, found = found[: len(done.rows)], found[len(done.rows) :]
-            yield part, done, now
+def _settle(part: Part, judged: Judged, row: JudgedRow) -> _Settled | Work[_Settled]:
+    """The row as an item for the grader's stream, which hands through what is decided already."""
+    work = row.decision
+    if not isinstance(work, Work):
+        return _Settled(part, judged, work)
+    return Work(
+        work.call, work.args, lambda result: _Settled(part, judged, work.done(result)),
+        lambda outcome: _Settled(part, judged, work.failed(outcome)),
+    )  # fmt: skip
+
+
+def _settled(parts: Iterator[tuple[Part, Judged]], grader: Grader) -> Iterator[tuple[Part, Judged, list[str | None]]]:
+    """Parts in their order, with the reason of each row's rejection or None."""
+    rows = grader.stream(_settle(part, judged, row) for part, judged in parts for row in judged.rows)
+    for _, group in groupby(rows, attrgetter("part.problems", "part.group")):
+        first, *rest = group
+        yield first.part, first.judged, [row.reason for row in (first, *rest)]
+
+
+def _line(row: JudgedRow, reason: str | None) -> bytes:
+    return (dump_line(row.trace.model_copy(update={"rejected": reason})) + "\n").encode("ascii")
 
 
 def read_dropped(path: Path) -> frozenset[Key]:

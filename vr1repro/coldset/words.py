@@ -6,6 +6,7 @@ whether a sample counts once or each time. So every combination is given beside 
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from vr1repro.published import load_values
@@ -16,26 +17,28 @@ RULES = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed
 Counts = Sequence[int]
 
 
-def _whole(word: str) -> re.Pattern[str]:
+@cache
+def whole(word: str, any_case: bool = False) -> re.Pattern[str]:
     """The word with no word character beside it; what stands before it is looked at last, as that is quicker."""
-    return re.compile(rf"{word}(?!\w)(?<!\w{word})")
+    word = re.escape(word)
+    return re.compile(rf"{word}(?!\w)(?<!\w{word})", re.IGNORECASE if any_case else re.NOFLAG)
 
 
 # Each word in lower case, with the patterns for it in lower case and as printed.
-_PATTERNS = {word: (word.lower(), _whole(word.lower()), _whole(word)) for word in WORDS}
+_PATTERNS = {word: (word.lower(), whole(word.lower()), whole(word)) for word in WORDS}
 
 
 def count(chain: str) -> list[int]:
     """Occurrences in one chain: for each of `WORDS`, by each of `RULES`."""
     low = chain.lower()
-    found: list[int] = []
+    counts: list[int] = []
     for word, (small, any_case, as_printed) in _PATTERNS.items():
         inside = low.count(small)
         if not inside:
-            found += [0] * len(RULES)
+            counts += [0] * len(RULES)
             continue
-        found += [len(any_case.findall(low)), len(as_printed.findall(chain)), inside, chain.count(word), 1]
-    return found
+        counts += [len(any_case.findall(low)), len(as_printed.findall(chain)), inside, chain.count(word), 1]
+    return counts
 
 
 def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
@@ -43,7 +46,7 @@ def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
 
     The published set has "200K" chains (all versions of the paper), so its rate a thousand is as round as that.
     """
-    said = published()
+    published_counts = published()
     rows = []
     for place, word in enumerate(WORDS):
         ours = dict(zip(RULES, map(int, counts[place * len(RULES) :]), strict=False))
@@ -52,8 +55,10 @@ def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
                 "word": word,
                 **ours,
                 "per_1000": {rule: round(1000 * n / chains, 2) if chains else None for rule, n in ours.items()},
-                "published": said.get(word),
-                "published_per_1000_of_200K": None if word not in said else round(said[word] / 200, 2),
+                "published": published_counts.get(word),
+                "published_per_1000_of_200K": None
+                if word not in published_counts
+                else round(published_counts[word] / 200, 2),
             }
         )
     return rows

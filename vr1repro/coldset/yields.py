@@ -25,14 +25,13 @@ class Yield:
         self._words = [0] * len(words.count(""))
         self._n_words = 0
 
-    def add(self, done: Judged, reasons: Sequence[str | None]) -> None:
+    def add(self, judged: Judged, reasons: Sequence[str | None]) -> None:
         """Count one part, each row with the reason of its rejection or None."""
-        self._polished.update(done.polished)
-        for source, reason in zip(done.sources, reasons, strict=True):
-            self._sources[source][reason or "kept"] += 1
-        kept = [found for found, reason in zip(done.words, reasons, strict=True) if reason is None]
-        *found, n_words = map(sum, zip([*self._words, self._n_words], *kept, strict=True))
-        self._words, self._n_words = found, n_words
+        self._polished.update(judged.polished)
+        for row, reason in zip(judged.rows, reasons, strict=True):
+            self._sources[row.trace.source][reason or "kept"] += 1
+        kept = [row.words for row, reason in zip(judged.rows, reasons, strict=True) if reason is None]
+        *self._words, self._n_words = map(sum, zip([*self._words, self._n_words], *kept, strict=True))
 
     @property
     def problems(self) -> int:

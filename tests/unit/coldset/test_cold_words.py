@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vr1repro.coldset.words import RULES, WORDS, count, published, table
+from vr1repro.coldset.words import RULES, WORDS, count, published, table, whole
 
 
 def by_rule(text: str, word: str) -> dict[str, int]:
@@ -37,6 +37,25 @@ def test_whole_words_are_those_of_the_plain_regex(text: str) -> None:
         assert by_rule(text, word)["whole_any_case"] == len(found)
         assert by_rule(text, word)["whole_as_printed"] == found.count(word)
         assert by_rule(text, word)["samples_any_case"] == (word.lower() in text.lower())
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "lowered", "ignoring_case"),
+    [
+        ("Mi\u017ftake", "Mistake", 0, 1),  # the long s is an s to IGNORECASE, and is lower case already
+        ("Wa\u0131t", "Wait", 0, 1),  # and so is the dotless i
+        ("Wa\u0130t", "Wait", 0, 1),  # the dotted capital I becomes two characters in lower case
+        ("\u0130wait", "Wait", 1, 0),  # of which the second, a combining dot, is no word character
+        ("Chec\u212a", "Check", 1, 1),  # the sign for kelvin is a k to both
+        ("\u00e9wait", "Wait", 0, 0),
+    ],
+)
+def test_the_two_readings_of_any_case_differ_in_letters_beyond_ascii_only(
+    text: str, word: str, lowered: int, ignoring_case: int
+) -> None:
+    assert by_rule(text, word)["whole_any_case"] == lowered
+    assert len(whole(word, any_case=True).findall(text)) == ignoring_case
+    assert len(re.findall(rf"(?<!\w){word}(?!\w)", text, re.IGNORECASE)) == ignoring_case
 
 
 def test_the_table_stands_beside_the_published_counts() -> None:

@@ -22,7 +22,9 @@ SETTINGS = ColdsetSettings(
 def candidate(
     chain: str = "3+4=7", answer: str | None = "7", gold: str = "7", finished: bool = True, rest: str = ""
 ) -> Candidate:
-    return Candidate(chain, answer, gold, None, finished, rest)
+    return Candidate(
+        chain=chain, final_answer=answer, gold=gold, choices=None, finished=finished, rest=rest
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

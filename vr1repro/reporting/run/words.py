@@ -1,6 +1,5 @@
 """Self-reflection words and length classes of saved responses (v4 Table 4, Figure 1 A and C)."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
+from vr1repro.coldset.words import whole
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import read_metadata
@@ -19,7 +19,7 @@ from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
 
 def count_words(text: str, words: Sequence[str]) -> dict[str, int]:
     """Occurrences of whole words in any case. The paper's counting rule is not stated."""
-    return {word: len(re.findall(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)) for word in words}
+    return {word: len(whole(word, any_case=True).findall(text)) for word in words}
 
 
 def summed(texts: Sequence[str], words: Sequence[str], confidence: float = 0.95) -> dict[str, Estimate]:
