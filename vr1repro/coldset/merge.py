@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
+from vr1repro.answers.grade import Grader, end_with_parent, fork_server, mapped
 from vr1repro.coldset import export
 from vr1repro.coldset.filters import ANSWER_RULES
 from vr1repro.coldset.judge import Decision, Judged, JudgedRow, Part, Place, judge
@@ -161,20 +162,11 @@ class _Settled:
         return ANSWER_RULES.get(self.decision) if isinstance(self.decision, Outcome) else self.decision
 
 
-def _settle(part: Part, judged: Judged, row: JudgedRow) -> _Settled | Work[_Settled]:
-    """The row as an item for the grader's stream, which hands through what is decided already."""
-    work = row.decision
-    if not isinstance(work, Work):
-        return _Settled(part, judged, work)
-    return Work(
-        work.call, work.args, lambda result: _Settled(part, judged, work.done(result)),
-        lambda outcome: _Settled(part, judged, work.failed(outcome)),
-    )  # fmt: skip
-
-
 def _settled(parts: Iterator[tuple[Part, Judged]], grader: Grader) -> Iterator[tuple[Part, Judged, list[str | None]]]:
     """Parts in their order, with the reason of each row's rejection or None."""
-    rows = grader.stream(_settle(part, judged, row) for part, judged in parts for row in judged.rows)
+    rows = grader.stream(
+        mapped(row.decision, partial(_Settled, part, judged)) for part, judged in parts for row in judged.rows
+    )
     for _, group in groupby(rows, attrgetter("part.problems", "part.group")):
         first, *rest = group
         yield first.part, first.judged, [row.reason for row in (first, *rest)]

@@ -28,13 +28,13 @@ def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:
     for folder in shards:
         path = folder / TELEMETRY
         for call in read(path, Call) if path.exists() else ():
-            found = steps[call.step]
+            counts = steps[call.step]
             if call.what == "sent":
-                found["tries"] += 1
+                counts["tries"] += 1
             elif call.what == "reply":
-                found["replies"] += 1
-                found["prompt_tokens"] += call.n_prompt_tokens or 0
-                found["completion_tokens"] += call.n_tokens or 0
+                counts["replies"] += 1
+                counts["prompt_tokens"] += call.n_prompt_tokens or 0
+                counts["completion_tokens"] += call.n_tokens or 0
                 if call.cost is not None:
                     costs.append(call.cost)
             else:

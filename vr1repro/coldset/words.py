@@ -49,16 +49,15 @@ def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
     published_counts = published()
     rows = []
     for place, word in enumerate(WORDS):
+        theirs = published_counts.get(word)
         ours = dict(zip(RULES, map(int, counts[place * len(RULES) :]), strict=False))
         rows.append(
             {
                 "word": word,
                 **ours,
                 "per_1000": {rule: round(1000 * n / chains, 2) if chains else None for rule, n in ours.items()},
-                "published": published_counts.get(word),
-                "published_per_1000_of_200K": None
-                if word not in published_counts
-                else round(published_counts[word] / 200, 2),
+                "published": theirs,
+                "published_per_1000_of_200K": None if theirs is None else round(theirs / 200, 2),
             }
         )
     return rows

@@ -109,8 +109,8 @@ def test_an_unforeseen_error_ends_the_run_and_names_its_request(server, monkeypa
         raise ValueError("no such shape")
 
     monkeypatch.setattr(protocol, function, broken)
-    requests = [Request(key=f"q{number}", text="q", seed=0) for number in range(3)]
-    with pytest.raises(UserError, match=r"request 'q0': ValueError: no such shape"):
+    requests = [Request(key=number, text="q", seed=0) for number in range(3)]
+    with pytest.raises(UserError, match=r"request 0: ValueError: no such shape"):
         list(engine(server, concurrency=1).generate(requests, SAMPLING))
     assert len(server.asked) == (function == "understand")
 

@@ -134,26 +134,26 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
 
 
 def _raise_for(status: int, data: bytes) -> None:
-    said = data[:2000].decode("utf-8", "replace")
-    low = said.lower()
+    message = data[:2000].decode("utf-8", "replace")
+    low = message.lower()
     if status in (401, 403):
-        raise Fatal(f"refuses the key (status {status}): {said[:300]}")
+        raise Fatal(f"refuses the key (status {status}): {message[:300]}")
     if status in (402, 429) and (status == 402 or any(mark in low for mark in _NO_MONEY)):
-        raise Fatal(f"asks to be paid (status {status}): {said[:300]}")
+        raise Fatal(f"asks to be paid (status {status}): {message[:300]}")
     if status in _AGAIN or status >= 500:
-        raise TryAgain(f"status_{status}", said[:200], throttled=status in _THROTTLED)
+        raise TryAgain(f"status_{status}", message[:200], throttled=status in _THROTTLED)
     if status == 404:
-        raise Fatal(f"has no such path or model (status 404): {said[:300]}")
+        raise Fatal(f"has no such path or model (status 404): {message[:300]}")
     if any(mark in low for mark in _TOO_LONG) or status == 413:
         raise Refused("too_long")
     if any(mark in low for mark in _CONTENT):
         raise Refused("content_policy")
-    raise Unclear(f"refuses the request (status {status}): {said[:300]}")
+    raise Unclear(f"refuses the request (status {status}): {message[:300]}")
 
 
-def _same_model(made_by: str, asked: str, accepted: list[str]) -> bool:
-    """Whether a reply's model is the one asked for; hosted models answer with the date of their version added."""
-    return made_by in accepted or made_by == asked or made_by.startswith((f"{asked}-", f"{asked}:", f"{asked}@"))
+def _same_model(made_by: str, model: str, accepted: list[str]) -> bool:
+    """Whether a reply's model is the requested one; hosted models answer with the date of their version added."""
+    return made_by in accepted or made_by == model or made_by.startswith((f"{model}-", f"{model}:", f"{model}@"))
 
 
 def _text(message: dict[str, Any]) -> str:

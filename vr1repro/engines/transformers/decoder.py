@@ -126,20 +126,20 @@ class Qwen25Decoder:
         cos, sin = self._turn(states)
         shown = None if self._shown is None else self._shown[..., :seen]
         for number, layer in enumerate(self._text.layers):
-            own, mlp = layer.self_attn, layer.mlp
+            attention, mlp = layer.self_attn, layer.mlp
             keys, values = self._keys[number], self._values[number]
             before = layer.input_layernorm
             normed = rms_norm(states, (width,), before.weight, before.variance_epsilon)
-            query = own.q_proj(normed).view(rows, -1, own.head_dim)
-            key = own.k_proj(normed).view(rows, -1, own.head_dim)
+            query = attention.q_proj(normed).view(rows, -1, attention.head_dim)
+            key = attention.k_proj(normed).view(rows, -1, attention.head_dim)
             keys[:, :, place] = _rotate(key, cos, sin)
-            values[:, :, place] = own.v_proj(normed).view(rows, -1, own.head_dim)
+            values[:, :, place] = attention.v_proj(normed).view(rows, -1, attention.head_dim)
             # Heads that share a key are queries beside each other: nothing of the cache is repeated for them.
-            query = _rotate(query, cos, sin).view(rows, keys.shape[1], -1, own.head_dim)
+            query = _rotate(query, cos, sin).view(rows, keys.shape[1], -1, attention.head_dim)
             attended = scaled_dot_product_attention(
-                query, keys[:, :, :seen], values[:, :, :seen], attn_mask=shown, scale=own.scaling
+                query, keys[:, :, :seen], values[:, :, :seen], attn_mask=shown, scale=attention.scaling
             )
-            states = states + own.o_proj(attended.reshape(rows, -1))
+            states = states + attention.o_proj(attended.reshape(rows, -1))
             behind = layer.post_attention_layernorm
             normed = rms_norm(states, (width,), behind.weight, behind.variance_epsilon)
             states = states + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))

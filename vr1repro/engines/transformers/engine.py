@@ -173,9 +173,9 @@ class TransformersEngine:
         if grid is None:
             return [False] * len(batch)
         patches = (grid.prod(-1) // self.processor.image_processor.merge_size**2).tolist()
-        found = (inputs["input_ids"] == self.model.config.image_token_id).sum(-1).tolist()
+        n_image_tokens = (inputs["input_ids"] == self.model.config.image_token_id).sum(-1).tolist()
         wrong, first = [], 0
-        for request, tokens in zip(batch, found, strict=True):
+        for request, tokens in zip(batch, n_image_tokens, strict=True):
             wrong.append(tokens != sum(patches[first : first + len(request.images)]))
             first += len(request.images)
         return wrong

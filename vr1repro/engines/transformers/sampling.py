@@ -64,9 +64,9 @@ def _invert(cumulative: "torch.Tensor", numbers: "torch.Tensor", last: "torch.Te
     """Where each row's cumulative probability first exceeds its number's share of the whole; `last` at most."""
     import torch
 
-    wanted = (numbers * cumulative[:, -1]).unsqueeze(-1)
+    targets = (numbers * cumulative[:, -1]).unsqueeze(-1)
     # Rounding may put the last number on the total itself: then the last possible token is meant.
-    return torch.minimum(torch.searchsorted(cumulative, wanted, right=True).squeeze(-1), last)
+    return torch.minimum(torch.searchsorted(cumulative, targets, right=True).squeeze(-1), last)
 
 
 def decodes_by_rows(model: Any) -> bool:
