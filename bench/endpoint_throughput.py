@@ -21,7 +21,8 @@ from typing import Any
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
-from vr1repro.coldset.models import JobContext, open_model
+from vr1repro.coldset.bridge_model import JobContext
+from vr1repro.coldset.models import open_model
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.core.provenance import made

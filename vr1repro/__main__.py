@@ -7,7 +7,7 @@ from vr1repro.jobs.warm.client import end_as, run_warm
 
 def main() -> None:
     """Run the command line."""
-    if (code := run_warm(sys.argv[1:])) is not None:
+    if (code := run_warm("vr1repro.cli", sys.argv[1:])) is not None:
         end_as(code)
     from vr1repro import cli  # half a second, which a waiting job need not pay
 

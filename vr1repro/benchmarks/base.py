@@ -23,7 +23,7 @@ class Benchmark:
         id_keys: Names of its id column, the preferred first. A row without any has its number as id.
         groups: The (group, name) pairs that a question counts in, `overall` apart.
         cluster: The id that questions share whose errors are not independent: a problem, a picture, a seed.
-        numbered: Ids come several times, one a variant, and rows are numbered by `problems.variants`.
+        numbered: Ids come several times, one a variant, and rows are numbered by `core.variants`.
         worst_case: Whether there is a second overall score: the share of clusters with every row right.
         overall: Names the overall score's own rule: a group whose members are averaged; None for the mean of all rows.
         members: Those members, where `overall` is set.

@@ -9,7 +9,7 @@ from typing import Any
 from vr1repro.benchmarks.base import Benchmark, Question, identity
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
-from vr1repro.problems.variants import Variants, in_order
+from vr1repro.core.variants import Variants, in_order
 
 # Names under which a row of responses may give its question's id.
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")

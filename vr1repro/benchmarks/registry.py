@@ -1,5 +1,6 @@
 """The benchmarks by name: facts, adapters, prompts, scorers, and the modules that a rule's code hash must cover."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ def facts(slug: str) -> Benchmark:
     Raises:
         UserError: There is no such benchmark (the message lists the known), or its facts contradict its folder.
     """
-    benchmark: Benchmark = benchmark_folders.load(slug, name="BENCHMARK")
+    benchmark: Benchmark = load(slug, name="BENCHMARK")
     if benchmark.slug != slug:
         folder = benchmark_folders.folder_of(slug)
         raise UserError(f"{folder}: its facts have the slug {benchmark.slug!r}; it must be the folder's name")
@@ -33,19 +34,19 @@ def facts(slug: str) -> Benchmark:
 
 def adapter(slug: str) -> Callable[..., Problem]:
     """The function that makes a problem of a row, its number in the file and where image paths lead."""
-    adapt: Callable[..., Problem] = benchmark_folders.load(slug, "adapter", "adapt")
+    adapt: Callable[..., Problem] = load(slug, "adapter", "adapt")
     return adapt
 
 
 def prompts(slug: str) -> Mapping[PromptStyle, Callable[[Problem], str]]:
     """The text of a benchmark's prompts by style."""
-    styles: Mapping[PromptStyle, Callable[[Problem], str]] = benchmark_folders.load(slug, "prompts", "PROMPTS")
+    styles: Mapping[PromptStyle, Callable[[Problem], str]] = load(slug, "prompts", "PROMPTS")
     return styles
 
 
 def profiles(slug: str) -> Profiles:
     """The scorers of a benchmark by profile."""
-    scorers: Profiles = benchmark_folders.load(slug, "scoring", "PROFILES")
+    scorers: Profiles = load(slug, "scoring", "PROFILES")
     return scorers
 
 
@@ -74,3 +75,18 @@ def scoring_modules(slug: str) -> list[str]:
 def facts_modules() -> list[str]:
     """The facts of all benchmarks, on which the report depends."""
     return [benchmark_folders.module_name(slug) for slug in benchmark_folders.slugs()]
+
+
+def load(slug: str, part: str = "", name: str = "") -> Any:
+    """A benchmark's module, or what has a name in it; imported when it is asked for.
+
+    Raises:
+        UserError: There is no such benchmark, or it has no such module or name.
+    """
+    file = benchmark_folders.folder_of(slug) / f"{part or '__init__'}.py"
+    if not file.is_file():
+        raise UserError(f"{file.parent}: has no {file.name}")
+    module = importlib.import_module(benchmark_folders.module_name(slug, part))
+    if name and not hasattr(module, name):
+        raise UserError(f"{file}: defines no {name}; docs/benchmarks.md says what each file must hold")
+    return getattr(module, name) if name else module

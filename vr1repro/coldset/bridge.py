@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.progress import Progress
 
 from vr1repro.coldset import prompts
+from vr1repro.coldset.bridge_model import BridgeModel
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
-from vr1repro.coldset.models import BridgeModel
 from vr1repro.coldset.records import STEPS, UNANSWERED, Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError

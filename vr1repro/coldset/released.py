@@ -12,9 +12,9 @@ from vr1repro.answers.completion import ANSWER_OPEN, THINK_CLOSE, answer_only
 from vr1repro.config.models import HubData, LocalData
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
-from vr1repro.core.fetch import data_folder
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
+from vr1repro.problems.fetch import data_folder
 from vr1repro.problems.load import Skips, load_problems
 
 

@@ -3,8 +3,8 @@
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.ledger import Ledger, call
-from vr1repro.coldset.models import JobContext
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.core.provenance import content_sha

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.ledger import Ledger
-from vr1repro.coldset.models import JobContext
 from vr1repro.config.coldset import ScriptedEngine
 from vr1repro.config.lab import LabTeacher
 from vr1repro.core.errors import UserError

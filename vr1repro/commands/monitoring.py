@@ -28,7 +28,7 @@ def warm(
     job's memory and CPU stand at the end of its log instead of in its benchmark file.
     """
     from vr1repro.jobs.warm.client import end_as
-    from vr1repro.jobs.warm.server import run_beside
+    from vr1repro.jobs.warm.launch import run_beside
 
     try:
         code = run_beside(command)

@@ -1,16 +1,14 @@
 """Where benchmarks lie: the folders of `vr1repro/benchmarks`, and those that a config or command names besides.
 
-A benchmark is a folder, and the folder's name is its slug. Its modules are imported by name, so that nothing that needs
-one part of one benchmark (its prompts, its scorers) imports the parts of another.
+A benchmark is a folder, and the folder's name is its slug. Its modules are imported by name (`benchmarks.registry`), so
+that nothing that needs one part of one benchmark (its prompts, its scorers) imports the parts of another.
 """
 
-import importlib
 import importlib.util
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from vr1repro.core.errors import UserError
 
@@ -89,18 +87,3 @@ def module_name(slug: str, part: str = "") -> str:
     folder_of(slug)
     base = slug if slug in _further else f"{PACKAGE}.{slug}"
     return f"{base}.{part}" if part else base
-
-
-def load(slug: str, part: str = "", name: str = "") -> Any:
-    """A benchmark's module, or what has a name in it; imported when it is asked for.
-
-    Raises:
-        UserError: There is no such benchmark, or it has no such module or name.
-    """
-    file = folder_of(slug) / f"{part or '__init__'}.py"
-    if not file.is_file():
-        raise UserError(f"{file.parent}: has no {file.name}")
-    module = importlib.import_module(module_name(slug, part))
-    if name and not hasattr(module, name):
-        raise UserError(f"{file}: defines no {name}; docs/benchmarks.md says what each file must hold")
-    return getattr(module, name) if name else module

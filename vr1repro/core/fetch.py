@@ -1,79 +1,14 @@
-"""Bring model weights and finished data sets from the hub or a local folder into the run, pinned and hashed."""
+"""Files from the hub or a local folder, pinned, linked into the run and hashed."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from vr1repro.config.base import Section
-from vr1repro.config.models import HubData, HubModel, LocalData, LocalModel
-from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import CONTENT, MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
 MODEL_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "README.md", "LICENSE*"]
-
-
-def fetch_model(source: HubModel | LocalModel, out: Path) -> str | None:
-    """Link a model's files into `out` and close the folder with a manifest.
-
-    Returns:
-        The commit that was fetched, None for a local folder.
-
-    Raises:
-        UserError: The folder or repository is missing or holds no safetensors.
-    """
-    folder, commit = _model_folder(source)
-    if not list(folder.glob("*.safetensors")):
-        raise UserError(f"{folder}: holds no *.safetensors; other weight formats are not loaded")
-    _link(folder, out, commit, source)
-    return commit
-
-
-def data_folder(source: HubData | LocalData) -> tuple[Path, str | None]:
-    """A data set's files on this machine, and the commit where they came from the hub.
-
-    Raises:
-        UserError: The folder or repository is missing.
-    """
-    if isinstance(source, LocalData):
-        return _local(source.path), None
-    return snapshot(source.id, source.revision, "dataset", None)
-
-
-def fetch_benchmark(source: ProblemSource, out: Path) -> None:
-    """Link a benchmark's files, in its own format, into `out` and close the folder with a manifest.
-
-    Raises:
-        UserError: The file, folder or repository is missing.
-    """
-    if source.kind == "hub":
-        folder, commit = snapshot(str(source.id), source.revision, "dataset", None)
-    else:
-        folder, commit = Path(str(source.path)).expanduser(), None
-        if not folder.exists():
-            raise UserError(f"{source.path}: no such file or folder; correct the benchmark's `path`")
-    _link(folder, out, commit, source)
-
-
-def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSource:
-    """A benchmark's source once `fetch_benchmark` has linked its files into a folder."""
-    path = folder / source.path if source.kind == "hub" and source.path else folder
-    adapter = slug if source.adapter == "auto" else source.adapter
-    moved = {"kind": "path", "path": str(path), "id": None, "revision": None, "adapter": adapter}
-    return source.model_copy(update=moved)
-
-
-def _model_folder(source: HubModel | LocalModel) -> tuple[Path, str | None]:
-    if isinstance(source, LocalModel):
-        return _local(source.path), None
-    return snapshot(source.id, source.revision, "model", MODEL_FILES)
-
-
-def _local(path: str) -> Path:
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"{path}: no such folder; correct the config's `path`")
-    return folder
 
 
 def snapshot(repository: str, revision: str | None, kind: str, patterns: list[str] | None) -> tuple[Path, str]:
@@ -103,16 +38,36 @@ def snapshot(repository: str, revision: str | None, kind: str, patterns: list[st
     return Path(path), Path(path).name  # a snapshot's folder is named after its commit
 
 
-def _link(folder: Path, out: Path, commit: str | None, source: Section) -> None:
+def local_folder(path: str) -> Path:
+    """A folder that a config names.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"{path}: no such folder; correct the config's `path`")
+    return folder
+
+
+def link(source: Path, out: Path, kind: str, settings: dict[str, Any], commit: str | None) -> None:
+    """Link the files of a file or folder into `out`, and close it with a manifest.
+
+    Args:
+        source: The file or folder.
+        out: The folder to make; an older one is replaced.
+        kind: The manifest's kind.
+        settings: The config section that names the source.
+        commit: Where the source came from on the hub.
+    """
     aside = out.with_name(f".{out.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
-    for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
+    for path in [source] if source.is_file() else sorted(source.rglob("*")):
         # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
         if path.is_file() and path.name not in (MANIFEST, CONTENT):
-            link = aside / (path.name if path == folder else path.relative_to(folder))
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.resolve())
-    kind = "model" if isinstance(source, HubModel | LocalModel) else "problems"
-    write_manifest(aside, kind, source.model_dump(mode="json"), {}, {"commit": commit})
+            target = aside / (path.name if path == source else path.relative_to(source))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path.resolve())
+    write_manifest(aside, kind, settings, {}, {"commit": commit})
     shutil.rmtree(out, ignore_errors=True)
     aside.replace(out)

@@ -1,6 +1,5 @@
 """A vLLM server on this machine for the time of a job."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -13,12 +12,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vr1repro.config.coldset import ServerSettings
 from vr1repro.core.errors import UserError
-
-_PR_SET_PDEATHSIG = 1
+from vr1repro.core.processes import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def serve(model: str, name: str, settings: ServerSettings, threads: int) -> Iter
             # A session of its own, so that its engine processes can be ended with it.
             process = subprocess.Popen(
                 command, stdout=stream, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(end_with_parent, signal.SIGTERM),
             )  # fmt: skip
             server = Server(f"http://127.0.0.1:{port}/v1", process, log)
             try:
@@ -92,11 +91,6 @@ def _wait(server: Server, url: str, seconds: float) -> None:
 
 def _tail(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "it said nothing"
-
-
-def _end_with_parent() -> None:
-    """Linux: the server is told to end when this job is killed with -9, and could not tell it itself."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vr1repro.config.evaluation import VllmSampler
 from vr1repro.core.errors import UserError
+from vr1repro.core.images import MAX_PIXELS, decode
 from vr1repro.core.upstream import require
 from vr1repro.engines.base import (
     Completion,
@@ -17,7 +18,6 @@ from vr1repro.engines.base import (
     reply_text,
     stop_tokens,
 )
-from vr1repro.problems.images import MAX_PIXELS, decode
 
 
 class VllmEngine:

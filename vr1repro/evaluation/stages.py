@@ -17,7 +17,6 @@ from vr1repro.benchmarks import registry
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.questions import question_of, read_questions
 from vr1repro.benchmarks.scoring import Row, text_of
-from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.evaluation.grading import Aside
@@ -72,8 +71,8 @@ def extract_file(
     if not registry.facts(slug).llm_extraction:
         known = ", ".join(name for name in registry.slugs() if registry.facts(name).llm_extraction)
         raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
-    without_llm = getattr(benchmark_folders.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
-    official_layout = getattr(benchmark_folders.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
+    without_llm = getattr(registry.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
+    official_layout = getattr(registry.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
 
     def prompt(question: Question, row: Row) -> str | None:

@@ -11,10 +11,10 @@ from vr1repro.benchmarks import registry
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
-from vr1repro.core.fetch import fetch_benchmark, linked_source
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+from vr1repro.problems.fetch import fetch_benchmark, linked_source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,7 @@ it imports.
 import importlib
 from collections.abc import Sequence
 
-import typer
-
-# Name on the command line to module; each has a function `run`. Those of `HEAVY` import torch.
+# Name on the command line to module; each has a function `run`.
 JOBS = {
     name: f"{__name__}.{name.replace('-', '_')}"
     for name in (
@@ -22,6 +20,8 @@ JOBS = {
 
 def main(arguments: Sequence[str]) -> None:
     """Run the job that the first argument names; without one, show all."""
+    import typer  # a warm start's client imports this package, and waits for nothing
+
     named = arguments[0] if arguments and arguments[0] in JOBS else None
     app = typer.Typer(help="The jobs of the workflow; its rules call them.", no_args_is_help=True, add_completion=False)
     app.callback()(_no_options)

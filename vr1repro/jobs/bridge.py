@@ -16,7 +16,8 @@ def run(
     from contextlib import ExitStack
 
     from vr1repro.coldset.bridge import bridge, in_shard
-    from vr1repro.coldset.models import JobContext, open_model
+    from vr1repro.coldset.bridge_model import JobContext
+    from vr1repro.coldset.models import open_model
     from vr1repro.core.problem_files import read_problems
     from vr1repro.core.progress import progress
 

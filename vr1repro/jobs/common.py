@@ -43,7 +43,7 @@ def open_run(config: Path) -> tuple[Config, Plan]:
 
 def benchmark_source(settings: Config, plan: Plan, slug: str) -> ProblemSource:
     """Where a benchmark's questions lie in the run, in its own format."""
-    from vr1repro.core.fetch import linked_source
+    from vr1repro.problems.fetch import linked_source
 
     source, folder = settings.benchmarks[slug], Path(plan.problems(slug))
     if isinstance(source, LabBenchmark):

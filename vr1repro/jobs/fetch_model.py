@@ -15,10 +15,10 @@ def run(
     remake: Remake = "",
 ) -> None:
     """Bring a model from the hub or a local folder."""
-    from vr1repro.core import fetch
+    from vr1repro.engines.fetch import fetch_model
 
     settings, plan = open_run(config)
     source = plan.model_sources()[name]
     assert not isinstance(source, LabModelSource)  # noqa: S101 - the rule's wildcard excludes it
     if guard(out, settings, remake, {}):
-        fetch.fetch_model(source, out)
+        fetch_model(source, out)

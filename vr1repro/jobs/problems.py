@@ -30,7 +30,7 @@ def run(
         problems = generate(settings.lab.world, source.partition, source.n, settings.seeds.data)
         facts["problems"] = write_problems(out / PROBLEMS, problems)
     elif name in settings.benchmarks:
-        from vr1repro.core.fetch import fetch_benchmark
+        from vr1repro.problems.fetch import fetch_benchmark
 
         fetch_benchmark(source, out)
         return

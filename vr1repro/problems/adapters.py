@@ -12,9 +12,9 @@ from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
 from vr1repro.benchmarks import registry
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
+from vr1repro.core.images import ImageStore, encoded
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import ImageStore, encoded
-from vr1repro.problems.rows import BadRow, Row, boxed, choices, gold, text
+from vr1repro.core.rows import BadRow, Row, boxed, choices, gold, text
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Schema:
     Attributes:
         columns: A row that has all of these is of this kind.
         adapt: Makes the problem, from the row, its number in the file and where image paths lead.
-        repeats: Ids come several times, and rows are numbered by `problems.variants` before they are adapted.
+        repeats: Ids come several times, and rows are numbered by `core.variants` before they are adapted.
     """
 
     columns: frozenset[str]

@@ -13,13 +13,13 @@ from vr1repro.benchmarks.base import identity
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import snapshot
+from vr1repro.core.images import BadImage, FolderImages, ImageStore, ZipImages, decode
 from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.core.records import Problem
+from vr1repro.core.rows import ID_COLUMNS, BadRow
+from vr1repro.core.variants import Variants
 from vr1repro.problems import adapters
 from vr1repro.problems.adapters import Schema
-from vr1repro.problems.images import BadImage, FolderImages, ImageStore, ZipImages, decode
-from vr1repro.problems.rows import ID_COLUMNS, BadRow
-from vr1repro.problems.variants import Variants
 
 
 @dataclass

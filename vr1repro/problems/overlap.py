@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from vr1repro.config.problems import OverlapSettings
+from vr1repro.core.images import MAX_PIXELS, BadImage, decode
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import MAX_PIXELS, BadImage, decode
 
 _WORDS_OF_GRAM = 3
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")

@@ -15,11 +15,11 @@ from vr1repro.benchmarks.dynamath.official import short_answer
 from vr1repro.benchmarks.dynamath.scoring import PROFILES
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import Options
-from vr1repro.core.fetch import linked_source
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.records import Problem
 from vr1repro.evaluation.grading import grade_file
 from vr1repro.evaluation.prompts import prompt
+from vr1repro.problems.fetch import linked_source
 from vr1repro.problems.load import load_problems
 
 FLOAT = {"id": "1-1", "seed": "1", "answer": "3.142", "answer_type": "float"}

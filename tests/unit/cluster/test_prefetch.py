@@ -101,7 +101,7 @@ def test_fetch_pins_checks_and_goes_on_and_jobs_run_offline(hub: Hub, config: Pa
         assert job.returncode == 0, job.stderr
     code = (
         "from pathlib import Path; from vr1repro.config.loader import load\n"
-        "from vr1repro.core.fetch import linked_source\n"
+        "from vr1repro.problems.fetch import linked_source\n"
         "from vr1repro.problems.load import load_problems\n"
         f"source = load(Path({str(config)!r})).benchmarks['mathverse']\n"
         f"linked = linked_source(source, Path({str(folder / 'problems/mathverse')!r}), 'mathverse')\n"

@@ -10,8 +10,9 @@ from PIL import Image
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
+from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.merge import merge
-from vr1repro.coldset.models import JobContext, open_model
+from vr1repro.coldset.models import open_model
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem

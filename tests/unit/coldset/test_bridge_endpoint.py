@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
+from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.merge import merge
-from vr1repro.coldset.models import JobContext, open_model
+from vr1repro.coldset.models import open_model
 from vr1repro.coldset.records import Draft
 from vr1repro.coldset.spending import write_costs
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine

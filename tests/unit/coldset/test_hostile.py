@@ -17,12 +17,12 @@ from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.images import BadImage
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Trace
 from vr1repro.engines.base import Completion, Request
 from vr1repro.engines.endpoint.protocol import data_url
-from vr1repro.problems.images import BadImage
 from vr1repro.problems.load import Skips, load_problems
 
 FREE = 2**30

@@ -2,9 +2,9 @@
 
 import pytest
 
+from vr1repro.core.rows import BadRow, boxed
 from vr1repro.problems import adapters
 from vr1repro.problems.adapters import final_answer, schema, schema_of
-from vr1repro.problems.rows import BadRow, boxed
 
 ROWS = {
     "mathvista": (

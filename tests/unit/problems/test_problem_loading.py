@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
+from vr1repro.core.images import BadImage, decode, open_image
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import BadImage, decode, open_image
 from vr1repro.problems.load import Skips, load_problems
 
 

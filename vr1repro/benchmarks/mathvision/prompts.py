@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from vr1repro.config.evaluation import PromptStyle
 from vr1repro.core.records import Problem
-from vr1repro.problems.rows import lettered
+from vr1repro.core.rows import lettered
 
 
 def _question(problem: Problem) -> str:

@@ -1,8 +1,8 @@
 """Rows of MathVista as problems."""
 
+from vr1repro.core.images import ImageStore, encoded
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import ImageStore, encoded
-from vr1repro.problems.rows import Row, choices, gold, text
+from vr1repro.core.rows import Row, choices, gold, text
 
 
 def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:

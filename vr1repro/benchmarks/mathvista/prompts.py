@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from vr1repro.config.evaluation import PromptStyle
 from vr1repro.core.errors import UserError
 from vr1repro.core.records import Problem
-from vr1repro.problems.rows import lettered
+from vr1repro.core.rows import lettered
 
 _HINT = "Hint: Please answer the question{what} and provide {give}, at the end."
 _HINTS: dict[tuple[str, int | None], tuple[str, str]] = {

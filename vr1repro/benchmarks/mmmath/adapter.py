@@ -1,8 +1,8 @@
 """Rows of MM-Math as problems."""
 
+from vr1repro.core.images import ImageStore, encoded
 from vr1repro.core.records import Problem
-from vr1repro.problems.images import ImageStore, encoded
-from vr1repro.problems.rows import BadRow, Row, boxed, text
+from vr1repro.core.rows import BadRow, Row, boxed, text
 
 
 def adapt(row: Row, number: int, images: ImageStore | None) -> Problem:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.images import BadImage
 from vr1repro.engines.base import Completion, Event, FinishReason, Request, Sampling
 from vr1repro.engines.budget import BudgetSpent
 from vr1repro.engines.endpoint import protocol
 from vr1repro.engines.endpoint.connection import Connection
 from vr1repro.engines.endpoint.limiter import Limiter, Slot
 from vr1repro.engines.endpoint.retries import GiveUp, Tries, next_step, retry_after_s
-from vr1repro.problems.images import BadImage
 
 # How long requests in flight may take to complete once no further one is sent; they were paid for.
 _DRAIN_S = 60.0

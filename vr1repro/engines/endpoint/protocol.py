@@ -8,8 +8,8 @@ from typing import Any
 
 from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.core.images import MAX_PIXELS, decode, open_image
 from vr1repro.engines.base import FinishReason, Request, Sampling
-from vr1repro.problems.images import MAX_PIXELS, decode, open_image
 
 # The picture formats that OpenAI's interface takes; others are sent as PNG.
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
@@ -59,7 +59,7 @@ class Reply:
 
 
 def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any], max_pixels: int | None) -> bytes:
-    """The JSON body of a request; raises `problems.images.BadImage`."""
+    """The JSON body of a request; raises `core.images.BadImage`."""
     pictures = [{"type": "image_url", "image_url": {"url": data_url(data, max_pixels)}} for data in request.images]
     text = [{"type": "text", "text": request.text}] if request.text else []
     system = [{"role": "system", "content": request.system}] if request.system else []
@@ -76,7 +76,7 @@ def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any]
 
 
 def data_url(data: bytes, max_pixels: int | None) -> str:
-    """A picture as a data URL, scaled down to a pixel limit; raises `problems.images.BadImage`."""
+    """A picture as a data URL, scaled down to a pixel limit; raises `core.images.BadImage`."""
     image = open_image(data, MAX_PIXELS)
     mime, pixels = _MIME.get(str(image.format)), image.width * image.height
     if mime is None or (max_pixels is not None and pixels > max_pixels):

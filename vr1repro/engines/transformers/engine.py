@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vr1repro.config.evaluation import TransformersSampler
 from vr1repro.core.errors import UserError
+from vr1repro.core.images import MAX_PIXELS
+from vr1repro.core.images import decode as decode_image
 from vr1repro.engines.base import (
     Completion,
     Request,
@@ -20,8 +22,6 @@ from vr1repro.engines.base import (
 )
 from vr1repro.engines.slim import import_transformers
 from vr1repro.engines.transformers.sampling import decode, decodes_by_rows, generate
-from vr1repro.problems.images import MAX_PIXELS
-from vr1repro.problems.images import decode as decode_image
 
 if TYPE_CHECKING:
     import torch
@@ -196,7 +196,7 @@ def limit_pixels(processor: Any, max_pixels: int) -> None:
 
 def _rough_length(request: Request) -> int:
     """Prompt length in tokens, roughly: 28 x 28 pixels a picture token, a token a character."""
-    from vr1repro.problems.images import open_image
+    from vr1repro.core.images import open_image
 
     pixels = 0
     for data in request.images:

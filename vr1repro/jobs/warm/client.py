@@ -13,23 +13,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ADDRESS = "VR1REPRO_WARM"  # the variable that holds the path of the server's socket
+from vr1repro.jobs.warm.variables import ADDRESS
+
 # Jobs that import torch; the others start faster by themselves.
-_HEAVY = {"lab-model", "bridge", "sft", "rl", "evaluate"}
+HEAVY = {"lab-model", "bridge", "sft", "rl", "evaluate"}
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_warm(arguments: Sequence[str]) -> int | None:
-    """Run `vr1repro` with these arguments in a fork of the server's process, and wait for its end.
+def run_warm(program: str, arguments: Sequence[str]) -> int | None:
+    """Run a job in a fork of the server's process, and wait for its end.
 
     Args:
-        arguments: What stands behind the program's name.
+        program: Module whose `main` is the command line; the fork calls it.
+        arguments: The command line behind the program's name.
 
     Returns:
-        Its exit code, negative for the signal that ended it; None: start it as usual.
+        The job's exit code, negative for the signal that ended it; None: start it as usual.
     """
     address = os.environ.get(ADDRESS)
-    if not address or arguments[:1] != ["stage"] or not _HEAVY.intersection(arguments[1:2]):
+    if not address or arguments[:1] != ["stage"] or not HEAVY.intersection(arguments[1:2]):
         return None
     if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun counts on its workers being its children
         return None
@@ -38,7 +40,7 @@ def run_warm(arguments: Sequence[str]) -> int | None:
             server.connect(address)
         except OSError:  # not there yet, or no more
             return None
-        answer = _ask(server, arguments)
+        answer = _request(server, program, arguments)
     if answer is None:
         print("error: the process of vr1repro warm died, and this job with it; start the run again", file=sys.stderr)
         return 1
@@ -61,17 +63,17 @@ def end_as(code: int) -> None:
 def start_cold() -> None:
     """Begin a forked job anew in a Python of its own; nothing where it is in one already."""
     if os.environ.pop(ADDRESS, None) and "transformers" in sys.modules:
-        os.execv(  # noqa: S606 - this very program
-            sys.executable, [sys.executable, "-m", "vr1repro", *sys.argv[1:]]
-        )
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program
 
 
-def _ask(server: socket.socket, arguments: Sequence[str]) -> dict[str, Any] | None:
+def _request(server: socket.socket, program: str, arguments: Sequence[str]) -> dict[str, Any] | None:
     """The server's answer when the job is over, or that it is refused; None: the server is gone."""
     umask = os.umask(0)
     os.umask(umask)
     request = {
-        "arguments": list(arguments),
+        "program": program,
+        "arguments": ["vr1repro", *arguments],
+        "command": sys.orig_argv,
         "folder": str(Path.cwd()),
         "environment": dict(os.environ),
         "umask": umask,

@@ -1,14 +1,13 @@
-"""The process that jobs are forked from, and the command beside which it lives.
+"""The process that jobs are forked from.
 
 A job is a fork, so it has all that is imported and nothing else of it: no thread, no open file. Of this package it
 keeps nothing either, so a job's own code is read from disk as ever. No job is forked whose environment differs from the
-server's, for packages read theirs while they are imported; sizes of thread pools may (`_OWN`).
+server's, for packages read theirs while they are imported; sizes of thread pools may (`_MAY_DIFFER`).
 
 Snakemake counts memory and CPU of a job's children, where a forked job is not. Its log therefore ends with what the
 kernel counted.
 """
 
-import ctypes
 import gc
 import importlib
 import json
@@ -16,57 +15,23 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from vr1repro.core.processes import end_with_parent
 from vr1repro.engines.slim import import_trl
-from vr1repro.jobs.warm.client import ADDRESS
+from vr1repro.jobs.warm.variables import ADDRESS, THREAD_POOLS
 
-_POOLS = [f"{pool}_NUM_THREADS" for pool in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")]
 # What Snakemake and shells set for each job. Nothing reads it at import but thread pools: a job sets torch's itself,
 # the others have one thread.
-_OWN = {
-    *_POOLS, "VECLIB_MAXIMUM_THREADS", "TMPDIR", "TMP", "TEMP", "TEMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "COLUMNS",
-    "LINES", ADDRESS,
+_MAY_DIFFER = {
+    *THREAD_POOLS, ADDRESS, "VECLIB_MAXIMUM_THREADS", "TMPDIR", "TMP", "TEMP", "TEMPDIR", "PWD", "OLDPWD", "SHLVL", "_",
+    "COLUMNS", "LINES",
 }  # fmt: skip
-_PARENT_DEATH = 1  # prctl(2), PR_SET_PDEATHSIG
-
-
-def run_beside(command: Sequence[str]) -> int:
-    """Run a command with a server beside it, which ends with it.
-
-    Args:
-        command: Program and arguments. It finds the server's address in its environment.
-
-    Returns:
-        Its exit code, negative for the signal that ended it.
-
-    Raises:
-        OSError: There is no such program.
-    """
-    with tempfile.TemporaryDirectory(prefix="vr1repro-") as folder:
-        address = str(Path(folder) / "warm")
-        main = subprocess.Popen(list(command), env={**os.environ, ADDRESS: address})
-        # A terminal sends Ctrl-C to the command too, which then ends in its own time.
-        signal.signal(signal.SIGINT, lambda number, frame: None)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, frame: main.send_signal(number))
-        arguments = [sys.executable, "-P", "-m", __name__, address]
-        # One thread a pool, for threads do not survive a fork. The pipe closes with this process, however it ends.
-        pools = dict.fromkeys(_POOLS, "1")
-        server = subprocess.Popen(arguments, stdin=subprocess.PIPE, env={**os.environ, **pools})
-        try:
-            return main.wait()
-        finally:
-            assert server.stdin is not None  # noqa: S101 - it is a pipe
-            server.stdin.close()
-            server.wait()
 
 
 @dataclass(frozen=True)
@@ -139,7 +104,7 @@ class Server:
         if request["prefix"] != sys.prefix:
             return f"it runs in {request['prefix']}"
         differences = request["environment"].items() ^ self._environment.items()
-        other = sorted({name for name, _ in differences} - _OWN)
+        other = sorted({name for name, _ in differences} - _MAY_DIFFER)
         return f"its environment differs in {', '.join(other)}" if other else None
 
     def _watch(self, job: _Job) -> None:
@@ -182,7 +147,7 @@ class Server:
 
     def _become_job(self, client: socket.socket, files: Sequence[int]) -> None:
         os.setpgid(0, 0)
-        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
+        end_with_parent(signal.SIGKILL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for target, number in enumerate(files):
             os.dup2(number, target)
@@ -199,7 +164,7 @@ def _adopt(request: dict[str, Any], set_by_imports: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"] | set_by_imports)
     tempfile.tempdir = None
-    sys.argv = ["vr1repro", *request["arguments"]]
+    sys.argv, sys.orig_argv = request["arguments"], request["command"]
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - they stay open
     sys.stdout = open(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -219,7 +184,7 @@ def main() -> None:
     request = Server(sys.argv[1], sys.stdin.fileno(), began).wait_for_job()
     if request is not None:
         _adopt(request, set_by_imports)
-        importlib.import_module("vr1repro.cli").main()
+        importlib.import_module(request["program"]).main()
 
 
 if __name__ == "__main__":

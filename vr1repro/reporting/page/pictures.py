@@ -12,8 +12,8 @@ from PIL import Image
 from vr1repro.benchmarks import registry
 from vr1repro.benchmarks.questions import question_rows
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.images import BadImage, FolderImages, decode, encoded, open_image
 from vr1repro.core.records import sha256
-from vr1repro.problems.images import BadImage, FolderImages, decode, encoded, open_image
 from vr1repro.reporting.run.questions import stated
 
 _SHOWN = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}  # what every browser shows

@@ -5,12 +5,18 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
+from waiting import PATIENCE_S, heed_interrupts, wait_until
+
+from vr1repro.core.code_hash import PACKAGE, closure
+from vr1repro.jobs import JOBS
+from vr1repro.jobs.warm.client import HEAVY
 
 PROGRAM = [sys.executable, "-m", "vr1repro"]
 # pytest names the running test in its own.
@@ -19,34 +25,45 @@ PRETRAINING = ["stage", "lab-model", "--config"]
 WARM = re.compile(r"[\d.]+ s of CPU, \d+ MB at most\n")
 
 
+@dataclass(frozen=True)
+class Warm:
+    """`vr1repro warm` beside a command that waits."""
+
+    address: str
+    starter: psutil.Process
+
+    @property
+    def server(self) -> psutil.Process:
+        """The process that forks jobs: the one child of `vr1repro warm` that is Python."""
+        (server,) = [child for child in self.starter.children() if "vr1repro.jobs.warm.server" in child.cmdline()]
+        return server
+
+
 @contextmanager
-def serving() -> Iterator[tuple[str, int]]:
-    """`vr1repro warm` beside a command that waits: the server's address, and the process that started both."""
+def serving() -> Iterator[Warm]:
     command = [*PROGRAM, "warm", "sh", "-c", "echo $VR1REPRO_WARM; cat"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as process:
         assert process.stdout
         assert process.stdin
-        found = process.stdout.readline().strip()
-        wait_for(Path(found))
-        yield found, process.pid
+        address = process.stdout.readline().strip()
+        wait_until(Path(address).exists, "the server's socket")
+        yield Warm(address, psutil.Process(process.pid))
         process.stdin.close()
     assert process.returncode == 0
-    assert not Path(found).exists()
+    assert not Path(address).exists()
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as (found, _):
-        yield found
+def warm() -> Iterator[Warm]:
+    with serving() as beside:
+        yield beside
 
 
-def wait_for(path: Path, text: str = "", seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not path.exists() or (text and text not in path.read_text()):
-        assert time.monotonic() < until, f"{path}: no {text or 'file'}"
-        time.sleep(0.05)
+@pytest.fixture
+def address(warm: Warm) -> str:
+    return warm.address
 
 
 def run(address: str, *words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,17 +83,11 @@ def begin(address: str, config: Path, out: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         job = subprocess.Popen(
             [*PROGRAM, *PRETRAINING, str(config), "--out", str(out)],
-            env={**ENVIRONMENT, "VR1REPRO_WARM": address}, stdout=file, stderr=file,
+            env={**ENVIRONMENT, "VR1REPRO_WARM": address}, stdout=file, stderr=file, preexec_fn=heed_interrupts,
         )  # fmt: skip
-    wait_for(log, "pretrain step 10")
+    wait_until(lambda: "pretrain step 10" in log.read_text() or job.poll() is not None, "ten steps")
+    assert job.poll() is None, log.read_text()
     return job
-
-
-def learns(out: Path) -> bool:
-    """Whether the log still grows."""
-    size = (out / "pretrain.jsonl").stat().st_size
-    time.sleep(6)
-    return (out / "pretrain.jsonl").stat().st_size > size
 
 
 def test_a_job_is_forked_and_ends_as_it_would(address: str, tmp_path: Path) -> None:
@@ -113,31 +124,25 @@ def test_without_a_server_jobs_start_as_usual(tmp_path: Path) -> None:
     [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_a_signal_to_the_waiting_process_ends_the_job(
-    address: str, repo: Path, tmp_path: Path, number: int, code: int
+    warm: Warm, repo: Path, tmp_path: Path, number: int, code: int
 ) -> None:
-    job = begin(address, repo / "config" / "micro.yaml", tmp_path / "model")
+    job = begin(warm.address, repo / "config" / "micro.yaml", tmp_path / "model")
+    forked = warm.server.children()
+    assert len(forked) == 1
     job.send_signal(number)
-    assert job.wait(timeout=60) == code
-    time.sleep(0.5)
-    assert not learns(tmp_path / "model")
+    assert job.wait(timeout=PATIENCE_S) == code
+    assert not psutil.wait_procs(forked, timeout=PATIENCE_S)[1]
 
 
 def test_a_server_that_dies_takes_its_jobs_with_it(repo: Path, tmp_path: Path) -> None:
-    with serving() as (address, starter):
-        job = begin(address, repo / "config" / "micro.yaml", tmp_path / "model")
-        os.kill(server_of(starter), signal.SIGKILL)
-        assert job.wait(timeout=60) == 1
+    with serving() as beside:
+        job = begin(beside.address, repo / "config" / "micro.yaml", tmp_path / "model")
+        forked = beside.server.children()
+        assert len(forked) == 1
+        beside.server.kill()
+        assert job.wait(timeout=PATIENCE_S) == 1
         assert "vr1repro warm died" in (tmp_path / "model.log").read_text()
-        assert not learns(tmp_path / "model")
-
-
-def server_of(wrapper: int) -> int:
-    """The process that forks jobs: the one child of `vr1repro warm` that is Python."""
-    children = Path(f"/proc/{wrapper}/task/{wrapper}/children").read_text().split()
-    (found,) = [
-        child for child in children if b"vr1repro.jobs.warm.server" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
-    return int(found)
+        assert not psutil.wait_procs(forked, timeout=PATIENCE_S)[1]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,7 @@ def test_the_command_ends_it(tmp_path: Path, words: list[str], code: int, said: 
 def test_a_job_that_must_import_for_itself_begins_anew(forked: bool, said: str) -> None:
     """TRL takes vLLM while it is imported, or never."""
     code = "import sys; from vr1repro.jobs.warm.client import start_cold\n"
-    code += "sys.argv = ['vr1repro', 'stage', 'rl', '--help']\n"
+    code += "sys.orig_argv = [sys.executable, '-m', 'vr1repro', 'stage', 'rl', '--help']\n"
     code += "sys.modules['transformers'] = sys\n" if forked else ""
     done = subprocess.run(
         [sys.executable, "-c", code + "start_cold(); print('stayed')"],
@@ -167,3 +172,13 @@ def test_a_job_that_must_import_for_itself_begins_anew(forked: bool, said: str) 
     )  # fmt: skip
     assert said in done.stdout
     assert ("stayed" in done.stdout) != forked
+
+
+def test_the_jobs_that_start_warm_are_those_that_import_torch() -> None:
+    def is_heavy(module: str) -> bool:
+        path = PACKAGE.joinpath(*module.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        imports_torch = re.search(r"^\s*(import|from) (torch|transformers|trl)\b", path.read_text(), re.MULTILINE)
+        return bool(imports_torch) or module == "vr1repro.engines.load"  # which loads an engine by name
+
+    assert {job for job, module in JOBS.items() if any(map(is_heavy, closure([module])))} == HEAVY

@@ -1,0 +1,23 @@
+"""Wait for an event, never for a time: a busy machine only makes a test longer."""
+
+import signal
+import time
+from collections.abc import Callable
+
+# Past it something hangs. Far longer than anything takes on a busy machine, for time is no property under test.
+PATIENCE_S = 600
+
+
+def wait_until(
+    event: Callable[[], object], what: str, *, every_s: float = 0.02, patience_s: float = PATIENCE_S
+) -> None:
+    """Return once `event()` is true; fail, saying what was waited for, where it never is."""
+    deadline = time.monotonic() + patience_s
+    while not event():
+        assert time.monotonic() < deadline, f"waited {patience_s} s in vain: {what}"
+        time.sleep(0.02)
+
+
+def heed_interrupts() -> None:
+    """A `preexec_fn`: what a shell started in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
