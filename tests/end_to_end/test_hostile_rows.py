@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.core.jsonl import write_rows
 
 QUESTIONS = {
@@ -80,17 +80,17 @@ def grade(folder: Path, slug: str, profile: str, *more: object) -> tuple[list[di
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", registry.slugs())
+@pytest.mark.parametrize("slug", lookup.slugs())
 def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug: str) -> None:
     mark = tmp_path / "mark"
     write_rows(tmp_path / "q.jsonl", QUESTIONS[slug])
     texts = hostile(mark)
     # The text as response, and as what an LLM extracted from another one.
     rows = [{"id": key, "response": text} for text in texts for key in ("c", "n")]
-    if registry.facts(slug).llm_extraction:
+    if lookup.facts(slug).llm_extraction:
         rows += [{"id": key, "response": "?", "extraction": text} for text in texts[:-2] for key in ("c", "n")]
     write_rows(tmp_path / "r.jsonl", rows)
-    for profile in registry.profiles(slug):
+    for profile in lookup.profiles(slug):
         verdicts, _ = grade(tmp_path, slug, profile)
         assert [row["id"] for row in verdicts] == [row["id"] for row in rows]
         assert {row["verdict"] for row in verdicts} <= {"right", "wrong", "unparsable", "timeout", "judge_error"}

@@ -26,11 +26,11 @@ LEFT_OUT = {
 # Modules that name others and load none of them, so that the names are no arrows.
 NAMES_ONLY = {
     "vr1repro.core.code_hash": "the beginnings of names that no hash covers",
-    "vr1repro.core.benchmark_folders": "it makes the names that vr1repro.benchmarks.registry loads",
+    "vr1repro.core.benchmark_folders": "it makes the names that vr1repro.benchmarks.lookup loads",
 }
 # Modules that load others by names which stand elsewhere, and the beginnings of the names of those.
 LOADED_BY_NAME = {
-    "vr1repro.benchmarks.registry": [
+    "vr1repro.benchmarks.lookup": [
         f"vr1repro.benchmarks.{slug}" for slug in ("dynamath", "mathverse", "mathvision", "mathvista", "mmmath")
     ],
     "vr1repro.coldset.sampled": ["vr1repro.engines.server"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from smoke_workflow import Workflow
 
-from vr1repro.benchmarks.registry import facts_modules, sampling_modules, scoring_modules
+from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.commands.rerun import read_plan
 from vr1repro.config.loader import load

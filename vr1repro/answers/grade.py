@@ -29,7 +29,7 @@ New = TypeVar("New")
 _WINDOW = 4096
 _AHEAD = 32
 _LONGEST_MESSAGE = 1024
-_WORKER = "vr1repro.answers.worker"
+_WORKER = "vr1repro.answers.preload"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The benchmarks, a folder each: facts, adapter, prompts, scorers, and a README with what equals the official code.
 
-`registry` finds them by name. A folder holds
+`lookup` finds them by name. A folder holds
 
 - `__init__.py`: `BENCHMARK`, its facts (`base.Benchmark`);
 - `adapter.py`: `adapt`, which makes a problem of a row;
@@ -19,11 +19,11 @@ from vr1repro.core.exports import exporter
 
 _HOMES = {
     "Benchmark": "base",
-    "facts": "registry",
-    "profile": "registry",
-    "profiles": "registry",
+    "facts": "lookup",
+    "profile": "lookup",
+    "profiles": "lookup",
     "read_questions": "questions",
-    "slugs": "registry",
+    "slugs": "lookup",
 }
 __all__ = list(_HOMES)
 __getattr__ = exporter(__name__, _HOMES)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EndpointSampler
@@ -242,9 +242,7 @@ def _evaluate(plan: Plan) -> Cost:
     again = 2.0 if "paper" in config.evaluation.protocols else 1.0
     answers = 0
     for arm in slugs.values():
-        questions = sum(registry.facts(slug).n_questions for slug in plan.benchmarks(arm)) * len(
-            config.seeds.evaluation
-        )
+        questions = sum(lookup.facts(slug).n_questions for slug in plan.benchmarks(arm)) * len(config.seeds.evaluation)
         answers += questions
         tokens = (
             Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))

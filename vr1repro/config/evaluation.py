@@ -1,4 +1,4 @@
-"""How models are asked the benchmarks' questions. How answers are scored is in `evaluation.scoring`."""
+"""How models are asked the benchmarks' questions. How answers are scored is in `benchmarks`."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ PromptStyle = Literal["paper", "direct", "cot"]
 Protocol = Literal["single", "paper"]
 Preset = Literal["think-answer", "boxed", "plain"]
 
-# How a row's next token is computed once its prompt has been read (`engines.decoder`).
+# How a row's next token is computed once its prompt has been read (`engines.transformers.decoder`).
 Decoding = Literal["kernels", "modules"]
 
 

@@ -1,6 +1,6 @@
 """Where benchmarks lie: the folders of `vr1repro/benchmarks`, and those that a config or command names besides.
 
-A benchmark is a folder, and the folder's name is its slug. Its modules are imported by name (`benchmarks.registry`), so
+A benchmark is a folder, and the folder's name is its slug. Its modules are imported by name (`benchmarks.lookup`), so
 that nothing that needs one part of one benchmark (its prompts, its scorers) imports the parts of another.
 """
 

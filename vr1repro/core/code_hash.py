@@ -2,7 +2,7 @@
 
 A rule names its job's module. The hash covers the syntax trees of that module and of all that it imports inside this
 package, imports inside functions included, but for `OUTSIDE`. Modules that a job loads by name are not seen in its
-imports, so the rule names them too (`engines.load.engine_modules`, `benchmarks.registry.sampling_modules`, ...).
+imports, so the rule names them too (`engines.load.engine_modules`, `benchmarks.lookup.sampling_modules`, ...).
 Docstrings and comments do not count: editing a line of code reruns what it made, a touch, a checkout or a comment does
 not.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work, mapped
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import question_of, read_questions
 from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
@@ -56,7 +56,7 @@ def grade_file(
     Raises:
         UserError: Unknown benchmark or profile, an unreadable file, or a response without question.
     """
-    scorer, benchmark = registry.profile(slug, profile_name), registry.facts(slug)
+    scorer, benchmark = lookup.profile(slug, profile_name), lookup.facts(slug)
     by_id = read_questions(benchmark, questions)
     options = Options(legacy_int=legacy_int)
     tally = Tally(benchmark)

@@ -4,7 +4,7 @@
 column of VLMEvalKit's TSV, without system prompt or suffix. `direct` and `cot` are the benchmarks' own prompts.
 """
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config.evaluation import Preset, PromptStyle
 from vr1repro.core.errors import UserError
 from vr1repro.core.records import Problem
@@ -28,7 +28,7 @@ def prompt(benchmark: str, problem: Problem, style: PromptStyle, preset: Preset 
     Raises:
         UserError: The benchmark is unknown or has no prompt of that style, or a field is missing.
     """
-    styles = registry.prompts(benchmark)
+    styles = lookup.prompts(benchmark)
     if style not in styles:
         raise UserError(f"evaluation.prompts.{benchmark}: there is no style {style!r}; there is {', '.join(styles)}")
     try:

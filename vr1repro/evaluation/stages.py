@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import tee
 from pathlib import Path
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.questions import question_of, read_questions
 from vr1repro.benchmarks.scoring import Row, text_of
@@ -68,11 +68,11 @@ def extract_file(
     Raises:
         UserError: The benchmark has no such stage, a file is unreadable, or a response has no question.
     """
-    if not registry.facts(slug).llm_extraction:
-        known = ", ".join(name for name in registry.slugs() if registry.facts(name).llm_extraction)
+    if not lookup.facts(slug).llm_extraction:
+        known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extraction)
         raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
-    without_llm = getattr(registry.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
-    official_layout = getattr(registry.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
+    without_llm = getattr(lookup.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
+    official_layout = getattr(lookup.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
 
     def prompt(question: Question, row: Row) -> str | None:
@@ -128,8 +128,8 @@ def judge_file(
     Raises:
         UserError: The benchmark or profile has no such stage, a file is unreadable, or a response has no question.
     """
-    if profile not in registry.facts(slug).llm_judged:
-        judged = {name: registry.facts(name).llm_judged for name in registry.slugs()}
+    if profile not in lookup.facts(slug).llm_judged:
+        judged = {name: lookup.facts(name).llm_judged for name in lookup.slugs()}
         known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
         raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
     head = _examples(examples) or _JUDGE
@@ -167,7 +167,7 @@ def _run(
     finished: Callable[[Question, Row, str | None], Row],
     error_key: str,
 ) -> Counts:
-    target = registry.facts(slug)
+    target = lookup.facts(slug)
     asked = read_questions(target, questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
@@ -95,10 +95,10 @@ def _sources(options: EvaluateOptions) -> dict[str, ProblemSource]:
         if not equals or not path:
             raise UserError(f"--data {item}: must be SLUG=PATH, for example mathvista=data/MathVista")
         local[slug] = ProblemSource(kind="path", path=path)
-    known = registry.slugs()
+    known = lookup.slugs()
     if unknown := (set(local) | set(options.benchmarks)) - set(known):
         raise UserError(f"--benchmarks: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    return {slug: local.get(slug) or registry.facts(slug).source for slug in options.benchmarks}
+    return {slug: local.get(slug) or lookup.facts(slug).source for slug in options.benchmarks}
 
 
 def _settings(options: EvaluateOptions) -> EvaluationSettings:

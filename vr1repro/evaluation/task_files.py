@@ -14,7 +14,7 @@ from typing import Any, get_args
 import yaml
 
 from vr1repro.answers.grade import Grader
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import own_columns
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.config.evaluation import PromptStyle
@@ -45,8 +45,8 @@ benchmark_folders.use({folders!r})
 def tasks() -> dict[str, tuple[str, PromptStyle]]:
     """Benchmark and prompt style of every task, by the task's name; the paper's style has the plain name."""
     named: dict[str, tuple[str, PromptStyle]] = {}
-    for slug in registry.slugs():
-        styles = registry.prompts(slug)
+    for slug in lookup.slugs():
+        styles = lookup.prompts(slug)
         for style in get_args(PromptStyle):
             # Two styles with one text are one task.
             if style in styles and styles[style] not in [styles[other] for _, other in _of(named, slug)]:
@@ -128,7 +128,7 @@ def load(benchmark: str) -> Callable[..., dict[str, Docs]]:
 
     def custom_dataset(data: str | dict[str, str] | None = None, **_: Any) -> dict[str, Docs]:
         path = data.get(benchmark) if isinstance(data, dict) else data
-        source = registry.facts(benchmark).source
+        source = lookup.facts(benchmark).source
         if path is not None:
             source = ProblemSource(kind="path", path=path, split=source.split, images=None)
         return {SPLIT: Docs(benchmark, load_problems(source))}
@@ -144,8 +144,8 @@ def graded(benchmark: str) -> Callable[[Doc, list[str]], dict[str, float]]:
 
     def process(doc: Doc, results: list[str]) -> dict[str, float]:
         fields = {name: doc[name] for name in ("id", "question", "answer", "choices")}
-        question = own_columns(registry.facts(benchmark), fields, doc["metadata"])
-        item = registry.profile(benchmark, "rule")(question, {"id": doc["id"], "response": results[0]}, Options())
+        question = own_columns(lookup.facts(benchmark), fields, doc["metadata"])
+        item = lookup.profile(benchmark, "rule")(question, {"id": doc["id"], "response": results[0]}, Options())
         verdict = next(_grader().stream([item]))
         figures = {"acc": float(verdict.correct is True), "undecided": float(verdict.correct is None)}
         return {**figures, **process_results(doc, results)}

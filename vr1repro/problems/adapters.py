@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 from vr1repro.core.images import ImageStore, encoded
@@ -98,7 +98,7 @@ TRAINING = {
 
 def names() -> list[str]:
     """All schemas in the order in which `schema_of` tries them."""
-    return [*OURS, *registry.slugs(), *TRAINING]
+    return [*OURS, *lookup.slugs(), *TRAINING]
 
 
 def schema(name: str) -> Schema:
@@ -112,8 +112,8 @@ def schema(name: str) -> Schema:
         return generic[name]
     if name not in benchmark_folders.slugs():
         raise UserError(f"adapter {name!r} is not known; take one of auto, {', '.join(names())}")
-    benchmark = registry.facts(name)
-    return Schema(benchmark.columns, registry.adapter(name), repeats=benchmark.numbered)
+    benchmark = lookup.facts(name)
+    return Schema(benchmark.columns, lookup.adapter(name), repeats=benchmark.numbered)
 
 
 def schema_of(columns: frozenset[str]) -> str | None:
@@ -121,7 +121,7 @@ def schema_of(columns: frozenset[str]) -> str | None:
     if {"images", "messages"} <= columns:
         return "mulberry"
     known = {**OURS, **TRAINING}
-    required = {name: known[name].columns if name in known else registry.facts(name).columns for name in names()}
+    required = {name: known[name].columns if name in known else lookup.facts(name).columns for name in names()}
     return next((name for name in names() if required[name] <= columns), None)
 
 

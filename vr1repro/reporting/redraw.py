@@ -9,7 +9,7 @@ from vr1repro.reporting.lineage.archive import CONFIG, draw_again, opened
 from vr1repro.reporting.page.build import make_report, summary
 from vr1repro.reporting.run.results import open_run
 from vr1repro.reporting.tables.build import make_tables
-from vr1repro.reporting.tables.ours import own_tables
+from vr1repro.reporting.tables.our_tables import own_tables
 
 
 def redraw(archive: Path, out: Path, published: Path | None = None) -> str:

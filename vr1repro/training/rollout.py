@@ -35,7 +35,7 @@ def sample_groups(
     Args:
         model: A model of the Qwen-VL family.
         generation_config: Its temperature, top_p, max_new_tokens, eos_token_id, pad_token_id and suppress_tokens.
-        decoding: How steps are made (`engines.decoder`).
+        decoding: How steps are made (`engines.transformers.decoder`).
         inputs: A left-padded batch: input_ids, attention_mask and mm_token_type_ids [B, P], and with pictures
             pixel_values and image_grid_thw.
 

@@ -3,7 +3,7 @@ import json
 import os
 import shlex
 
-from vr1repro.benchmarks.registry import facts_modules, sampling_modules, scoring_modules
+from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.config import loader, uses
 from vr1repro.config.plan import SLUG, Plan

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config import loader
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
@@ -66,7 +66,7 @@ def test_what_is_no_benchmark_is_refused(
 
 def test_modules_without_their_names_are_refused_when_they_are_needed(folders: None, tmp_path: Path) -> None:
     benchmark_folders.use([folder_of(tmp_path, "bare", WHOLE)])
-    for part in (registry.facts, registry.adapter, registry.prompts, registry.profiles):
+    for part in (lookup.facts, lookup.adapter, lookup.prompts, lookup.profiles):
         with pytest.raises(UserError, match=r"\.py: defines no (BENCHMARK|adapt|PROMPTS|PROFILES); docs/benchmarks"):
             part("bare")
 
@@ -74,7 +74,7 @@ def test_modules_without_their_names_are_refused_when_they_are_needed(folders: N
 def test_facts_of_another_folder_are_refused(toy: Path, tmp_path: Path) -> None:
     benchmark_folders.use([folder_of(tmp_path, "other", {**WHOLE, "__init__.py": FACTS})])
     with pytest.raises(UserError, match="the slug 'clocks'; it must be the folder's name"):
-        registry.facts("other")
+        lookup.facts("other")
 
 
 def test_a_folder_is_named_twice_and_two_of_one_name_are_refused(toy: Path, tmp_path: Path) -> None:
@@ -273,5 +273,5 @@ def test_each_benchmark_says_what_equals_the_official_code(slug: str) -> None:
     text = (benchmark_folders.folder_of(slug) / "README.md").read_text()
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings[1:] == ["## Equivalence", "## Quirks that are kept", "## Known differences"]
-    assert [name for name in registry.profiles(slug) if f"`{name}" not in text] == []
-    assert [style for style in registry.prompts(slug) if f"`{style}`" not in text] == []
+    assert [name for name in lookup.profiles(slug) if f"`{name}" not in text] == []
+    assert [style for style in lookup.prompts(slug) if f"`{style}`" not in text] == []

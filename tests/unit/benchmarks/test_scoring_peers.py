@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vr1repro.answers.grade import Grader
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.scoring import Options, inferred_option
 
 CHOICES = {"pid": "1", "question_type": "multi_choice", "answer_type": "text", "choices": ["6cm", "7cm"],
@@ -24,7 +24,7 @@ VERSE = {"sample_index": "1", "question_type": "free-form", "answer": "12"}
 
 def grade(slug, profile, question, row):
     with Grader(timeout_s=10) as grader:
-        return next(grader.stream([registry.profile(slug, profile)(question, row, Options())])).verdict.value
+        return next(grader.stream([lookup.profile(slug, profile)(question, row, Options())])).verdict.value
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_real_rows_differ_from_official_as_far_as_was_measured(shared):
             if "guess" in file.stem:
                 continue
             rows = [json.loads(line) for line in file.read_text().splitlines()]
-            scorer = registry.profile("mathvista", "vlmevalkit")
+            scorer = lookup.profile("mathvista", "vlmevalkit")
             got = [v.correct is True for v in grader.stream(scorer(asked[row["pid"]], row, Options()) for row in rows)]
             official = [row["current_true_false"] for row in rows]
             alike += sum(one == other for one, other in zip(got, official, strict=True))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
@@ -73,29 +73,29 @@ def test_unknown_names_list_the_known(files):
 def test_questions_from_our_own_parquet(tmp_path):
     problem = Problem(id="1", source="mathvision", question="?", answer="B", choices=["4", "5"], image=b"png")
     write_problems(tmp_path / "q" / "a.parquet", [problem.model_copy(update={"metadata": {"subject": "logic"}})])
-    question = read_questions(registry.facts("mathvision"), tmp_path / "q")["1"]
+    question = read_questions(lookup.facts("mathvision"), tmp_path / "q")["1"]
     assert (question["options"], question["subject"]) == (["4", "5"], "logic")
     assert "image" not in question
 
 
 def test_questions_from_the_hubs_parquet_without_pictures(shared):
-    questions = read_questions(registry.facts("mathvision"), shared / "mathvision" / "problems-240.parquet")
+    questions = read_questions(lookup.facts("mathvision"), shared / "mathvision" / "problems-240.parquet")
     assert len(questions) == 240
     question = next(iter(questions.values()))
     assert "decoded_image" not in question
-    assert registry.facts("mathvision").cluster(question) == question["image"]
+    assert lookup.facts("mathvision").cluster(question) == question["image"]
 
 
 def test_a_question_twice_is_refused(files):
     write_rows(files / "q.jsonl", [QUESTIONS[0], QUESTIONS[0]])
     with pytest.raises(UserError, match="'1' stands twice"):
-        read_questions(registry.facts("mathvision"), files / "q.jsonl")
+        read_questions(lookup.facts("mathvision"), files / "q.jsonl")
 
 
 def test_aggregate(files):
-    questions = read_questions(registry.facts("mathvision"), files / "q.jsonl")
+    questions = read_questions(lookup.facts("mathvision"), files / "q.jsonl")
     verdicts = [Verdict(id="1", verdict=Outcome.TIMEOUT), Verdict(id="2", verdict=Outcome.RIGHT)]
-    overall = aggregate(registry.facts("mathvision"), verdicts, questions)[0]
+    overall = aggregate(lookup.facts("mathvision"), verdicts, questions)[0]
     assert (overall.low, overall.value, overall.high, overall.n_undecided) == (50.0, 50.0, 100.0, 1)
 
 

@@ -18,7 +18,7 @@ from vr1repro.reporting.page.build import make_report
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.build import make_tables
-from vr1repro.reporting.tables.ours import pairs_table
+from vr1repro.reporting.tables.our_tables import pairs_table
 
 
 def half(run: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import without_pictures
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
@@ -120,8 +120,8 @@ def _add_file(run: Path, evaluation: ModelResponses, grading: GradingOptions) ->
     slug, questions = grading.benchmark, grading.questions
     if slug is None or questions is None:
         raise UserError(f"{evaluation.path}: a bare file of responses needs --benchmark and --questions")
-    if slug not in registry.slugs():
-        raise UserError(f"--benchmark {slug}: unknown; known: {', '.join(registry.slugs())}")
+    if slug not in lookup.slugs():
+        raise UserError(f"--benchmark {slug}: unknown; known: {', '.join(lookup.slugs())}")
     _bring_questions(run, slug, questions)
     base = run / "eval" / evaluation.model / slug / grading.protocol
     seed = 1 + len(list(base.glob("e*")))
@@ -141,7 +141,7 @@ def _add_file(run: Path, evaluation: ModelResponses, grading: GradingOptions) ->
 def _responses(evaluation: ModelResponses, slug: str, grading: GradingOptions, seed: int) -> Iterator[Response]:
     """The file's rows as records; fields that other people's files lack stay empty."""
     for number, row in read_lines(evaluation.path):
-        key = next((row[name] for name in ("id", *registry.facts(slug).id_keys) if row.get(name) is not None), None)
+        key = next((row[name] for name in ("id", *lookup.facts(slug).id_keys) if row.get(name) is not None), None)
         text = row.get("response", row.get("execution"))
         if key is None or not isinstance(text, str):
             raise UserError(f"{evaluation.path}:{number}: needs the question's id and a text `response`")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import text_of
 from vr1repro.config.evaluation import Protocol
@@ -103,7 +103,7 @@ def compare(
     Raises:
         UserError: Unknown benchmark, an unreadable file, or a response without question.
     """
-    profiles = list(registry.profiles(slug))
+    profiles = list(lookup.profiles(slug))
     files = {name: out / "verdicts" / f"{name}.jsonl" for name in profiles}
     scores = {
         name: grade_file(
@@ -188,7 +188,7 @@ def visible(text: str) -> str:
 
 
 def _golds(slug: str, questions: Path) -> dict[str, str]:
-    by_id = read_questions(registry.facts(slug), questions)
+    by_id = read_questions(lookup.facts(slug), questions)
     return {key: str(question.get("answer") or question.get("solution") or "") for key, question in by_id.items()}
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.core.errors import UserError
 from vr1repro.published import PublishedValue, Target, ValueClass, load_values
 from vr1repro.published.targets import ARMS, target_for
@@ -51,7 +51,7 @@ def read_score_file(path: Path, benchmark: str) -> list[PublishedValue]:
 
 
 def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> PublishedValue:
-    subset = subset_name(registry.facts(benchmark), group, name) if group else "overall"
+    subset = subset_name(lookup.facts(benchmark), group, name) if group else "overall"
     decimals = len(printed.partition(".")[2])
     return PublishedValue.model_validate(
         {

@@ -14,10 +14,10 @@ from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
 from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.page.build import ReportContents, write_report
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.ours import pairs_table, variance_table
-from vr1repro.reporting.tables.paper import arms_table, note
+from vr1repro.reporting.tables.our_tables import pairs_table, variance_table
 from vr1repro.reporting.tables.render import markdown, write_tables
-from vr1repro.reporting.tables.score_table import score_table, write_scores
+from vr1repro.reporting.tables.scores_csv import score_table, write_scores
+from vr1repro.reporting.tables.table import arms_table, note
 
 _FIGURES = ("length-accuracy", "graders")
 _MOST_ROWS = 40  # on the terminal; the files hold all

@@ -28,9 +28,9 @@ from vr1repro.reporting.page.traces import write_traces
 from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.tables import render
-from vr1repro.reporting.tables.ours import own_tables
-from vr1repro.reporting.tables.paper import Table, all_tables
+from vr1repro.reporting.tables.our_tables import own_tables
 from vr1repro.reporting.tables.render import TextTable
+from vr1repro.reporting.tables.table import Table, all_tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,7 +89,7 @@ class ReportContents:
 
     Attributes:
         tables: From `tables.paper`.
-        own_tables: From `tables.ours`.
+        own_tables: From `tables.our_tables`.
     """
 
     name: str

@@ -10,7 +10,7 @@ from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.claims.overview import ArmSummary
 from vr1repro.reporting.lineage.sources import RESPONSES, Sources
 from vr1repro.reporting.statistics.estimate import Estimate
-from vr1repro.reporting.tables.paper import Table
+from vr1repro.reporting.tables.table import Table
 
 
 class NumberSources:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import question_rows
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.images import BadImage, FolderImages, decode, encoded, open_image
@@ -56,7 +56,7 @@ def read_shown_questions(folder: Path, benchmark: str, out: Path, side: int) -> 
     Raises:
         UserError: There is no Parquet file.
     """
-    for key, row in question_rows(registry.facts(benchmark), folder, pictures=side > 0):
+    for key, row in question_rows(lookup.facts(benchmark), folder, pictures=side > 0):
         picture: dict[str, Any]
         try:
             data = _cell(row, folder) if side > 0 else None

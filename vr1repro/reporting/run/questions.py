@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Benchmark, Question
 from vr1repro.benchmarks.questions import question_rows
 from vr1repro.core.errors import UserError
@@ -27,7 +27,7 @@ def read_questions(folder: Path, slug: str, class_of: str | None = None) -> pd.D
     Raises:
         UserError: There is no file, or the same id stands twice.
     """
-    benchmark = registry.facts(slug)
+    benchmark = lookup.facts(slug)
     frame = pd.DataFrame([_describe(key, row, benchmark, class_of) for key, row in question_rows(benchmark, folder)])
     if (twice := frame["id"][frame["id"].duplicated()]).size:
         raise UserError(f"{folder}: the id {twice.iloc[0]!r} stands twice; ids must be unique in a benchmark")

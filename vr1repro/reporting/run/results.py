@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
@@ -119,7 +119,7 @@ class Results:
     def benchmarks(self) -> list[str]:
         """Benchmarks with headline rows."""
         graded = set(self.headline["benchmark"].unique())
-        return [slug for slug in registry.slugs() if slug in graded]
+        return [slug for slug in lookup.slugs() if slug in graded]
 
     def label(self, arm: str) -> str:
         """An arm's name in tables."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.attempts import last_attempts
@@ -98,7 +98,7 @@ def collect(run: Path, settings: ReportSettings) -> pd.DataFrame:
     for folder in eval_folders(run):
         if folder.benchmark not in questions:
             source = run / "problems" / folder.benchmark
-            column = settings.classes.get(folder.benchmark) or registry.facts(folder.benchmark).classes
+            column = settings.classes.get(folder.benchmark) or lookup.facts(folder.benchmark).classes
             questions[folder.benchmark] = read_questions(source, folder.benchmark, column).set_index("id")
         responses = last_responses(folder.path / "responses.jsonl")
         for verdicts in sorted((folder.path / "verdicts").glob("*.jsonl")):

@@ -12,7 +12,7 @@ from pathlib import Path
 from vr1repro.core.files import write_atomically
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.statistics.estimate import Estimate
-from vr1repro.reporting.tables.paper import Cell, Line, Table
+from vr1repro.reporting.tables.table import Cell, Line, Table
 
 DASH = "-"
 _DECIMALS_FROM = 1000  # larger numbers are counts and lengths: no decimal

@@ -11,8 +11,8 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import file_sha, json_sha
 from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Artefact, Sources
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.paper import KEY_FORM, Cell, Line, Table, all_tables
 from vr1repro.reporting.tables.render import estimate, number
+from vr1repro.reporting.tables.table import KEY_FORM, Cell, Line, Table, all_tables
 
 _SHORT = 12  # characters of a hash on screen
 _SEEDS = ("seed", "step")

@@ -14,7 +14,7 @@ from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics import power
 from vr1repro.reporting.statistics.paired import holm, paired_difference, seed_difference
 from vr1repro.reporting.tables import render
-from vr1repro.reporting.tables.ours import contradictions_table, pairs_table, variance_table
+from vr1repro.reporting.tables.our_tables import contradictions_table, pairs_table, variance_table
 
 FIRST, SECOND = {1: 60.0, 2: 62.0, 3: 65.0}, {1: 58.0, 2: 59.0, 3: 60.5}
 

@@ -12,7 +12,7 @@ from vr1repro.reporting.claims.comparison import compare_published
 from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.paper import all_tables
+from vr1repro.reporting.tables.table import all_tables
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from synthetic_run import BENCHMARKS, arm_infos
 
-from vr1repro.benchmarks import registry
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import read_questions as read_benchmark
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.attempts import attempt_of
@@ -30,7 +30,7 @@ from vr1repro.reporting.run.scores import (
     last_verdicts,
 )
 from vr1repro.reporting.run.scores_by_seed import grader_band, scores_by_seed
-from vr1repro.reporting.tables.score_table import score_table, write_scores
+from vr1repro.reporting.tables.scores_csv import score_table, write_scores
 
 
 def test_tidy_table_holds_every_verdict(run: Path, results: Results) -> None:
@@ -229,7 +229,7 @@ def test_length_on_the_training_set(run: Path, results: Results) -> None:
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_grade_and_the_tables_print_the_same_scores(run: Path, results: Results, benchmark: str) -> None:
     """Both aggregate one folder's verdicts: overall score, sub-scores and their counts, cell by cell."""
-    facts = registry.facts(benchmark)
+    facts = lookup.facts(benchmark)
     questions = read_benchmark(facts, run / "problems" / benchmark)
     path = run / "eval" / "long_s1" / benchmark / "single" / "e1" / "verdicts" / "rule.jsonl"
     printed = {
@@ -255,14 +255,14 @@ def test_one_rule_says_which_attempt_counts(fresh_run: Callable[..., Path], sett
     first = next(iter(read(folder.path / "responses.jsonl", Response)))
     attempts = [first.model_copy(update={"attempt": number, "response": text}) for number, text in replies.items()]
     verdicts = [Verdict(id=first.id, verdict="right" if number == 2 else "wrong", attempt=number) for number in replies]
-    questions = read_benchmark(registry.facts("mmmath"), run / "problems" / "mmmath")
+    questions = read_benchmark(lookup.facts("mmmath"), run / "problems" / "mmmath")
     for order in permutations(range(3)):
         write_rows(folder.path / "responses.jsonl", [attempts[k] for k in order])
         write_rows(folder.path / "verdicts" / "rule.jsonl", [verdicts[k] for k in order])
         chosen = next(select([attempts[k] for k in order], "paper"))
         assert chosen.attempt == last_responses(folder.path / "responses.jsonl")[first.id].attempt == 2
         assert attempt_of(last_verdicts(folder.path / "verdicts" / "rule.jsonl")[first.id]) == 2
-        score = aggregate(registry.facts("mmmath"), [verdicts[k] for k in order], questions)[0]
+        score = aggregate(lookup.facts("mmmath"), [verdicts[k] for k in order], questions)[0]
         assert (score.n, score.n_right) == (1, 1)
         frame = collect(run, settings)
         rows = frame[(frame["model"] == "ci_s1") & (frame["benchmark"] == "mmmath") & (frame["profile"] == "rule")]

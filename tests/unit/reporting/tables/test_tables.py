@@ -20,8 +20,8 @@ from vr1repro.reporting.run.scores import COLUMNS
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.build import make_tables
-from vr1repro.reporting.tables.paper import all_tables, arms_table, paper_tables
-from vr1repro.reporting.tables.specs import SPECS
+from vr1repro.reporting.tables.paper_tables import SPECS
+from vr1repro.reporting.tables.table import all_tables, arms_table, paper_tables
 
 
 def steady_results(shift: float, seeds: int = 8) -> Results:

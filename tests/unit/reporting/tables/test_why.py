@@ -14,7 +14,7 @@ from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables import why
 from vr1repro.reporting.tables.build import write_table_sources
-from vr1repro.reporting.tables.paper import all_tables
+from vr1repro.reporting.tables.table import all_tables
 
 
 def test_each_cell_knows_its_files(results: Results, tmp_path: Path) -> None:

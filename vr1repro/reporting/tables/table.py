@@ -9,7 +9,7 @@ from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
-from vr1repro.reporting.tables.specs import SPECS, Spec
+from vr1repro.reporting.tables.paper_tables import SPECS, Spec
 
 KEY_FORM = "<table>:<row>:<column>"
 

@@ -7,8 +7,8 @@ from vr1repro.reporting.claims.comparison import contradictions
 from vr1repro.reporting.claims.pairs import MEAN, ArmPair, arm_pairs
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.variance import variance_split
-from vr1repro.reporting.tables.paper import note
 from vr1repro.reporting.tables.render import DASH, TextTable, number
+from vr1repro.reporting.tables.table import note
 
 
 def own_tables(results: Results) -> Sequence[TextTable]:
