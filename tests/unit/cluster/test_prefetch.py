@@ -131,7 +131,7 @@ def test_what_is_not_there_is_one_line(hub: Hub, config: Path) -> None:
     assert done.returncode == 2
     assert f"{MODEL}: cannot be fetched from the hub" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "neither a config file" in vr1repro(config, "fetch", "nothing.yaml").stderr
+    assert "nothing.yaml: no such config file" in vr1repro(config, "fetch", "nothing.yaml").stderr
 
 
 def test_the_paper_needs_these(repo: Path) -> None:
