@@ -1,6 +1,6 @@
-"""`vr1repro agreement`: how far our graders agree with other people's published verdicts, file by file.
+"""`python -m bench.agreement measure`: how far our graders agree with other people's published verdicts, file by file.
 
-The data are public outputs with verdicts (`vr1repro fetch official-outputs`, or a folder in the same layout). Each line
+The data are public outputs with verdicts (`python -m bench.agreement fetch`, or a folder in the same layout). Each line
 of the table names the input by its SHA-256, so that a reader knows on which bytes a figure stands.
 """
 
@@ -107,7 +107,7 @@ def measure(data: Path, *, workers: int = 1) -> tuple[list[Agreement], list[Disa
         rows = [*_mathvista(data, grader), *_mathvision(data, grader), *_r1v(data, grader), *_own_cases(data, grader)]
         other, disagreements = _other_cases(data, grader)
     if not rows and not other:
-        raise UserError(f"{data}: holds no published verdicts; see `vr1repro agreement --help` for the layout")
+        raise UserError(f"{data}: holds no published verdicts; see `python -m bench.agreement --help` for the layout")
     return [*rows, *other], disagreements
 
 

@@ -1,4 +1,4 @@
-"""`vr1repro fetch official-outputs`: public model outputs with official verdicts, from their own repositories.
+"""`python -m bench.agreement fetch`: public model outputs with official verdicts, from their own repositories.
 
 Each file is taken at a commit, which fixes its content. Their SHA-256 are not stated by the repositories, and none is
 made up here: the hash of what came is written to `manifest.json`, a later fetch compares with it, and the number of
@@ -113,7 +113,7 @@ def sources() -> Iterator[Source]:
 
 
 def fetch(out: Path, wanted: list[Source], site: str = SITE) -> Iterator[str]:
-    """Download files and write them in the layout of `vr1repro agreement`. Running again goes on where it stopped.
+    """Download files and write them in the layout of `python -m bench.agreement measure`. Running again goes on where it stopped.
 
     Args:
         out: Folder; raw files stay in `raw/`.
