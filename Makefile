@@ -70,6 +70,7 @@ bench: $(VENV)/.test ## Measure speed, one table a script; DATA=folder of public
 	$(BIN)/python bench/gpu_step.py --size tiny --prompt 128 --response 64 --group 8
 	if test -d results/micro/train/ci; then $(BIN)/python bench/generation.py --run results/micro --problems 128 --out results/reference/bench/generation.json; fi
 	$(BIN)/python bench/endpoint_throughput.py --record results/reference/bench
+	if test -d $(DATA)/mathvision; then $(BIN)/python -m bench.agreement measure --data $(DATA) --out results/agreement; fi
 	if test -d $(DATA)/mathvision; then $(BIN)/python bench/grading.py --data $(DATA)/mathvision --out results/reference/bench/grading.json; fi
 
 lint: $(VENV)/.test ## Format check, types, workflow lint
