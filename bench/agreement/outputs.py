@@ -113,7 +113,7 @@ def sources() -> Iterator[Source]:
 
 
 def fetch(out: Path, wanted: list[Source], site: str = SITE) -> Iterator[str]:
-    """Download files and write them in the layout of `python -m bench.agreement measure`. Running again goes on where it stopped.
+    """Download files and write them in the layout that `measure` reads. Running again goes on where it stopped.
 
     Args:
         out: Folder; raw files stay in `raw/`.

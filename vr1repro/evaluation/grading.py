@@ -15,7 +15,7 @@ from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
-from vr1repro.evaluation.protocols import select
+from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.scores import Score, Tally
 
 # What tells several responses to one question apart is carried from the response to its verdict.

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from vr1repro.answers.completion import completion
 from vr1repro.core.errors import UserError
 from vr1repro.core.records import Response
-from vr1repro.evaluation.protocols import has_answer, pick, select, stripped
+from vr1repro.evaluation.counted import pick, select, stripped
+from vr1repro.evaluation.protocols import has_answer
 
 
 def row(attempt, text, identity="1"):

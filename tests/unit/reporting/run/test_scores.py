@@ -15,7 +15,7 @@ from vr1repro.core.attempts import attempt_of
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import Response, Verdict
-from vr1repro.evaluation.protocols import select
+from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.scores import aggregate
 from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, trajectory
 from vr1repro.reporting.run.questions import EXCLUDED, read_questions, subset_name
