@@ -30,6 +30,9 @@ rule all:
     default_target: True
     input:
         rules.make_report.output.pages,
+        # Named here too, so that a training whose closing file a refusal took away is planned again.
+        sft_runs(CONFIG.run_arms),
+        rl_stages(CONFIG.run_arms),
 
 
 onstart:

@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # Modules that no hash covers, by the beginning of their name, and why.
 OUTSIDE = {
     "vr1repro.config": "the values of a config are in its rules' `settings`",
+    "vr1repro.__main__": "it starts the command line",
     "vr1repro.cli": "it finds the job and decides nothing that a job writes",
     "vr1repro.commands": "what a person calls; no rule does",
     "vr1repro.jobs.warm": "it starts jobs, and a job started warm writes what it writes cold (tests/unit/jobs/warm)",
