@@ -57,7 +57,8 @@ class _Count:
 class Tally:
     """Counts verdicts as they come, and makes scores of the counts. Of a verdict it keeps no more than what counts.
 
-    A question counts once for each model, arm, seed and protocol: its last attempt (`core.attempts`).
+    Where rows name an attempt, a question counts once for each model, arm, seed and protocol: its last attempt
+    (`core.attempts`). Rows that name none all count.
     """
 
     benchmark: Benchmark
@@ -70,12 +71,13 @@ class Tally:
         extra = verdict.model_extra or {}
         sample = tuple(extra.get(name) for name in _SAMPLES)
         cluster = (self.benchmark.cluster(question), *sample) if self.benchmark.worst_case else None
-        slim = Verdict(id=verdict.id, verdict=verdict.verdict, attempt=attempt_of(verdict))
-        before = keep_last(self._counting, (verdict.id, *sample), slim)
-        if before is slim:
-            return
-        if before is not None:
-            self._count(question, before.verdict, -1, cluster)
+        if extra.get("attempt") is not None:
+            slim = Verdict(id=verdict.id, verdict=verdict.verdict, attempt=attempt_of(verdict))
+            before = keep_last(self._counting, (verdict.id, *sample), slim)
+            if before is slim:
+                return
+            if before is not None:
+                self._count(question, before.verdict, -1, cluster)
         self._count(question, verdict.verdict, 1, cluster)
 
     def _count(self, question: Question, outcome: Outcome, sign: int, cluster: tuple[Any, ...] | None) -> None:
