@@ -29,8 +29,8 @@ def picture(shade, width):
     return buffer.getvalue()
 
 def main():
-    asked = [Request(n, f"What is the sum of row {n}?", (picture(40 * n, 28 * (2 + n)),), n) for n in range(3)]
-    asked.append(Request(3, "No picture here.", (), 3))
+    asked = [Request(key=n, text=f"What is the sum of row {n}?", images=(picture(40 * n, 28 * (2 + n)),), seed=n) for n in range(3)]
+    asked.append(Request(key=3, text="No picture here.", seed=3))
     greedy = Sampling(0.0, 1.0, 6)
     ours = TransformersEngine(sys.argv[1], TransformersSampler(kind="transformers", batch_size=4), model_sha="w", threads=1)
     settings = VllmSampler(kind="vllm", max_model_len=256, enforce_eager=True, dtype="float32")
