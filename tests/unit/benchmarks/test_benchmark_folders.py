@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -243,9 +244,11 @@ def test_the_workflow_and_its_jobs_have_it(repo: Path, work: Path) -> None:
     snakemake = [sys.executable, "-m", "snakemake", "-s", str(repo / "Snakefile"), "--directory", str(work),
                  "--configfile", str(work / "config.yaml"), "--cores", "1"]  # fmt: skip
     root = Path("results/smoke")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        [*snakemake, root / "problems/clocks/manifest.json"], capture_output=True, text=True, check=False
-    )
+        [*snakemake, root / "problems/clocks/manifest.json"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     for seed in values["seeds"]["evaluation"]:
         folder = work / root / "eval/base_s0/clocks/single" / f"e{seed}"
