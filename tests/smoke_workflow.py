@@ -9,10 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-
-def heed_interrupts() -> None:
-    """What a shell started in the background ignores, its children ignore too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from waiting import heed_interrupts
 
 
 @dataclass(frozen=True)
