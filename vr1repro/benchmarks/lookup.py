@@ -62,9 +62,14 @@ def profile(slug: str, name: str) -> Any:
     return known[name]
 
 
+def adapter_modules(slug: str) -> list[str]:
+    """Modules of a benchmark that read its rows."""
+    return [benchmark_folders.module_name(slug, part) for part in ("", "adapter")]
+
+
 def sampling_modules(slug: str) -> list[str]:
     """Modules of a benchmark on which its responses depend."""
-    return [benchmark_folders.module_name(slug, part) for part in ("", "adapter", "prompts")]
+    return [*adapter_modules(slug), benchmark_folders.module_name(slug, "prompts")]
 
 
 def scoring_modules(slug: str) -> list[str]:

@@ -17,6 +17,9 @@ from vr1repro.core.records import Problem
 from vr1repro.problems.fetch import data_folder
 from vr1repro.problems.load import Skips, load_problems
 
+# What reads its files: ours, and those of the two sources.
+ADAPTERS = ("problems", "llava-cot", "mulberry")
+
 
 def take(source: HubData | LocalData, out: Path) -> dict[str, Any]:
     """Read the released set and write it as coldset.parquet.

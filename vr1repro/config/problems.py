@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Section
 from vr1repro.core import benchmark_folders
-from vr1repro.core.benchmark_folders import ADAPTERS
+from vr1repro.core.adapter_names import AUTO, adapter_names
 
 
 class ProblemSource(Section):
@@ -35,9 +35,9 @@ class ProblemSource(Section):
         default=None, description="Split. null: the only one there is. The splits that the paper used: not stated."
     )
     adapter: str = Field(
-        default="auto",
-        description=f"How rows become problems: {', '.join(ADAPTERS)}, or a benchmark's slug. auto: by their columns,"
-        " see `vr1repro.problems.adapters`.",
+        default=AUTO,
+        description="How rows become problems: the name of a file in `vr1repro/problems/adapters` (`llava_cot.py` is"
+        " llava-cot), or a benchmark's slug. auto: by their columns.",
     )
     source: str | None = Field(default=None, description="Name that the problems carry; null: the adapter's.")
     limit: int | None = Field(default=None, gt=0, description="Use only the first rows.")
@@ -54,7 +54,7 @@ class ProblemSource(Section):
     @field_validator("adapter")
     @classmethod
     def _is_known(cls, adapter: str) -> str:
-        if adapter not in (known := (*ADAPTERS, *benchmark_folders.slugs())):
+        if adapter not in (known := (AUTO, *adapter_names(), *benchmark_folders.slugs())):
             raise ValueError(f"{adapter!r} is not known; take one of {', '.join(known)}")
         return adapter
 

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from vr1repro.core.adapter_names import AUTO, adapter_names
 from vr1repro.core.errors import UserError
 
 PACKAGE = "vr1repro.benchmarks"
 _FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 # What every benchmark has beside its facts.
 PARTS = ("adapter", "prompts", "scoring")
-# Adapters of sets that are no benchmark (`vr1repro.problems.adapters`): no benchmark may have such a name.
-ADAPTERS = ("auto", "problems", "rl", "llava-cot", "mulberry")
 _NAME = re.compile(r"[a-z][a-z0-9]*")  # a name in configs, paths and Python
 _further: dict[str, Path] = {}
 
@@ -31,15 +30,17 @@ def use(folders: Iterable[str | Path]) -> None:
         folders: Paths, from the working directory where they are relative.
 
     Raises:
-        UserError: A folder is no benchmark, or its name is taken by another benchmark or Python module.
+        UserError: A folder is no benchmark, or its name is taken by another benchmark, an adapter or a Python module.
     """
     for folder in (Path(name).expanduser().resolve() for name in folders):
         slug = folder.name
         if _further.get(slug) == folder:
             continue
         _refuse_incomplete(folder)
-        if slug in (*slugs(), *ADAPTERS) or not _is_free(slug, folder):
-            raise UserError(f"{folder}: the name {slug!r} is taken by a benchmark or Python module; rename the folder")
+        if slug in (*slugs(), AUTO, *adapter_names()) or not _is_free(slug, folder):
+            raise UserError(
+                f"{folder}: the name {slug!r} is taken by a benchmark, adapter or Python module; rename the folder"
+            )
         if str(folder.parent) not in sys.path:
             sys.path.append(str(folder.parent))
         _further[slug] = folder

@@ -2,7 +2,7 @@
 
 A rule names its job's module. The hash covers the syntax trees of that module and of all that it imports inside this
 package, imports inside functions included, but for `OUTSIDE`. Modules that a job loads by name are not seen in its
-imports, so the rule names them too (`engines.load.engine_modules`, `benchmarks.lookup.sampling_modules`, ...).
+imports, so the rule names them too (`engines.load.engine_modules`, `problems.lookup.adapter_modules`, ...).
 Docstrings and comments do not count: editing a line of code reruns what it made, a touch, a checkout or a comment does
 not.
 """
@@ -24,6 +24,7 @@ OUTSIDE = {
     "vr1repro.cli": "it finds the job and decides nothing that a job writes",
     "vr1repro.commands": "what a person calls; no rule does",
     "vr1repro.jobs.warm": "it starts jobs, and a job started warm writes what it writes cold (tests/unit/jobs/warm)",
+    "vr1repro.core.adapter_names": "it lists the adapters, which are covered themselves",
     "vr1repro.core.benchmark_folders": "it finds a benchmark's modules, which are covered themselves",
     "vr1repro.core.code_hash": "it says whether a checkpoint may be resumed, and decides nothing in it",
     "vr1repro.core.errors": "messages",
@@ -55,7 +56,7 @@ def module_hashes(*modules: str) -> dict[str, str]:
 def closure(modules: Iterable[str]) -> set[str]:
     """The modules and all that they import inside the package, but for `OUTSIDE`."""
     seen: set[str] = set()
-    waiting = [name for name in modules if not is_outside(name)]
+    waiting = [name for name in _with_packages(modules) if not is_outside(name)]
     while waiting:
         name = waiting.pop()
         if name not in seen:
@@ -75,9 +76,12 @@ def imports(file: Path) -> set[str]:
             submodules = {f"{node.module}.{alias.name}" for alias in node.names}
             names.update(submodule for submodule in submodules if _find_module(submodule))
             names.add(node.module)
-    # Python runs the packages above a module before the module.
-    parents = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
-    return names | parents
+    return _with_packages(names)
+
+
+def _with_packages(names: Iterable[str]) -> set[str]:
+    """Modules and the packages above them, which Python runs before a module."""
+    return {name.rsplit(".", depth)[0] for name in names for depth in range(name.count(".") + 1)}
 
 
 def is_outside(name: str) -> bool:

@@ -18,7 +18,7 @@ def prompt(benchmark: str, problem: Problem, style: PromptStyle, preset: Preset 
 
     Args:
         benchmark: Its slug.
-        problem: A problem whose `metadata` has the benchmark's own keys (`vr1repro.problems.adapters`).
+        problem: A problem whose `metadata` has the benchmark's own keys (its adapter keeps them).
         style: Which of the benchmark's prompts.
         preset: `boxed` adds the request for a box.
 

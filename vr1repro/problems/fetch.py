@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vr1repro.config.models import HubData, LocalData
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.adapter_names import AUTO
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import link, local_folder, snapshot
 
@@ -37,6 +38,6 @@ def fetch_benchmark(source: ProblemSource, out: Path) -> None:
 def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSource:
     """A benchmark's source once `fetch_benchmark` has linked its files into a folder."""
     path = folder / source.path if source.kind == "hub" and source.path else folder
-    adapter = slug if source.adapter == "auto" else source.adapter
+    adapter = slug if source.adapter == AUTO else source.adapter
     moved = {"kind": "path", "path": str(path), "id": None, "revision": None, "adapter": adapter}
     return source.model_copy(update=moved)

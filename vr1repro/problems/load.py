@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from vr1repro.benchmarks.base import identity
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.adapter_names import AUTO
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import snapshot
 from vr1repro.core.images import BadImage, FolderImages, ImageStore, ZipImages, decode
@@ -18,8 +19,8 @@ from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.core.records import Problem
 from vr1repro.core.rows import ID_COLUMNS, BadRow
 from vr1repro.core.variants import Variants
-from vr1repro.problems import adapters
-from vr1repro.problems.adapters import Schema
+from vr1repro.problems import lookup
+from vr1repro.problems.schema import Schema
 
 
 @dataclass
@@ -108,13 +109,13 @@ def _without_image(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(source: ProblemSource, row: Mapping[str, Any]) -> Schema:
-    name = adapters.schema_of(frozenset(row)) if source.adapter == "auto" else source.adapter
+    name = lookup.schema_of(frozenset(row)) if source.adapter == AUTO else source.adapter
     if name is None:
         raise UserError(
             f"{_name(source)}: the columns {', '.join(sorted(row))} fit no known schema"
-            f" ({', '.join(adapters.names())}); set `adapter`"
+            f" ({', '.join(lookup.names())}); set `adapter`"
         )
-    return adapters.schema(name)
+    return lookup.schema(name)
 
 
 def _identity(row: Mapping[str, Any]) -> str | None:

@@ -79,7 +79,7 @@ rule overlap:
     params:
         config=RESOLVED,
         out=subpath(output.pairs, parent=True),
-        code=code("overlap", *modules_of(sampling_modules, CONFIG.benchmarks)),
+        code=code("overlap", *modules_of(question_modules, CONFIG.benchmarks)),
         settings=settings(CONFIG.coldset.overlap),
     shell:
         "vr1repro stage overlap --config {params.config} --out {params.out} > {log} 2>&1"
@@ -102,7 +102,7 @@ rule fetch_coldset:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=code("released_coldset"),
+        code=code("released_coldset", *modules_of(adapter_modules, released.ADAPTERS)),
         settings=settings(CONFIG.coldset.released or {}),
     shell:
         "vr1repro stage released-coldset --config {params.config} --out {params.out} > {log} 2>&1"

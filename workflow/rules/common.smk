@@ -4,16 +4,19 @@ import os
 import shlex
 
 from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
+from vr1repro.coldset import released
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.config import loader, uses
 from vr1repro.config.plan import SLUG, Plan
+from vr1repro.config.problems import ProblemSource
 from vr1repro.config.training import WITHOUT_EFFECT
 from vr1repro.core.errors import UserError
-from vr1repro.core import benchmark_folders
+from vr1repro.core.adapter_names import AUTO
 from vr1repro.core.code_hash import PACKAGE, code_hash, module_hashes
 from vr1repro.core.provenance import CONTENT, folder_shas, json_sha, restore_content_hashes
 from vr1repro.core.files import write_atomically
 from vr1repro.engines.load import engine_modules
+from vr1repro.problems.lookup import adapter_modules
 
 # `--config remake=FOLDER,...` names finished folders that may be made again; jobs read it from their environment.
 if remake := config.pop("remake", None):
@@ -126,12 +129,16 @@ def problem_sets(names):
     return [f"{ROOT}/problems/{name}/{CONTENT}" for name in names]
 
 
-def adapted(name):
-    """Benchmarks whose adapters may read the rows of a problem set: the one it names, or all where columns decide."""
-    source = {**CONFIG.problems, **CONFIG.benchmarks}[name]
-    if source.kind == "lab" or name in CONFIG.benchmarks:
-        return []
-    return [slug for slug in benchmark_folders.slugs() if source.adapter in ("auto", slug)]
+def reading_modules(name):
+    """What reads the rows of a problem set: nothing where it is generated, for a benchmark only its job of sampling."""
+    source = None if name in CONFIG.benchmarks else CONFIG.problems[name]
+    return adapter_modules(source.adapter) if isinstance(source, ProblemSource) else []
+
+
+def question_modules(slug):
+    """What makes prompts of a benchmark's rows; a config may name another adapter than the benchmark's."""
+    adapter = getattr(CONFIG.benchmarks[slug], "adapter", AUTO)
+    return [*sampling_modules(slug), *(adapter_modules(adapter) if adapter != AUTO else [])]
 
 
 def stage_of(wildcards):

@@ -24,7 +24,7 @@ rule evaluate_checkpoint:
         code=lambda wildcards: code(
             "evaluate",
             *engine_modules(CONFIG.evaluation.engine),
-            *modules_of(sampling_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
+            *modules_of(question_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
         ),
         settings=settings(CONFIG.evaluation, EVAL_SEEDS, CONFIG.resources.evaluate.threads),
     shell:

@@ -17,7 +17,7 @@ rule make_problems:
     params:
         config=RESOLVED,
         out=subpath(output.manifest, parent=True),
-        code=lambda wildcards: code("problems", *modules_of(sampling_modules, adapted(wildcards.set))),
+        code=lambda wildcards: code("problems", *reading_modules(wildcards.set)),
         settings=lambda wildcards: settings(
             {**CONFIG.problems, **CONFIG.benchmarks}[wildcards.set], CONFIG.lab and CONFIG.lab.world, CONFIG.seeds.data
         ),

@@ -50,8 +50,8 @@ WHOLE = {"__init__.py": "", "adapter.py": "", "prompts.py": "", "scoring.py": ""
     [
         ("empty", {}, "not a benchmark's folder: it has no __init__.py"),
         ("half", {"__init__.py": "", "prompts.py": ""}, "has no adapter.py, scoring.py; docs/benchmarks.md"),
-        ("mathvista", WHOLE, "'mathvista' is taken by a benchmark or Python module; rename the folder"),
-        ("json", WHOLE, "'json' is taken by a benchmark or Python module"),
+        ("mathvista", WHOLE, "'mathvista' is taken by a benchmark, adapter or Python module; rename the folder"),
+        ("json", WHOLE, "'json' is taken by a benchmark, adapter or Python module"),
         ("problems", WHOLE, "'problems' is taken"),
         ("my_clocks", WHOLE, "small letters and digits, a letter first"),
     ],

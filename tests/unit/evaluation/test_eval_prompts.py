@@ -6,7 +6,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.records import Problem
 from vr1repro.evaluation.prompts import BOXED_SUFFIX, prompt
-from vr1repro.problems.adapters import schema
+from vr1repro.problems.lookup import schema
 
 
 def problems(path, name):

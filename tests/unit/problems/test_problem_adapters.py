@@ -1,10 +1,19 @@
 """Rows of each data set in use become problems, and bad rows say why they are none."""
 
-import pytest
+import shutil
+import sys
+from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
+from vr1repro.config.problems import ProblemSource
+from vr1repro.core import adapter_names
+from vr1repro.core.code_hash import closure
 from vr1repro.core.rows import BadRow, boxed
-from vr1repro.problems import adapters
-from vr1repro.problems.adapters import final_answer, schema, schema_of
+from vr1repro.problems import adapters, lookup
+from vr1repro.problems.conversations import final_answer
+from vr1repro.problems.lookup import schema, schema_of
 
 ROWS = {
     "mathvista": (
@@ -88,7 +97,52 @@ def test_rows_are_known_by_their_columns_and_become_problems(name):
 
 
 def test_every_schema_has_a_row_here():
-    assert set(ROWS) == set(adapters.names())
+    assert set(ROWS) == set(lookup.names())
+
+
+TOY = """
+from vr1repro.core.records import Problem
+from vr1repro.problems.schema import Schema
+
+def adapt(row, number, images):
+    return Problem(id=str(number), source="toy", question=row["riddle"], answer=row["solution"])
+
+SCHEMA = Schema(columns=(frozenset({"riddle", "solution"}),), adapt=adapt)
+"""
+
+
+def test_an_adapter_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "adapters"
+    shutil.copytree(Path(adapters.__file__).parent, folder)
+    (folder / "toy_rows.py").write_text(TOY)
+    monkeypatch.setattr(adapter_names, "_FOLDER", folder)
+    monkeypatch.setattr(adapters, "__path__", [str(folder)])
+    assert ProblemSource(kind="path", path="x", adapter="toy-rows").adapter == "toy-rows"
+    assert schema_of(frozenset({"riddle", "solution", "more"})) == "toy-rows"
+    assert schema("toy-rows").adapt({"riddle": "Who?", "solution": "He."}, 3, None).id == "3"
+    assert "vr1repro.problems.adapters.toy_rows" in lookup.adapter_modules("auto")
+    monkeypatch.delitem(sys.modules, "vr1repro.problems.adapters.toy_rows")
+
+
+def test_an_unknown_adapter_is_refused_with_the_known() -> None:
+    with pytest.raises(ValidationError, match="'easyr1' is not known; take one of auto, llava-cot, mulberry, problems"):
+        ProblemSource(kind="path", path="x", adapter="easyr1")
+
+
+def test_a_sets_code_hash_covers_its_own_adapter_and_auto_all() -> None:
+    def covered(adapter: str) -> set[str]:
+        modules = closure(["vr1repro.jobs.problems", *lookup.adapter_modules(adapter)])
+        return {name for name in modules if name.startswith("vr1repro.problems.adapters.")}
+
+    assert covered("rl") == {"vr1repro.problems.adapters.rl"}
+    assert covered("mathvista") == set()
+    assert len(covered("auto")) == len(adapter_names.adapter_names())
+    assert "vr1repro.problems.adapters" in closure(lookup.adapter_modules("rl"))
+
+
+def test_rows_of_two_kinds_go_to_the_more_telling() -> None:
+    assert schema_of(frozenset({"images", "problem", "answer", "messages"})) == "mulberry"
+    assert schema_of(frozenset({"images", "problem", "answer", "conversations"})) == "rl"
 
 
 def test_metadata_keeps_what_sub_scores_need():
