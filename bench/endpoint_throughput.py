@@ -24,7 +24,7 @@ from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.models import open_model
 from vr1repro.config.coldset import ColdsetSettings
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.provenance import made
 from vr1repro.core.records import Problem
 from vr1repro.engines.base import Request, Sampling

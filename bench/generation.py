@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import GenerationConfig
 
-from vr1repro.config.evaluation import Decoding, TransformersSampler, VllmSampler
+from vr1repro.config.samplers import Decoding, TransformersSampler, VllmSampler
 from vr1repro.core.files import write_atomically
 from vr1repro.core.problem_files import read_problems
 from vr1repro.core.provenance import made

@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 from vr1repro.cluster import outlook, plugin, slurm
 from vr1repro.cluster.estimate import estimate, total
 from vr1repro.config.coldset import ModelEngine
-from vr1repro.config.evaluation import EndpointSampler, VllmSampler
 from vr1repro.config.plan import Plan
+from vr1repro.config.samplers import EndpointSampler, VllmSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import PACKAGE
 

@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 from vr1repro.benchmarks import lookup
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
-from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.config.models import ModelSource
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config, Resources
+from vr1repro.config.samplers import EndpointSampler
 
 Tag = Literal["v1", "v4", "calculated", "assumed"]
 

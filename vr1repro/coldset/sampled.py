@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from vr1repro.coldset.bridge_model import JobContext
 from vr1repro.coldset.ledger import Ledger, call
 from vr1repro.config.coldset import ModelEngine
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.provenance import content_sha
 from vr1repro.engines.base import Completion, Engine, Event, Request, Sampling
 from vr1repro.engines.budget import Meter

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
-from vr1repro.config.evaluation import EndpointSampler, Sampler
 from vr1repro.config.models import DataSource
 from vr1repro.config.problems import OverlapSettings
+from vr1repro.config.samplers import EndpointSampler, Sampler
 
 
 class Prices(Section):

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
-from vr1repro.config.evaluation import Decoding
 from vr1repro.config.models import ModelSource
+from vr1repro.config.samplers import Decoding
 
 # Keys of a stage's settings on which no result depends.
 WITHOUT_EFFECT = {"launch": {"save_every", "trackers", "rehearse"}}

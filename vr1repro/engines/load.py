@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler, Sampler, TransformersSampler
+from vr1repro.config.samplers import EndpointSampler, Sampler, TransformersSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha

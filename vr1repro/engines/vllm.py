@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.evaluation import VllmSampler
+from vr1repro.config.samplers import VllmSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.images import MAX_PIXELS, decode
 from vr1repro.core.upstream import require

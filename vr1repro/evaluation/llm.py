@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender, read_lines
 from vr1repro.core.provenance import json_sha

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler, EvaluationSettings, Protocol
+from vr1repro.config.evaluation import EvaluationSettings, Protocol
 from vr1repro.config.problems import ProblemSource
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.progress import progress

@@ -11,7 +11,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
 
-from vr1repro.config.evaluation import Decoding
+from vr1repro.config.samplers import Decoding
 from vr1repro.core.upstream import require
 from vr1repro.engines.base import Sampling
 from vr1repro.engines.transformers.sampling import decode

@@ -17,7 +17,7 @@ from vr1repro.coldset.models import open_model
 from vr1repro.coldset.records import Draft
 from vr1repro.coldset.spending import write_costs
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import write_problems

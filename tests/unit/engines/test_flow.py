@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.engines.budget import Meter
 from vr1repro.engines.endpoint.limiter import Limiter
 from vr1repro.engines.endpoint.protocol import TryAgain

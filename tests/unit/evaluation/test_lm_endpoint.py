@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from PIL import Image
 
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.engines.base import Request, Sampling
 from vr1repro.engines.endpoint import protocol

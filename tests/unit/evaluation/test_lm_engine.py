@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vr1repro.config.evaluation import TransformersSampler
+from vr1repro.config.samplers import TransformersSampler
 from vr1repro.engines.base import Request, Sampling, request_seed, uniforms
 
 torch = pytest.importorskip("torch")

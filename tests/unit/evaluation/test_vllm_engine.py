@@ -18,7 +18,7 @@ SCRIPT = """
 import json, sys
 from io import BytesIO
 from PIL import Image
-from vr1repro.config.evaluation import TransformersSampler, VllmSampler
+from vr1repro.config.samplers import TransformersSampler, VllmSampler
 from vr1repro.engines.base import Request, Sampling
 from vr1repro.engines.transformers.engine import TransformersEngine
 from vr1repro.engines.vllm import VllmEngine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.config.evaluation import Decoding
+from vr1repro.config.samplers import Decoding
 from vr1repro.core.problem_files import read_problems
 from vr1repro.engines.transformers import decoder as decoding
 from vr1repro.engines.transformers.decoder import Decoder, ModuleDecoder, Qwen25Decoder, open_decoder

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.engines.base import Completion, Event, Request, Sampling
 from vr1repro.engines.budget import Meter

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
-from vr1repro.config.evaluation import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.images import MAX_PIXELS, decode, open_image
 from vr1repro.engines.base import FinishReason, Request, Sampling
 

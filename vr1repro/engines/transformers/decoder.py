@@ -9,7 +9,7 @@ every other model of the Qwen-VL family.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vr1repro.config.evaluation import Decoding
+from vr1repro.config.samplers import Decoding
 from vr1repro.core.upstream import require
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vr1repro.config.evaluation import TransformersSampler
+from vr1repro.config.samplers import TransformersSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.images import MAX_PIXELS
 from vr1repro.core.images import decode as decode_image

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vr1repro.config.evaluation import Decoding
+from vr1repro.config.samplers import Decoding
 from vr1repro.engines.base import Sampling
 from vr1repro.engines.transformers.decoder import open_decoder
 

@@ -7,8 +7,8 @@ results of a run, not settings, and the repository's number of preprocessing wor
 from collections.abc import Callable
 from typing import Any
 
-from vr1repro.config.evaluation import EndpointSampler
 from vr1repro.config.run import Config
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.config.training import Stage
 
 _PTST, _STAGE3, _LONG, _ZERO = "vision-r1", "vision-r1-stage3", "long", "zero"
