@@ -1,4 +1,4 @@
-"""The engines that a config can name, a section each: `evaluation.engine`, and `sampler` of the cold-start set's models.
+"""The engines that a config can name, a section each: `evaluation.engine`, and `sampler` of the bridge's models.
 
 An option of an engine is a field here, which the engine's module reads (`vr1repro/engines`).
 """
