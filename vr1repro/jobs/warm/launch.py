@@ -39,4 +39,6 @@ def run_beside(command: Sequence[str]) -> int:
         finally:
             assert server.stdin is not None  # noqa: S101 - it is a pipe
             server.stdin.close()
+            if not Path(address).exists():  # it still imports, for nobody
+                server.terminate()
             server.wait()

@@ -155,7 +155,10 @@ def test_a_server_that_dies_takes_its_jobs_with_it(repo: Path, tmp_path: Path) -
     ],
 )
 def test_the_command_ends_it(tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    done = run("", "warm", *words, cwd=tmp_path)
+    """Also a server that has not come to the end of its imports, as here none does."""
+    (tmp_path / "trl.py").write_text("import signal\nsignal.pause()\n")
+    search = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = run("", "warm", *words, cwd=tmp_path, PYTHONPATH=search)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
 
