@@ -11,11 +11,18 @@ PATIENCE_S = 600
 def wait_until(
     event: Callable[[], object], what: str, *, every_s: float = 0.02, patience_s: float = PATIENCE_S
 ) -> None:
-    """Return once `event()` is true; fail, saying what was waited for, where it never is."""
+    """Return once `event()` is true; fail, saying what was waited for, where it never is.
+
+    Args:
+        event: Looked at again and again. What waits for a process returns true at its end, too, and asserts after.
+        what: For the message.
+        every_s: Pause between looks.
+        patience_s: When to give up.
+    """
     deadline = time.monotonic() + patience_s
     while not event():
         assert time.monotonic() < deadline, f"waited {patience_s} s in vain: {what}"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def heed_interrupts() -> None:

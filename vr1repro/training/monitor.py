@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,8 @@ def watch(run: Path, every_s: float, once: bool) -> None:
     if once:
         console.print(view(read_stages(run)))
         return
-    with Live(view(read_stages(run)), console=console, auto_refresh=False) as live:
+    first = view(read_stages(run))
+    with suppress(KeyboardInterrupt), Live(first, console=console, auto_refresh=False) as live:
         while True:
-            try:
-                time.sleep(every_s)
-            except KeyboardInterrupt:
-                return
+            time.sleep(every_s)
             live.update(view(read_stages(run)), refresh=True)

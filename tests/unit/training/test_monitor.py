@@ -3,13 +3,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
+from waiting import PATIENCE_S, heed_interrupts
 
 from vr1repro.core.errors import UserError
 from vr1repro.training.monitor import read_stages, sparkline, view
@@ -63,11 +63,15 @@ def test_a_sparkline_fits_and_spans_its_range(values: list[float], width: int) -
 def test_ctrl_c_ends_the_watching(run: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "vr1repro.cli", "watch", str(run), "--every", "0.2"], stdout=subprocess.PIPE, text=True,
-        # Tests that run in the background of a shell ignore it, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env={**os.environ, "FORCE_COLOR": "1"},  # it draws at once, as on a terminal
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
-    time.sleep(5)
+    assert process.stdout
+    drawn = ""
+    while "stage2" not in drawn:
+        line = process.stdout.readline()
+        assert line, f"it ended before it drew: {drawn}"
+        drawn += line
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    assert "stage2" in out

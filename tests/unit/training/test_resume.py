@@ -3,13 +3,14 @@
 import json
 import random
 import signal
-import time
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from in_process import finish, start
+from waiting import wait_until
 
 from vr1repro.config.training import Stage
 from vr1repro.core.errors import UserError
@@ -40,6 +41,24 @@ def lines(log: Path) -> int:
     return len(log.read_text().splitlines()) if log.exists() else 0
 
 
+def kill(process: subprocess.Popen[bytes], errors: Path, out: Path, step: int, in_a_save: bool) -> None:
+    """Kill with -9 once a step is logged: at once, in the middle of the next, or when a save begins or ends."""
+
+    def saves() -> set[str]:
+        return {path.name for path in (out / "resume").iterdir()}
+
+    def ended() -> bool:
+        return process.poll() is not None
+
+    wait_until(lambda: ended() or lines(out / "steps.jsonl") >= step, f"step {step}", every_s=0.005)
+    if in_a_save:
+        before = saves()
+        wait_until(lambda: ended() or saves() != before, f"a save after step {step}", every_s=0.001)
+    assert not ended(), errors.read_text()[-3000:]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
 def evidence(out: Path) -> dict[str, bytes]:
     wanted = {"steps.jsonl", "model.safetensors"}
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.name in wanted}
@@ -65,15 +84,10 @@ def test_kill_9_and_again_is_the_undisturbed_run(
 
     disturbed = work_of(kind, lab, tmp_path / "b", **changes)
     log = tmp_path / "b" / "steps.jsonl"
-    rng = random.Random(kills)
-    for at in sorted(rng.sample(range(2, STEPS), kills)):
+    # Before the last save, so that one is still to come after each of these steps.
+    for number, step in enumerate(sorted(random.Random(kills).sample(range(2, STEPS - 1), kills))):
         process = start(disturbed, tmp_path / "work-b")
-        while lines(log) < at and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(rng.random() * 0.2)  # in the middle of whatever follows: a step, or a save
-        assert process.poll() is None, (tmp_path / "work-b" / "errors.txt").read_text()[-3000:]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process, tmp_path / "work-b" / "errors.txt", tmp_path / "b", step, in_a_save=number % 2 == 0)
         log.unlink()  # the workflow removes a failed job's outputs
     finish(disturbed, tmp_path / "work-b")
 
