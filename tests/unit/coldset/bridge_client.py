@@ -6,6 +6,7 @@ import random
 import sys
 from pathlib import Path
 
+from coldset_settings import coldset_settings
 from PIL import Image
 from rich.progress import Progress
 
@@ -27,12 +28,7 @@ def settings(url: str) -> ColdsetSettings:
         "sampler": {"kind": "openai", "model": "m", "concurrency": 48, "timeout_s": 6, "retries": 8,
                     "max_backoff_s": 0.2, "unique_ids": True, "patience_s": 60},
     }  # fmt: skip
-    return ColdsetSettings.model_validate(
-        {
-            "sources": ["s"], "shards": 1, "mllm": engine, "reasoner": engine, "answer_in_reasoner_prompt": False,
-            "max_chain_chars": 2000, "repetition_ngram": 8, "repetition_share": 0.5, "polish": True, "released": None,
-        }
-    )  # fmt: skip
+    return coldset_settings(mllm=engine, reasoner=engine)
 
 
 def problems(count: int) -> list[Problem]:

@@ -6,22 +6,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from coldset_settings import coldset_settings
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
-from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
 from vr1repro.engines.base import Completion, Request
 
-SETTINGS = ColdsetSettings(
-    sources=["s"], shards=1, mllm=ScriptedEngine(kind="scripted"), reasoner=ScriptedEngine(kind="scripted"),
-    answer_in_reasoner_prompt=False, max_chain_chars=100_000, repetition_ngram=8, repetition_share=0.9, polish=True,
-    released=None,
-)  # fmt: skip
+SETTINGS = coldset_settings(max_chain_chars=100_000, repetition_share=0.9)
 PROBLEMS = [
     Problem(
         id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=random.Random(n).randbytes(4000)

@@ -8,31 +8,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from coldset_settings import coldset_settings
 from rich.progress import Progress
 
 from vr1repro.coldset.bridge import bridge, in_shard
 from vr1repro.coldset.ledger import Ledger
 from vr1repro.coldset.merge import merge
 from vr1repro.coldset.records import Draft
-from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem, Trace
 from vr1repro.engines.base import Completion, Request
 
-SETTINGS = ColdsetSettings(
-    sources=["s"],
-    shards=2,
-    mllm=ScriptedEngine(kind="scripted"),
-    reasoner=ScriptedEngine(kind="scripted"),
-    answer_in_reasoner_prompt=False,
-    max_chain_chars=2000,
-    repetition_ngram=8,
-    repetition_share=0.5,
-    polish=True,
-    released=None,
-)
+SETTINGS = coldset_settings(shards=2)
 PROBLEMS = [
     Problem(id=str(n), source="s", question=f"What is {n}+1?", answer=str(n + 1), image=b"picture %d" % n)
     for n in range(20)

@@ -2,11 +2,12 @@
 
 import json
 import socket
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import pytest
+from coldset_settings import coldset_settings
+from llm_server import LlmServer, completion
 from pydantic import ValidationError
 from rich.progress import Progress
 
@@ -16,7 +17,7 @@ from vr1repro.coldset.merge import merge
 from vr1repro.coldset.models import open_model
 from vr1repro.coldset.records import Draft
 from vr1repro.coldset.spending import write_costs
-from vr1repro.config.coldset import ColdsetSettings, ModelEngine
+from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
@@ -32,55 +33,23 @@ REQUESTS = 3 * len(PROBLEMS)
 TOKENS = 10 + 5
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = body["messages"][-1]["content"][-1]["text"]
-        self.server.asked.append(text)
-        n = int(text.split("What is ")[1].split("+")[0])
-        for mark, (status, said) in self.server.broken.items():
-            if mark in text:
-                return self._send(status, said.encode())
-        answer = f"<think>The description says {n}.</think><answer> Final Answer:{n + 1} </answer>"
-        reply = {
-            "id": f"r{len(self.server.asked)}", "model": body["model"],
-            "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": answer}}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5},
-        }  # fmt: skip
-        return self._send(200, json.dumps(reply).encode())
-
-    def _send(self, status, data):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
+def solved(asked):
+    n = int(asked.text.split("What is ")[1].split("+")[0])
+    return completion(
+        f"<think>The description says {n}.</think><answer> Final Answer:{n + 1} </answer>", tokens=(10, 5)
+    )
 
 
 @pytest.fixture
 def servers():
     """Makes servers that answer, on ports of their own."""
-    made = []
-
-    def start():
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.asked, server.broken = [], {}
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made.append(server)
-        return server
-
-    yield start
-    for server in made:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(LlmServer(solved).running())
 
 
-def url(server):
-    return f"http://127.0.0.1:{server.server_port}/v1"
+def broken(mark, reply):
+    """Answers as ever, but for prompts that hold a mark."""
+    return lambda asked: reply if mark in asked.text else solved(asked)
 
 
 def engine(address, **changes):
@@ -91,13 +60,7 @@ def engine(address, **changes):
 
 
 def settings(asked, **changes):
-    return ColdsetSettings.model_validate(
-        {
-            "sources": ["s"], "shards": 1, "mllm": asked, "reasoner": asked, "answer_in_reasoner_prompt": False,
-            "max_chain_chars": 2000, "repetition_ngram": 8, "repetition_share": 0.5, "polish": True, "released": None,
-            **changes,
-        }
-    )  # fmt: skip
+    return coldset_settings(mllm=asked, reasoner=asked, **changes)
 
 
 def run(out, asked):
@@ -109,8 +72,8 @@ def run(out, asked):
 
 def test_a_model_that_moves_to_another_address_is_not_asked_again(servers, tmp_path):
     first, second = servers(), servers()
-    assert run(tmp_path, settings(engine(url(first))))["answered"] == REQUESTS
-    moved = engine(url(second), identity="m", sampler={"model": "renamed", "concurrency": 4})
+    assert run(tmp_path, settings(engine(first.url)))["answered"] == REQUESTS
+    moved = engine(second.url, identity="m", sampler={"model": "renamed", "concurrency": 4})
     assert run(tmp_path, settings(moved))["answered"] == 0
     assert (len(first.asked), len(second.asked)) == (REQUESTS, 0)
 
@@ -162,7 +125,7 @@ def test_an_engine_that_cannot_be_is_named(changes, message):
 def test_a_budget_stops_cleanly_says_what_is_left_and_is_gone_on_from(servers, tmp_path, budget, left):
     server = servers()
     prices = {"prompt": 1.0, "completion": 2.0}  # 10 + 2 * 5 millionths a reply
-    poor = settings(engine(url(server), prices=prices, **budget))
+    poor = settings(engine(server.url, prices=prices, **budget))
     words = f"{REQUESTS - left} requests are answered and kept, {left} are left"
     with pytest.raises(UserError, match=words):
         run(tmp_path, poor)
@@ -170,14 +133,14 @@ def test_a_budget_stops_cleanly_says_what_is_left_and_is_gone_on_from(servers, t
     with pytest.raises(UserError, match=words):
         run(tmp_path, poor)  # what earlier runs spent is spent
     assert len(server.asked) == REQUESTS - left
-    assert run(tmp_path, settings(engine(url(server))))["answered"] == left
-    assert max(Counter(server.asked).values()) == 1
+    assert run(tmp_path, settings(engine(server.url)))["answered"] == left
+    assert max(Counter(asked.text for asked in server.asked).values()) == 1
 
 
 def test_a_refused_problem_is_a_counted_rejection(servers, tmp_path):
     server = servers()
-    server.broken = {"What is 2+1?": (400, "This model's maximum context length is 9 tokens")}
-    asked = settings(engine(url(server)))
+    server.answer = broken("What is 2+1?", (400, b"This model's maximum context length is 9 tokens"))
+    asked = settings(engine(server.url))
     run(tmp_path, asked)
     drafts = {draft.id: draft for draft in read(tmp_path / "drafts.jsonl", Draft)}
     assert drafts["2"].rejected == "refused-pseudo-cot"
@@ -190,26 +153,26 @@ def test_a_refused_problem_is_a_counted_rejection(servers, tmp_path):
 
 def test_what_stays_unanswered_ends_the_job_or_is_dropped_by_config(servers, tmp_path):
     server = servers()
-    server.broken = {"What is 4+1?": (500, "oops")}
+    server.answer = broken("What is 4+1?", (500, b"oops"))
     with pytest.raises(UserError, match=r"1 of 6 problems got no answer after all tries \(status_500 1\)"):
-        run(tmp_path, settings(engine(url(server))))
-    asked = settings(engine(url(server)), drop_unanswered=True)
+        run(tmp_path, settings(engine(server.url)))
+    asked = settings(engine(server.url), drop_unanswered=True)
     run(tmp_path, asked)
     write_problems(tmp_path / "problems.parquet", PROBLEMS)
     report = merge([tmp_path / "problems.parquet"], [tmp_path / "drafts.jsonl"], asked, tmp_path / "set", 1)
     assert (report["rejected"]["unanswered"], report["kept"]) == (1, 5)
-    server.broken = {}
+    server.answer = solved
     run(tmp_path, asked)
     assert not any(draft.rejected for draft in read(tmp_path / "drafts.jsonl", Draft))
 
 
 def test_costs_are_summed_over_shards_and_for_a_kept_trace(servers, tmp_path):
     server = servers()
-    asked = settings(engine(url(server), prices={"prompt": 1.0, "completion": 2.0}, sampler={"retries": 2}))
-    server.broken = {"What is 4+1?": (500, "oops")}
+    asked = settings(engine(server.url, prices={"prompt": 1.0, "completion": 2.0}, sampler={"retries": 2}))
+    server.answer = broken("What is 4+1?", (500, b"oops"))
     with pytest.raises(UserError):
         run(tmp_path / "a", asked)
-    server.broken = {}
+    server.answer = solved
     run(tmp_path / "a", asked)
     report = write_costs([tmp_path / "a", tmp_path / "no-endpoint"], kept=5, out=tmp_path / "cost.json")
     assert report == json.loads((tmp_path / "cost.json").read_text())
@@ -221,7 +184,7 @@ def test_costs_are_summed_over_shards_and_for_a_kept_trace(servers, tmp_path):
 
 
 def test_costs_without_prices_are_not_known(servers, tmp_path):
-    run(tmp_path, settings(engine(url(servers()))))
+    run(tmp_path, settings(engine(servers().url)))
     report = write_costs([tmp_path], kept=0, out=tmp_path / "cost.json")
     assert (report["cost"], report["cost_per_kept"], report["tokens_per_kept"]) == (None, None, None)
     assert report["tokens"] == REQUESTS * TOKENS

@@ -7,20 +7,16 @@ from typing import Any
 
 import pytest
 import yaml
+from coldset_settings import coldset_settings
 from PIL import Image
 
 from vr1repro.coldset.merge import merge
 from vr1repro.coldset.records import Draft
-from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.jsonl import write_rows
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
 
-SETTINGS = ColdsetSettings(
-    sources=["s"], shards=1, mllm=ScriptedEngine(kind="scripted"), reasoner=ScriptedEngine(kind="scripted"),
-    answer_in_reasoner_prompt=False, max_chain_chars=2000, repetition_ngram=8, repetition_share=0.5, polish=True,
-    released=None,
-)  # fmt: skip
+SETTINGS = coldset_settings()
 # hiyouga/LLaMA-Factory@015ff25, data/README.md: what a data set's description may hold, and its columns. Its converter
 # (02e2fb3, src/llamafactory/data/converter.py) takes one picture for a list of one.
 DESCRIPTION = {"hf_hub_url", "ms_hub_url", "script_url", "file_name", "formatting", "ranking", "subset", "folder",

@@ -1,22 +1,11 @@
 import pytest
+from coldset_settings import coldset_settings
 
 from vr1repro.answers.grade import Grader
 from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, first_rule, pair, split_reply
-from vr1repro.config.coldset import ColdsetSettings, ScriptedEngine
 from vr1repro.core.records import Outcome
 
-SETTINGS = ColdsetSettings(
-    sources=["s"],
-    shards=1,
-    mllm=ScriptedEngine(kind="scripted"),
-    reasoner=ScriptedEngine(kind="scripted"),
-    answer_in_reasoner_prompt=False,
-    max_chain_chars=2000,
-    repetition_ngram=3,
-    repetition_share=0.5,
-    polish=True,
-    released=None,
-)
+SETTINGS = coldset_settings(repetition_ngram=3)
 
 
 def candidate(
