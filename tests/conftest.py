@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +22,26 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The switch of test_trajectories.py."""
-    parser.addoption("--write-trajectories", action="store_true", help="write the reference of training anew")
+    """The one switch of all tests that make a committed file; see `reference_file`."""
+    parser.addoption("--write-references", action="store_true", help="write the committed files that these tests make")
 
 
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The repository's root."""
     return REPO
+
+
+@pytest.fixture
+def reference_file(request: pytest.FixtureRequest, repo: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Where a test writes a file of the repository: there under --write-references, else in a folder of its own."""
+
+    def place(name: str) -> Path:
+        path = (repo if request.config.getoption("--write-references") else tmp_path / "references") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from waiting import PATIENCE_S, wait_until
 
 from vr1repro.core.provenance import made
 
@@ -63,7 +64,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 def test_lab_and_real_pictures_go_through_a_server_that_the_rule_starts(
-    repo: Path, shared: Path, tmp_path: Path
+    repo: Path, shared: Path, tmp_path: Path, reference_file: Callable[[str], Path]
 ) -> None:
     values = write_config(repo, shared, tmp_path / "served.yaml")
     shard = tmp_path / "results" / "smoke" / "coldset" / "shards" / "0"
@@ -75,14 +76,13 @@ def test_lab_and_real_pictures_go_through_a_server_that_the_rule_starts(
     first = subprocess.Popen(
         snakemake(repo, tmp_path), stdout=log, stderr=log, env=environment, cwd=repo, start_new_session=True
     )
-    while len(rows(shard / "ledger.jsonl")) < 20:
-        assert first.poll() is None, (tmp_path / "snakemake.log").read_text()[-3000:]
-        time.sleep(0.5)
+    wait_until(lambda: len(rows(shard / "ledger.jsonl")) >= 20 or first.poll() is not None, "20 answers", every_s=0.5)
+    assert first.poll() is None, (tmp_path / "snakemake.log").read_text()[-3000:]
     assert len(servers()) == 1
     # The whole job dies without a word; its server, a session of its own, is told by the kernel.
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    _, left = psutil.wait_procs(servers(), timeout=120)
+    _, left = psutil.wait_procs(servers(), timeout=PATIENCE_S)
     assert not left
     earned = {row["request_sha"] for row in rows(shard / "ledger.jsonl")[:20]}
 
@@ -111,9 +111,8 @@ def test_lab_and_real_pictures_go_through_a_server_that_the_rule_starts(
     assert len(pictures) == PICTURES
     assert pq.read_table(shard.parents[1] / "coldset.parquet").num_rows == report["kept"]
 
-    record = repo / "results" / "reference" / "verify" / "coldset-vllm-server.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
     found = {"problems": report["problems"], "kept": report["kept"], "sources": sources, "replies": len(answers),
              "prompt_tokens": sum(row["n_prompt_tokens"] for row in answers), "server": SERVER, "killed_once": True,
              "note": "A smoke run's lab model: its yield means nothing.", "made": made()}  # fmt: skip
+    record = reference_file("results/reference/verify/coldset-vllm-server.json")
     record.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from waiting import wait_until
 
 from vr1repro.config.coldset import ServerSettings
 from vr1repro.engines.server import serve
@@ -79,9 +79,8 @@ def test_killed_half_way_and_again_nothing_is_asked_twice(server: str, shared: P
     out = tmp_path / "out"
     words = command(shared, out, server, {**OVER_HTTP, "concurrency": 1})
     first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    while len(rows(out)) < QUESTIONS // 3:
-        assert first.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
+    wait_until(lambda: len(rows(out)) >= QUESTIONS // 3 or first.poll() is not None, "a third of the responses")
+    assert first.poll() is None, "it ended before it could be killed"
     first.send_signal(signal.SIGKILL)
     first.wait()
     earned = {row["id"] for row in rows(out)}

@@ -3,11 +3,12 @@
 What another sampler, library or processor computes is another trajectory, so the reference is stamped with them and
 holds only there. After a change that means to change training, write it anew and look at the difference:
 
-    pytest tests/workflow/test_trajectories.py --write-trajectories
+    pytest tests/workflow/test_trajectories.py --write-references
 """
 
 import json
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,12 @@ def trajectories(workflow: Workflow) -> dict[str, dict[str, list[Any]]]:
     return stages
 
 
-def test_training_takes_the_path_of_the_reference(smoke: Workflow, request: pytest.FixtureRequest) -> None:
+def test_training_takes_the_path_of_the_reference(
+    smoke: Workflow, repo: Path, reference_file: Callable[[str], Path]
+) -> None:
     stages = trajectories(smoke)
-    if request.config.getoption("--write-trajectories"):
-        write_atomically(REFERENCE, json.dumps({"stamp": stamp(), "stages": stages}, indent=1) + "\n")
+    place = reference_file(REFERENCE.relative_to(repo).as_posix())
+    write_atomically(place, json.dumps({"stamp": stamp(), "stages": stages}, indent=1) + "\n")
     reference = json.loads(REFERENCE.read_text(encoding="utf-8"))
     if reference["stamp"] != stamp():
         pytest.skip(f"the reference was made with {reference['stamp']}, here are {stamp()}")

@@ -52,7 +52,7 @@ class Server:
         if fault == "status_500":
             return web.Response(status=500, text="oops")
         if fault == "hang":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()  # it never replies
         if fault == "cut_headers":
             request.transport.close()
             return web.Response()

@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 HERE = Path(__file__).resolve().parent
 CANARY = "sk-canary-8841"
@@ -30,20 +30,22 @@ def server(tmp_path):
     log = tmp_path / "server.jsonl"
     process = subprocess.Popen([sys.executable, str(HERE / "bad_server.py"), str(port), str(log)])
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{url}/v1/models", timeout=2)  # noqa: S310 - our own server
-            break
-        except OSError:
-            time.sleep(0.1)
+    wait_until(lambda: answers(f"{url}/v1/models"), "the server", every_s=0.1)
     yield url, log
     process.kill()
     process.wait()
 
 
+def answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=PATIENCE_S)  # noqa: S310 - our own server
+    except OSError:
+        return None
+
+
 def mark(url, name, faults=1):
     request = urllib.request.Request(f"{url}/mark?name={name}&faults={faults}", method="POST")  # noqa: S310
-    urllib.request.urlopen(request, timeout=30)  # noqa: S310
+    urllib.request.urlopen(request, timeout=PATIENCE_S)  # noqa: S310
 
 
 def client(url, out, count):
@@ -58,13 +60,13 @@ def size(path):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def kill_at(url, out, count, answers):
+def kill_at(url, out, problems, count):
     """Run the client until its ledger holds so many answers, then kill it with -9; False if it ended before."""
-    process = client(url, out, count)
-    while size(out / "shard" / "ledger.jsonl") < answers:
-        if process.poll() is not None:
-            return False
-        time.sleep(0.005)
+    process = client(url, out, problems)
+    ledger = out / "shard" / "ledger.jsonl"
+    wait_until(lambda: size(ledger) >= count or process.poll() is not None, f"{count} answers", every_s=0.005)
+    if process.poll() is not None:
+        return False
     process.send_signal(signal.SIGKILL)
     process.wait()
     return True
@@ -126,12 +128,11 @@ def test_ten_kills_change_nothing(server, tmp_path):
 
 @pytest.mark.verify
 @pytest.mark.timeout(3600)
-def test_ten_kills_change_nothing_at_5000_problems(server, tmp_path, repo):
+def test_ten_kills_change_nothing_at_5000_problems(server, tmp_path, reference_file):
     from vr1repro.core.provenance import made
 
     found = check(server, tmp_path, 5000)
-    record = repo / "results" / "reference" / "verify" / "coldset-kills.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
+    record = reference_file("results/reference/verify/coldset-kills.json")
     record.write_text(json.dumps({**found, "made": made()}, indent=2, sort_keys=True) + "\n")
 
 
