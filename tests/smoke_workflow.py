@@ -4,12 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from waiting import heed_interrupts
+import psutil
+from waiting import heed_interrupts, wait_until
+
+# Pressed again where a job has swallowed it; no limit, the workflow may take longer to end.
+_NEXT_PRESS_S = 20
+# What Python and the package cost before a job works.
+_LOADED_CPU_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,34 +82,31 @@ class Workflow:
         logs = "\n".join(f"{path}:\n{path.read_text()[-1500:]}" for path in self.root.rglob("logs/**/*.log"))
         assert done.returncode == 0, done.stderr[-3000:] + logs
 
-    def interrupt_at(self, *logs: str, timeout_s: float = 600) -> str:
-        """Press Ctrl-C when the first of some jobs begins, seen by its log under `logs/`; says which it was."""
-        began = time.time()
+    def interrupt_at(self, *logs: str) -> str:
+        """Press Ctrl-C when the first of some jobs is at work, seen by its log under `logs/`; says which it was."""
+        before = self._written(*logs)
         process = subprocess.Popen(
             self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=self.environment, cwd=self.source,
             start_new_session=True, preexec_fn=heed_interrupts,
         )  # fmt: skip
         try:
-            while not (found := [log for log in logs if self._written_since(log, began)]):
-                assert process.poll() is None, f"the workflow ended before any of {logs} began"
-                assert time.time() - began < timeout_s, f"none of {logs} began"
-                time.sleep(0.05)
-            time.sleep(1)  # let the job load and work
+            wait_until(
+                lambda: process.poll() is not None or self._written(*logs) != before, f"one of {logs}", every_s=0.05
+            )
+            assert process.poll() is None, f"the workflow ended before any of {logs} began"
+            started = next(log for log in logs if self._written(log) != {log: before[log]})
+            wait_until(lambda: _has_loaded(process.pid), "the job's imports, or its end", every_s=0.05)
             # What a terminal does: workflow and jobs alike. A job that is importing may swallow the first.
-            for _ in range(6):
-                os.killpg(process.pid, signal.SIGINT)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=20)
-                    break
-            assert process.poll() is not None, "Ctrl-C does not end it"
+            wait_until(lambda: _ends_by_ctrl_c(process), "the workflow's end by Ctrl-C")
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-        return found[0]
+        return started
 
-    def _written_since(self, log: str, began: float) -> bool:
-        return any(path.stat().st_mtime >= began for path in (self.root / "logs").glob(log))
+    def _written(self, *logs: str) -> dict[str, dict[Path, int]]:
+        """For each pattern under `logs/`: its files, and when each was last written."""
+        return {log: {path: path.stat().st_mtime_ns for path in (self.root / "logs").glob(log)} for log in logs}
 
     def evidence(self) -> dict[str, bytes]:
         """Every deterministic file of the run by path: weights, logs, responses, verdicts, tables, figures."""
@@ -112,3 +114,21 @@ class Workflow:
                     "eval/**/responses.jsonl", "eval/**/verdicts/*.jsonl", "tables/*.csv", "figures/*.png")  # fmt: skip
         paths = sorted({path for pattern in patterns for path in self.root.glob(pattern)})
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths}
+
+
+def _has_loaded(workflow: int) -> bool:
+    """Whether a job of a workflow has had the processor for a second, or no job is left."""
+    used = []
+    for process in psutil.Process(workflow).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "stage" in process.cmdline():
+                used.append(process.cpu_times().user)
+    return not used or max(used) >= _LOADED_CPU_S
+
+
+def _ends_by_ctrl_c(process: "subprocess.Popen[bytes]") -> bool:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_NEXT_PRESS_S)
+    return process.returncode is not None

@@ -9,7 +9,12 @@ PATIENCE_S = 600
 
 
 def wait_until(
-    event: Callable[[], object], what: str, *, every_s: float = 0.02, patience_s: float = PATIENCE_S
+    event: Callable[[], object],
+    what: str,
+    *,
+    every_s: float = 0.02,
+    patience_s: float = PATIENCE_S,
+    evidence: Callable[[], str] = str,
 ) -> None:
     """Return once `event()` is true; fail, saying what was waited for, where it never is.
 
@@ -18,10 +23,11 @@ def wait_until(
         what: For the message.
         every_s: Pause between looks.
         patience_s: When to give up.
+        evidence: What the message ends with, looked at then.
     """
     deadline = time.monotonic() + patience_s
     while not event():
-        assert time.monotonic() < deadline, f"waited {patience_s} s in vain: {what}"
+        assert time.monotonic() < deadline, f"waited {patience_s} s in vain: {what} {evidence()}"
         time.sleep(every_s)
 
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from slurm_cluster import Cluster, eventually
+from slurm_cluster import Cluster
+from waiting import heed_interrupts, wait_until
 
 # What a test waits for less than a cluster's users do.
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
@@ -65,7 +65,7 @@ class ClusterRun:
         with self.said.open("w") as out:
             process = subprocess.Popen(
                 self.command(*words), cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.STDOUT,
-                text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                text=True, start_new_session=True, preexec_fn=heed_interrupts,
             )  # fmt: skip
         self.started.append(process)
         return process
@@ -93,7 +93,7 @@ class ClusterRun:
             text=True, check=False,
         )  # fmt: skip
 
-    def until(self, rule: str, process: "subprocess.Popen[str]", timeout_s: float = 300) -> str:
+    def until(self, rule: str, process: "subprocess.Popen[str]") -> str:
         """Wait until a job of a rule runs its command (its log is there); its Slurm id."""
 
         def running() -> list[str]:
@@ -101,7 +101,7 @@ class ClusterRun:
             states = self.cluster.jobs().items()
             return [number for number, (state, comment) in states if state == "RUNNING" and f"rule_{rule}" in comment]
 
-        eventually(running, f"no job of {rule} runs: {self.said.read_text()[-1500:]}", timeout_s)
+        wait_until(running, f"a job of {rule} runs", every_s=0.1, evidence=lambda: self.said.read_text()[-1500:])
         return running()[0]
 
     def processes(self, *needles: str) -> list[int]:
@@ -141,8 +141,3 @@ def merge(values: dict[str, Any], change: dict[str, Any]) -> None:
 def finished(states: Sequence[tuple[str, str]], rule: str) -> list[str]:
     """States of the Slurm jobs of a rule."""
     return [state for state, comment in states if f"rule_{rule}" in comment]
-
-
-def wait_a_moment(seconds: float = 1.0) -> None:
-    """Let a job load."""
-    time.sleep(seconds)

@@ -12,15 +12,16 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from waiting import PATIENCE_S, wait_until
 
 DAEMONS = ("slurmctld", "slurmd", "munged", "mungekey")
 CLIENTS = ("srun", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "sacct", "sacctmgr", "sshare")
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 SBIN = "/usr/sbin:/sbin"
+_STOP_S = 15  # then a daemon is killed
 
 
 def why_not() -> str | None:
@@ -35,14 +36,6 @@ def why_not() -> str | None:
     if not address.startswith("127."):
         return f"this host's name resolves to {address}; the daemons must stay on loopback (see /etc/hosts)"
     return None
-
-
-def eventually(what: Callable[[], object], because: str, timeout_s: float = 60, every_s: float = 0.1) -> None:
-    """Wait until something holds."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < timeout_s, f"in vain: {because}"
-        time.sleep(every_s)
 
 
 def _free_port() -> int:
@@ -78,11 +71,11 @@ class Cluster:
             "munged", "-F", "--force", f"--key-file={munge}/key", f"--socket={munge}/socket", f"--pid-file={munge}/pid",
             f"--log-file={munge}/log", f"--seed-file={munge}/seed", "--num-threads=2",
         )  # fmt: skip
-        eventually((munge / "socket").exists, "munged made no socket")
+        wait_until((munge / "socket").exists, "munged's socket")
         self.start_controller()
         for node in self.nodes:
             self.start_node(node)
-        eventually(lambda: set(self.states().values()) == {"idle"}, f"nodes are not idle: {self.log()}")
+        wait_until(lambda: set(self.states().values()) == {"idle"}, "idle nodes", every_s=0.1, evidence=self.log)
 
     def down(self) -> None:
         """End the jobs, then the daemons, and remove the folder."""
@@ -97,7 +90,9 @@ class Cluster:
     def start_controller(self) -> None:
         """Start slurmctld, and wait until it answers."""
         self._start("slurmctld", "-D", "-f", str(self.conf))
-        eventually(lambda: self.try_ask("scontrol", "ping").returncode == 0, f"slurmctld does not answer: {self.log()}")
+        wait_until(
+            lambda: self.try_ask("scontrol", "ping").returncode == 0, "slurmctld", every_s=0.1, evidence=self.log
+        )
 
     def start_node(self, node: str) -> None:
         """Start a node's slurmd."""
@@ -108,10 +103,10 @@ class Cluster:
         process = self.daemons.pop(name)
         process.send_signal(how)
         try:
-            process.wait(timeout=15)
+            process.wait(timeout=_STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(timeout=15)
+            process.wait()
 
     # Questions -----------------------------------------------------------------------------------------------------
 
@@ -124,7 +119,7 @@ class Cluster:
     def try_ask(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a Slurm command."""
         command = [str(self.bin / words[0]), *words[1:]]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=cwd)
 
     def ask(self, *words: str, cwd: Path | None = None) -> str:
         """Run a Slurm command that must work; what it says."""

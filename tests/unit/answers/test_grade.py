@@ -3,9 +3,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work, mapped
@@ -15,9 +15,18 @@ from vr1repro.core.records import Outcome
 HANGS = r"\boxed{\dfrac{5^{(5^{(5^{(5^5)})}-4)}-5}{16}}"
 
 
-def sleep_for(seconds):
-    time.sleep(seconds)
-    return os.getpid()
+def note_when_there(mine, awaited=None):
+    """Leave a mark, once another's is there."""
+    if awaited is not None:
+        wait_until(awaited.exists, f"{awaited.name} is done")
+    mine.touch()
+    return mine.name
+
+
+def count(path):
+    with path.open("a") as file:
+        file.write("called\n")
+    return len(path.read_text().splitlines())
 
 
 def eat(megabytes):
@@ -50,21 +59,18 @@ def kill_itself():
 
 def test_a_hanging_pair_among_many_is_one_timeout():
     pairs = [Pair("12", HANGS if number == 90 else rf"\sin {number}x") for number in range(200)]
-    start = time.monotonic()
-    with Grader(workers=2, timeout_s=2) as grader:
+    with Grader(workers=2, timeout_s=5) as grader:
         outcomes = list(grader.grade(pairs))
     assert outcomes.count(Outcome.TIMEOUT) == 1
     assert outcomes[90] is Outcome.TIMEOUT
     assert len(outcomes) == 200
-    assert time.monotonic() - start < 60
 
 
-def test_order_is_kept():
-    with Grader(workers=2, timeout_s=10) as grader:
-        items = [work(sleep_for, 0.3), "now", work(sleep_for, 0.0), "last"]
-        got = list(grader.stream(items))
-    assert (got[1], got[3]) == ("now", "last")
-    assert all(isinstance(got[index], int) for index in (0, 2))
+def test_order_is_kept(tmp_path):
+    first, third = tmp_path / "first", tmp_path / "third"
+    with Grader(workers=2, timeout_s=PATIENCE_S) as grader:
+        items = [work(note_when_there, first, third), "now", work(note_when_there, third), "last"]
+        assert list(grader.stream(items)) == ["first", "now", "third", "last"]
 
 
 @pytest.mark.parametrize(
@@ -93,12 +99,11 @@ def test_a_pair_that_crashes_its_worker_is_a_timeout():
 
 
 def test_long_texts_behind_a_hanging_one_do_not_block_its_deadline():
-    start = time.monotonic()
+    """Without its deadline the hanging one would hang this test."""
     with Grader(workers=1, timeout_s=1) as grader:
         items = [work(ignore_sigterm_and_loop), *(work(len, "x" * 5_000_000 + str(n)) for n in range(4))]
         got = list(grader.stream(items))
     assert got == ["time", *[5_000_001] * 4]
-    assert time.monotonic() - start < 60
 
 
 def test_memory_is_bounded():
@@ -111,11 +116,10 @@ def test_an_error_of_ours_is_not_swallowed():
         list(grader.stream([work(divmod, 1, 0)]))
 
 
-def test_equal_work_is_done_once():
-    with Grader(workers=2, timeout_s=10) as grader:
-        start = time.monotonic()
-        assert len(set(grader.stream(work(sleep_for, 0.5) for _ in range(50)))) == 1
-        assert time.monotonic() - start < 10
+def test_equal_work_is_done_once(tmp_path):
+    with Grader(workers=2, timeout_s=PATIENCE_S) as grader:
+        assert list(grader.stream(work(count, tmp_path / "calls") for _ in range(50))) == [1] * 50
+    assert (tmp_path / "calls").read_text() == "called\n"
 
 
 def test_streams_without_reading_all():
@@ -125,7 +129,7 @@ def test_streams_without_reading_all():
         nonlocal read
         while True:
             read += 1
-            yield work(sleep_for, 0.001 * (read % 7)) if read % 3 == 0 else read
+            yield work(abs, read) if read % 3 == 0 else read
 
     with Grader(workers=2, timeout_s=10) as grader:
         stream = grader.stream(endless())
@@ -199,7 +203,7 @@ def test_r1v_verdicts(shared):
 
 
 KILLED = """
-import os, signal, sys, time
+import os, signal, sys
 from concurrent.futures import ProcessPoolExecutor
 from vr1repro.answers.grade import Grader, Work, end_with_parent, fork_server
 
@@ -211,7 +215,7 @@ def late(result):
 if __name__ == "__main__":
     with ProcessPoolExecutor(1, mp_context=fork_server(), initializer=end_with_parent) as pool, Grader() as grader:
         pool.submit(os.getpid).result()
-        items = [Work(os.getpid, (), done=late, failed=late), Work(time.sleep, (600,), done=late, failed=late)]
+        items = [Work(os.getpid, (), done=late, failed=late), Work(signal.pause, (), done=late, failed=late)]
         list(grader.stream(items))
 """
 
@@ -223,14 +227,13 @@ def test_a_process_that_is_killed_leaves_no_worker_behind(tmp_path, how):
     script, ready = tmp_path / "killed.py", tmp_path / "ready"
     script.write_text(KILLED)
     process = subprocess.Popen([sys.executable, str(script), str(ready)], stderr=subprocess.DEVNULL)
-    while not ready.exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: ready.exists() or process.poll() is not None, "its first result")
+    assert process.poll() is None
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3  # the fork server and a worker of each pool
     process.send_signal(how)
     process.wait()
-    _, left = psutil.wait_procs(family, timeout=60)
+    _, left = psutil.wait_procs(family, timeout=PATIENCE_S)
     for worker in left:
         worker.kill()
     assert not left

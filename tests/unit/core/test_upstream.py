@@ -94,6 +94,7 @@ def test_a_symbol_is_in_the_installed_library(symbol: str) -> None:
     pytest.importorskip(module.partition(".")[0])
     value = import_module(module)
     for name in names.split("."):
+        assert hasattr(value, name), f"{value!r} has no {name}"
         value = getattr(value, name)
 
 

@@ -2,6 +2,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from waiting import PATIENCE_S
 
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.engines.budget import Meter
@@ -48,19 +49,24 @@ def test_the_level_doubles_then_creeps_and_is_halved_once_a_round():
 
 def test_nothing_is_sent_in_a_pause_and_waiters_go_on_after_it():
     async def play():
-        limiter = Limiter(2, 2)
+        clock = Clock()
+        limiter = Limiter(2, 2, clock=clock)
         slot = await limiter.acquire()
         limiter.throttled(slot.since, 0.15)
-        began = asyncio.get_running_loop().time()
         slot.release()
-        await asyncio.gather(*(wait(limiter) for _ in range(5)))
-        assert asyncio.get_running_loop().time() - began >= 0.14
+        waiters = [asyncio.create_task(wait(limiter)) for _ in range(5)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert limiter.in_flight == 0
+        assert not any(waiter.done() for waiter in waiters)
+        clock.now += 0.15
+        assert await asyncio.gather(*waiters) == [clock.now] * 5
 
     async def wait(limiter):
-        with await limiter.acquire():
-            await asyncio.sleep(0)
+        with await limiter.acquire() as slot:
+            return slot.since
 
-    asyncio.run(asyncio.wait_for(play(), 5))
+    asyncio.run(asyncio.wait_for(play(), PATIENCE_S))
 
 
 def test_slow_replies_lower_the_level_long_ones_do_not():
@@ -85,7 +91,8 @@ def test_a_cancelled_waiter_blocks_nobody():
         await asyncio.sleep(0)
         first.cancel()
         limiter.release()
-        await asyncio.wait_for(second, 1)
+        await asyncio.wait_for(second, PATIENCE_S)
+        assert (first.cancelled(), limiter.in_flight) == (True, 1)
 
     asyncio.run(play())
 

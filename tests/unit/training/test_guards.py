@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ def batch(**changes):
 
 
 def test_a_sound_batch_passes():
+    """No error is what it shows: the tests below show the errors of batches that are not sound."""
     guards.check_pictures(batch(), IMAGE, 2)
     guards.check_pictures({"prompt_ids": torch.tensor([[1]])}, IMAGE, 2)
 
@@ -51,18 +53,16 @@ def test_a_mask_beside_the_picture_is_the_padding_trap():
 def test_log_probs_of_two_ways(exact, shifts, fails):
     ours, mask = torch.zeros(2, 3), torch.tensor([[1, 1, 0], [1, 0, 1]])
     theirs = ours + torch.tensor(shifts, dtype=torch.float32)
-    if fails:
-        with pytest.raises(UserError, match="differ from the sampling engine's"):
-            guards.check_log_probs(ours, theirs, mask, "the sampling engine's", exact=exact)
-    else:
+    # No error is what the other rows show.
+    with pytest.raises(UserError, match="differ from the sampling engine's") if fails else nullcontext():
         guards.check_log_probs(ours, theirs, mask, "the sampling engine's", exact=exact)
 
 
 def test_a_sync_that_hangs_ends_the_process_and_says_where() -> None:
     code = (
-        "import time\nfrom vr1repro.training.guards import deadline\n"
+        "import signal\nfrom vr1repro.training.guards import deadline\n"
         "with deadline(60, 'this'): pass\n"
-        "with deadline(0.2, 'the sync'): time.sleep(60)\n"
+        "with deadline(0.2, 'the sync'): signal.pause()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 3
@@ -74,4 +74,4 @@ def test_a_stage_that_cuts_everything():
     row = {"step": 41, "clipped_share": 0.97}
     with pytest.raises(UserError, match=r"step 41: 97% .*max_clipped_share allows 95%"):
         guards.check_clipped(row, 0.95, 40)
-    guards.check_clipped(row, 1.0, 40)
+    guards.check_clipped(row, 1.0, 40)  # no error: 97% is allowed

@@ -60,7 +60,7 @@ def vllm(policy: Policy, engine: torch.nn.Module) -> Any:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_sync_that_loads_everything_passes(dtype: torch.dtype) -> None:
+def test_a_sync_that_loads_everything_passes(dtype: torch.dtype, caplog: pytest.LogCaptureFixture) -> None:
     policy, engine = Policy(), Engine().to(dtype)
     generation = vllm(policy, engine)
 
@@ -70,6 +70,8 @@ def test_a_sync_that_loads_everything_passes(dtype: torch.dtype) -> None:
 
     for _ in range(2):
         sync_and_compare(sync, generation)
+        assert torch.equal(engine.qkv_proj.data[12:], policy.v_proj.data.to(dtype))
+        assert "not compared" not in caplog.text
         policy.v_proj.data += 0.1
 
 
