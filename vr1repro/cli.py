@@ -1,13 +1,15 @@
 """The command line: evaluate, grade, look at and keep runs; and what the workflow's rules call (`vr1repro stage`)."""
 
+import importlib
 import os
 import sys
+from pkgutil import iter_modules
 from typing import Annotated
 
 import typer
 
 import vr1repro
-from vr1repro.commands import archives, cluster, comparing, configs, data, evaluating, grading, monitoring, rerun
+from vr1repro import commands
 from vr1repro.core.errors import UserError
 
 app = typer.Typer(
@@ -19,8 +21,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(vr1repro.__version__)
         raise typer.Exit
 
@@ -32,33 +34,16 @@ def _main(
     """Nothing runs before a command."""
 
 
-for _command in (
-    evaluating.evaluate,
-    grading.grade,
-    grading.compare_graders,
-    grading.extract,
-    grading.judge,
-    grading.equivalent,
-    evaluating.tasks,
-    comparing.compare,
-    data.overlap,
-    data.fetch,
-    configs.check,
-    monitoring.watch,
-    archives.keep,
-    archives.redraw,
-    archives.why,
-    rerun.why_rerun,
-    rerun.accept,
-    cluster.plan,
-    cluster.doctor,
-    cluster.recover,
-):
-    app.command()(_command)
+def _add_commands() -> None:
+    """The commands of every module in `vr1repro/commands`, by name."""
+    modules = [importlib.import_module(f"{commands.__name__}.{info.name}") for info in iter_modules(commands.__path__)]
+    registered = [command for module in modules if hasattr(module, "app") for command in module.app.registered_commands]
+    app.registered_commands.extend(
+        sorted(registered, key=lambda command: str(command.name or getattr(command.callback, "__name__", "")))
+    )
 
 
-# What follows the program's name is the program's.
-app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(monitoring.warm)
+_add_commands()
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -4,8 +4,6 @@ The data are public outputs with verdicts (`python -m bench.agreement fetch`, or
 of the table names the input by its SHA-256, so that a reader knows on which bytes a figure stands.
 """
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,15 +16,15 @@ from vr1repro.answers.compare import MatchSettings
 from vr1repro.answers.grade import Grader, Pair
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mathvision import BENCHMARK as MATHVISION
-from vr1repro.benchmarks.mathvision.scoring import PROFILES as MATHVISION_PROFILES
+from vr1repro.benchmarks.mathvision.profiles import PROFILES as MATHVISION_PROFILES
 from vr1repro.benchmarks.mathvista import BENCHMARK as MATHVISTA
 from vr1repro.benchmarks.mathvista.official import extract_without_llm
+from vr1repro.benchmarks.mathvista.profiles import PROFILES as MATHVISTA_PROFILES
 from vr1repro.benchmarks.mathvista.rule import TUNED_ON
-from vr1repro.benchmarks.mathvista.scoring import PROFILES as MATHVISTA_PROFILES
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import Options, Row
 from vr1repro.core.errors import UserError
-from vr1repro.core.files import write_atomically
+from vr1repro.core.files import write_csv
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.provenance import file_sha
 from vr1repro.core.records import Outcome, Verdict, sha256
@@ -113,8 +111,9 @@ def measure(data: Path, *, workers: int = 1) -> tuple[list[Agreement], list[Disa
 
 def write(rows: list[Agreement], disagreements: list[Disagreement], out: Path) -> None:
     """Write `agreement.csv` and `grader_cases.csv` into a folder."""
-    _csv(out / "agreement.csv", rows, Agreement)
-    _csv(out / "grader_cases.csv", disagreements, Disagreement)
+    write_csv(out / "agreement.csv", list(Agreement.model_fields), [row.model_dump() for row in rows])
+    cases = [case.model_dump() for case in disagreements]
+    write_csv(out / "grader_cases.csv", list(Disagreement.model_fields), cases)
 
 
 def table(rows: list[Agreement]) -> str:
@@ -287,11 +286,3 @@ def _agreement(check: str, data: Path, file: Path, ours: list[bool], theirs: lis
         n_agree=agree,
         percent=round(100 * agree / max(len(ours), 1), 4),
     )
-
-
-def _csv(path: Path, rows: list[Any], kind: type[BaseModel]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(kind.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.model_dump() for row in rows)
-    write_atomically(path, stream.getvalue())

@@ -33,6 +33,7 @@ LOADED_BY_NAME = {
     "vr1repro.benchmarks.lookup": [
         f"vr1repro.benchmarks.{slug}" for slug in ("dynamath", "mathverse", "mathvision", "mathvista", "mmmath")
     ],
+    "vr1repro.cli": ["vr1repro.commands"],
     "vr1repro.problems.lookup": ["vr1repro.problems.adapters"],
     "vr1repro.coldset.sampled": ["vr1repro.engines.server"],
     "vr1repro.core.exports": [],  # a package calls it and names its own modules

@@ -6,6 +6,7 @@ They run anywhere, in bounded time. What they leave open goes to `vr1repro.answe
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Literal
 
 from vr1repro.answers.closed import at_a_point, readings
@@ -27,7 +28,6 @@ WORD = re.compile(r"(?<![\\a-zA-Z{])(?!sqrt|sin|cos|tan|cot|sec|log|arc|frac|lef
 _EQUAL = re.compile(r"=|\\approx|\u2248")
 # What separates answers, of which any may be meant.
 _SEVERAL = re.compile(r"[,;\n]|\b(?:and|or)\b")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BETWEEN_LETTERS = re.compile(r"(?:[\s,;/&().]|\b(?:AND|OR)\b)+")
 # `B`, `(B)`, `B.`, `B: 60`, `option B`; the rest of the line is the choice's text or nothing.
 _LETTER = re.compile(
@@ -83,7 +83,7 @@ def _by_letter(answer: str, choices: list[str]) -> int | None:
     match = _LETTER.fullmatch(answer)
     if match is None:
         return None
-    index = _LETTERS.find(match[1].upper())
+    index = ascii_uppercase.find(match[1].upper())
     if not 0 <= index < len(choices):
         return None
     rest = match[2].strip(" )].:=(-")
@@ -99,7 +99,7 @@ def _by_letter(answer: str, choices: list[str]) -> int | None:
 def _names_several(answer: str) -> bool:
     """Whether an answer is a list of different letters and nothing else."""
     letters = {word for word in _BETWEEN_LETTERS.split(answer.upper()) if word}
-    return len(letters) > 1 and all(len(letter) == 1 and letter in _LETTERS for letter in letters)
+    return len(letters) > 1 and all(len(letter) == 1 and letter in ascii_uppercase for letter in letters)
 
 
 def _by_text(answer: str, choices: list[str]) -> int | None:

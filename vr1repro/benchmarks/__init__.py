@@ -5,7 +5,7 @@
 - `__init__.py`: `BENCHMARK`, its facts (`base.Benchmark`);
 - `adapter.py`: `adapt`, which makes a problem of a row;
 - `prompts.py`: `PROMPTS`, the texts of its prompt styles;
-- `scoring.py`: `PROFILES`, its scorers by profile, which lie in `official.py`, `rule.py` and `peers.py`;
+- `profiles.py`: `PROFILES`, its scorers by profile, which lie in `official.py`, `rule.py` and `peers.py`;
 - `README.md`: sources, quirks, measured agreement.
 
 >>> from vr1repro.benchmarks import facts, slugs

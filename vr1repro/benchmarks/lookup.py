@@ -46,7 +46,7 @@ def prompts(slug: str) -> Mapping[PromptStyle, Callable[[Problem], str]]:
 
 def profiles(slug: str) -> Profiles:
     """The scorers of a benchmark by profile."""
-    scorers: Profiles = load(slug, "scoring", "PROFILES")
+    scorers: Profiles = load(slug, "profiles", "PROFILES")
     return scorers
 
 
@@ -74,7 +74,7 @@ def sampling_modules(slug: str) -> list[str]:
 
 def scoring_modules(slug: str) -> list[str]:
     """Modules of a benchmark on which its verdicts depend."""
-    return [benchmark_folders.module_name(slug, part) for part in ("", "scoring")]
+    return [benchmark_folders.module_name(slug, part) for part in ("", "profiles")]
 
 
 def facts_modules() -> list[str]:

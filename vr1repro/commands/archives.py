@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def keep(
     config: Annotated[Path, typer.Option(help="The run's resolved config, results/<run>/config.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder to write, for example results/reference/micro.")],
@@ -17,6 +20,7 @@ def keep(
     typer.echo(f"{out / archive.EVIDENCE}: {size / 1e6:.1f} MB")
 
 
+@app.command()
 def redraw(
     archive: Annotated[Path, typer.Option("--reference", help="A kept run.")],
     out: Annotated[Path, typer.Option(help="Folder for tables/, figures/ and report/.")],
@@ -30,6 +34,7 @@ def redraw(
     typer.echo(make_again(archive, out, published))
 
 
+@app.command()
 def why(
     cell: Annotated[str, typer.Argument(help="<table>:<row>:<column>, for example T1:Vision-R1-7B:MathVista.")],
     run: Annotated[Path, typer.Option(help="A run's folder, or a kept run.")] = Path("results/micro"),

@@ -7,7 +7,10 @@ import typer
 
 from vr1repro.core.errors import UserError
 
+app = typer.Typer()
 
+
+@app.command()
 def plan(config: Annotated[Path, typer.Option("--configfile", help="A config file.")]) -> None:
     """Say what a config will take, before anything is paid: jobs, GPUs, hours, disk, API cost of each stage."""
     from vr1repro.cluster import outlook, slurm
@@ -31,6 +34,7 @@ def plan(config: Annotated[Path, typer.Option("--configfile", help="A config fil
         typer.echo("\n".join(lacking))
 
 
+@app.command()
 def doctor(
     config: Annotated[Path, typer.Option("--configfile", help="A config file.")] = Path("config/paper.yaml"),
 ) -> None:
@@ -47,6 +51,7 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
 def recover(
     folder: Annotated[Path, typer.Option(help="Where snakemake was started.")] = Path(),
 ) -> None:

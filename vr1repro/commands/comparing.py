@@ -8,9 +8,12 @@ import typer
 from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 from vr1repro.core.errors import UserError
 
+app = typer.Typer()
+
 _AGAINST = "published:MODEL (a printed name), scores:PATH (official score file, or a folder of them), or [NAME=]PATH."
 
 
+@app.command()
 def compare(
     responses: Annotated[
         list[str],

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def check(config: Annotated[Path, typer.Argument(help="A config file.")]) -> None:
     """Check a config and list what it makes."""
     from vr1repro.config.loader import load

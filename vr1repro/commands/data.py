@@ -8,7 +8,10 @@ import typer
 from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 from vr1repro.core.errors import UserError
 
+app = typer.Typer()
 
+
+@app.command()
 def overlap(
     problems: Annotated[list[Path], typer.Option(help="Training problems: a Parquet, JSONL or JSON file. Repeatable.")],
     benchmark: Annotated[list[str], typer.Option(help="SLUG=PATH: a benchmark's questions. Repeatable.")],
@@ -27,6 +30,7 @@ def overlap(
     typer.echo(compare_files(problems, benchmark, OverlapSettings.model_validate(given), out))
 
 
+@app.command()
 def fetch(
     config: Annotated[Path, typer.Argument(help="A config file: its models and data sets.")],
 ) -> None:

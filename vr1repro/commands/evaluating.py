@@ -7,7 +7,10 @@ import typer
 
 from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 
+app = typer.Typer()
 
+
+@app.command()
 def evaluate(
     model: Annotated[str, typer.Option(help="Checkpoint folder, owner/name@commit on the hub, or an endpoint's URL.")],
     out: Annotated[Path, typer.Option(help="Folder for responses, verdicts and scores.")],
@@ -49,6 +52,7 @@ def evaluate(
             typer.echo(f"{slug}, seed {seed}: {protocol_gain(files['single'], files['paper'])}")
 
 
+@app.command()
 def tasks(
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where to write them; default: the user's folder.")

@@ -7,6 +7,8 @@ import typer
 
 from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
 
+app = typer.Typer()
+
 Benchmark = Annotated[str, typer.Option(help="Its slug, for example mathvista.")]
 Responses = Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")]
 Questions = Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")]
@@ -25,6 +27,7 @@ RequestTimeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one re
 Retries = Annotated[int, typer.Option(min=0, help="Tries after a failed request.")]
 
 
+@app.command()
 def grade(
     benchmark: Benchmark,
     responses: Responses,
@@ -57,6 +60,7 @@ def grade(
         typer.echo(f"timeouts by cause: {counts}")
 
 
+@app.command()
 def compare_graders(
     benchmark: Benchmark,
     responses: Responses,
@@ -81,6 +85,7 @@ def compare_graders(
     typer.echo(f"page: {out / 'index.html'}")
 
 
+@app.command()
 def extract(
     benchmark: Benchmark,
     responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`.")],
@@ -108,6 +113,7 @@ def extract(
     typer.echo(counts)
 
 
+@app.command()
 def judge(
     benchmark: Benchmark,
     responses: Annotated[Path, typer.Option(help="JSONL with an id, `response` and, but for lmms-eval, `extraction`.")],
@@ -133,6 +139,7 @@ def judge(
     typer.echo(counts)
 
 
+@app.command()
 def equivalent(
     pairs: Annotated[Path, typer.Option(help="JSONL with `gold` and `pred`.")],
     out: Annotated[Path, typer.Option(help="JSONL of verdicts.")],

@@ -7,7 +7,10 @@ import typer
 
 from vr1repro.core.errors import UserError
 
+app = typer.Typer()
 
+
+@app.command()
 def watch(
     run: Annotated[Path, typer.Argument(help="A run's folder, results/<run>.")],
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
@@ -19,6 +22,8 @@ def watch(
     show(run, every, once)
 
 
+# What follows the command's name is the started command's.
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def warm(
     command: Annotated[list[str], typer.Argument(help="For example: snakemake --cores 2", show_default=False)],
 ) -> None:

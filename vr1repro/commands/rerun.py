@@ -15,6 +15,8 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import CONTENT, MANIFEST, PLANNED, restore_content_hash
 from vr1repro.jobs.common import GUARDED_RULES
 
+app = typer.Typer()
+
 _RULE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 _SHA = re.compile(r"\b[0-9a-f]{16}\b")
 # The estimate's name of what a rule makes.
@@ -36,6 +38,7 @@ class Plan:
     reasons: dict[str, list[str]] = field(default_factory=dict)
 
 
+@app.command()
 def why_rerun(
     target: Annotated[str, typer.Argument(help="A file or folder of a run, an arm, or a target such as `tables`.")],
     configfile: ConfigFile = Path("config/micro.yaml"),
@@ -47,6 +50,7 @@ def why_rerun(
         typer.echo(line)
 
 
+@app.command()
 def accept(
     folder: Annotated[Path, typer.Argument(help="A finished model or training, as results/paper/train/ci/s1/sft.")],
     configfile: ConfigFile = Path("config/micro.yaml"),

@@ -16,7 +16,7 @@ from vr1repro.core.errors import UserError
 PACKAGE = "vr1repro.benchmarks"
 _FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 # What every benchmark has beside its facts.
-PARTS = ("adapter", "prompts", "scoring")
+PARTS = ("adapter", "prompts", "profiles")
 _NAME = re.compile(r"[a-z][a-z0-9]*")  # a name in configs, paths and Python
 _further: dict[str, Path] = {}
 

@@ -1,6 +1,8 @@
 """Writing files so that a reader finds all of one or none of it."""
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,3 +44,12 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a whole file aside and rename it, so that a reader sees all of it or none."""
     with whole_file(path) as stream:
         stream.write(data if isinstance(data, bytes) else data.encode("utf-8"))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows as CSV; a value that is None or not there is an empty cell."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, stream.getvalue())

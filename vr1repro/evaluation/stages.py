@@ -71,7 +71,7 @@ def extract_file(
     if not lookup.facts(slug).llm_extraction:
         known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extraction)
         raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
-    without_llm = getattr(lookup.load(slug, "scoring"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
+    without_llm = getattr(lookup.load(slug, "profiles"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
     official_layout = getattr(lookup.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
 

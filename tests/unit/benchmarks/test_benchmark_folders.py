@@ -42,14 +42,14 @@ def folder_of(parent: Path, name: str, files: dict[str, str]) -> Path:
     return folder
 
 
-WHOLE = {"__init__.py": "", "adapter.py": "", "prompts.py": "", "scoring.py": ""}
+WHOLE = {"__init__.py": "", "adapter.py": "", "prompts.py": "", "profiles.py": ""}
 
 
 @pytest.mark.parametrize(
     ("name", "files", "message"),
     [
         ("empty", {}, "not a benchmark's folder: it has no __init__.py"),
-        ("half", {"__init__.py": "", "prompts.py": ""}, "has no adapter.py, scoring.py; docs/benchmarks.md"),
+        ("half", {"__init__.py": "", "prompts.py": ""}, "has no adapter.py, profiles.py; docs/benchmarks.md"),
         ("mathvista", WHOLE, "'mathvista' is taken by a benchmark, adapter or Python module; rename the folder"),
         ("json", WHOLE, "'json' is taken by a benchmark, adapter or Python module"),
         ("problems", WHOLE, "'problems' is taken"),

@@ -12,7 +12,7 @@ from PIL import Image
 from vr1repro.answers.grade import Grader, Work
 from vr1repro.benchmarks.dynamath import BENCHMARK
 from vr1repro.benchmarks.dynamath.official import short_answer
-from vr1repro.benchmarks.dynamath.scoring import PROFILES
+from vr1repro.benchmarks.dynamath.profiles import PROFILES
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.jsonl import write_rows

@@ -4,8 +4,8 @@ import pytest
 
 from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks.mathverse import BENCHMARK, VERSIONS
+from vr1repro.benchmarks.mathverse.profiles import PROFILES
 from vr1repro.benchmarks.mathverse.rule import choices_of
-from vr1repro.benchmarks.mathverse.scoring import PROFILES
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.scores import Score, Tally, _mean

@@ -5,7 +5,7 @@ import pytest
 from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks.mathvision import BENCHMARK
 from vr1repro.benchmarks.mathvision.official import equal, model_answer
-from vr1repro.benchmarks.mathvision.scoring import PROFILES
+from vr1repro.benchmarks.mathvision.profiles import PROFILES
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome
 from vr1repro.evaluation.scores import Tally

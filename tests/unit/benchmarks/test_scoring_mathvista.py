@@ -4,7 +4,7 @@ import pytest
 
 from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks.mathvista import BENCHMARK
-from vr1repro.benchmarks.mathvista.scoring import PROFILES
+from vr1repro.benchmarks.mathvista.profiles import PROFILES
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.core.records import Outcome
 from vr1repro.evaluation.scores import Tally

@@ -4,7 +4,7 @@ from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks.mmmath import BENCHMARK
 from vr1repro.benchmarks.mmmath.judge import OFFICIAL, Rules, Unbalanced, boxes, judge
 from vr1repro.benchmarks.mmmath.official import gold_text
-from vr1repro.benchmarks.mmmath.scoring import PROFILES
+from vr1repro.benchmarks.mmmath.profiles import PROFILES
 from vr1repro.benchmarks.scoring import Options
 
 STRICT = Rules(precision=1e-6, percent=False, all_boxes=False)

@@ -13,6 +13,8 @@ from vr1repro.benchmarks.scoring import Options, Row, text_of
 from vr1repro.core.records import Outcome, Verdict
 
 TOLERANCE = 0.001
+# Its multiple-choice questions write their choices into the text; these letters name them.
+LETTERS = "ABCDE"
 
 
 class NoAnswer(Exception):

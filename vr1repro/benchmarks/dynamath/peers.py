@@ -10,11 +10,9 @@ from typing import Any
 
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.dynamath import BENCHMARK
-from vr1repro.benchmarks.dynamath.official import TOLERANCE, NoAnswer, gold_of, number_in
+from vr1repro.benchmarks.dynamath.official import LETTERS, TOLERANCE, NoAnswer, gold_of, number_in
 from vr1repro.benchmarks.scoring import Options, Row, extraction_in, text_of, undecided
 from vr1repro.core.records import Outcome, Verdict
-
-_LETTERS = "ABCDE"
 
 
 def _parsed(answer: Any, kind: str) -> Any:
@@ -26,7 +24,7 @@ def _parsed(answer: Any, kind: str) -> Any:
     if kind == "multiple choice":
         if len(answer) == 1:
             return answer.upper()
-        there = [letter for letter in _LETTERS if letter in answer.upper()]
+        there = [letter for letter in LETTERS if letter in answer.upper()]
         if len(there) != 1:
             raise NoAnswer
         return there[0]

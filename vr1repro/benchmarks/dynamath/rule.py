@@ -9,11 +9,10 @@ from vr1repro.answers.grade import Pair, Work
 from vr1repro.answers.units import number, split_unit
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.dynamath import BENCHMARK
-from vr1repro.benchmarks.dynamath.official import gold_of
+from vr1repro.benchmarks.dynamath.official import LETTERS, gold_of
 from vr1repro.benchmarks.scoring import Options, Row, compared, text_of
 from vr1repro.core.records import Outcome, Verdict
 
-_LETTERS = "ABCDE"
 # What makes a number only part of an answer.
 _FORMULA = re.compile(r"[\\\u03c0\u221a^/]|\bpi\b|\bsqrt")
 
@@ -25,11 +24,11 @@ def rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdi
     if text is None:
         return Verdict(id=identifier, verdict=Outcome.UNPARSABLE)
     if kind == "multiple choice":
-        index = choice_index(text, list(_LETTERS))
+        index = choice_index(text, list(LETTERS))
         if index is None:
             return Verdict(id=identifier, extraction=text, verdict=Outcome.UNPARSABLE)
-        outcome = Outcome.RIGHT if _LETTERS[index] == gold.strip().upper() else Outcome.WRONG
-        return Verdict(id=identifier, extraction=text, prediction=_LETTERS[index], verdict=outcome)
+        outcome = Outcome.RIGHT if LETTERS[index] == gold.strip().upper() else Outcome.WRONG
+        return Verdict(id=identifier, extraction=text, prediction=LETTERS[index], verdict=outcome)
     if kind == "float":
         wanted = number(gold)
         value = number(split_unit(text)[0])

@@ -3,24 +3,23 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import text_of
 from vr1repro.config.evaluation import Protocol
-from vr1repro.core.files import write_atomically
+from vr1repro.core.files import write_atomically, write_csv
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.grading import grade_file, response_rows
 from vr1repro.evaluation.scores import Score
-from vr1repro.reporting.page.build import page_environment
+from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.statistics.paired import discordant_difference
 
 _SHOWN = 600
@@ -124,9 +123,10 @@ def compare(
             identifier = next(iter(verdicts.values())).id
             differences.append(_difference(number, identifier, golds.get(identifier, ""), row, verdicts))
     pairs = [_pair(first, second, counts) for first, second in combinations(profiles, 2)]
-    _csv(out / "scores.csv", [{"profile": name, **score.model_dump()} for name, score in scores.items()])
-    _csv(out / "pairs.csv", [pair.model_dump() for pair in pairs])
-    _csv(out / "differences.csv", [_flat(item, profiles) for item in differences], _columns(profiles))
+    rows = [{"profile": name, **score.model_dump()} for name, score in scores.items()]
+    write_csv(out / "scores.csv", ["profile", *Score.model_fields], rows)
+    write_csv(out / "pairs.csv", list(ProfilePair.model_fields), [pair.model_dump() for pair in pairs])
+    write_csv(out / "differences.csv", _columns(profiles), [_flat(item, profiles) for item in differences])
     text = _text(slug, scores, pairs, differences)
     page = (
         page_environment()
@@ -271,8 +271,3 @@ def _flat(item: Difference, profiles: list[str]) -> dict[str, Any]:
 def _no_formula(text: str) -> str:
     """A cell that a spreadsheet takes as text, not as a formula that a model wrote."""
     return f"'{text}" if re.match(r"\s*(?:[=@]|[-+](?![\d.]))", text) else text
-
-
-def _csv(path: Path, rows: Iterable[dict[str, Any]], columns: list[str] | None = None) -> None:
-    table = pd.DataFrame(list(rows), columns=columns)
-    write_atomically(path, str(table.to_csv(index=False, lineterminator="\n")))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
@@ -21,6 +21,7 @@ from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.page.embedding import write_script
+from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
 from vr1repro.reporting.page.samples import choose
 from vr1repro.reporting.page.strips import strips
@@ -31,9 +32,6 @@ from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.our_tables import own_tables
 from vr1repro.reporting.tables.render import TextTable
 from vr1repro.reporting.tables.table import Table, all_tables
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 PAGES: Mapping[str, str] = {
     "index": "Overview",
@@ -200,20 +198,10 @@ def _entries(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def page_environment() -> "Environment":
-    """The templates. Autoescape is on for everything, and no value is ever marked as safe."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("vr1repro.reporting.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
-    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
-    return environment
-
-
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
+    environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
