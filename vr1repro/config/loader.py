@@ -12,6 +12,11 @@ from vr1repro.core.files import write_atomically
 
 # Keys of older versions, by section, with the value at which they did nothing: kept runs hold them.
 _RETIRED = {("rl", "skip_equal_groups"): False}
+# Keys that another one replaced, with what to write instead.
+_REPLACED = {
+    "rl.device_batch": "passes are cut by tokens now; set rl.tokens_per_forward",
+    "rl.logit_tokens": "logits are never held whole now; take it out",
+}
 
 
 def load(path: Path) -> Config:
@@ -106,6 +111,7 @@ def _explain(error: Any, values: object, source: str, root: yaml.Node | None) ->
     if error["type"] == "extra_forbidden":
         message = "unknown key; see config/README.md for those that exist"
     key = ".".join(str(part) for part in (*keys, *missing))
+    message = _REPLACED.get(key, message) if error["type"] == "extra_forbidden" else message
     # A cross-check's message starts with the key that it is about; look its line up too.
     head = message.split(":")[0]
     line = _line(root, keys or _parts(head)) if root is not None else None

@@ -148,17 +148,11 @@ class Config(Section):
                         f" make {needed} tokens, the model {self.starts[arm.start].model!r} reads {context}"
                     )
                 completions = self.rl.prompts_per_step * stage.group
-                device_batch, processes = self.rl.device_batch, self.rl.launch.nodes * self.rl.launch.processes
+                processes = self.rl.launch.nodes * self.rl.launch.processes
                 if completions % (processes * self.rl.updates_per_rollout):
                     raise ValueError(
                         f"{where}.group: {stage.group} x rl.prompts_per_step {self.rl.prompts_per_step} = {completions}"
                         f" completions do not divide over {processes} processes x {self.rl.updates_per_rollout} updates"
-                    )
-                share = completions // (processes * self.rl.updates_per_rollout)
-                if share % min(device_batch, share):
-                    raise ValueError(
-                        f"{where}.group: a process's {share} completions an update do not divide into forward passes of"
-                        f" rl.device_batch {device_batch}"
                     )
         return self
 

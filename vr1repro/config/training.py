@@ -30,7 +30,7 @@ class Launch(Section):
     save_every: int = Field(
         default=20,
         ge=0,
-        description="Optimizer steps between the checkpoints from which a killed job goes on; 0: none, it starts again."
+        description="Steps between the checkpoints from which a killed job goes on; 0: none, it starts again."
         " No result depends on it. SFT: 1000 (repo, train.yaml save_steps). RL: not stated.",
     )
     trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
@@ -55,6 +55,16 @@ class SftSettings(Section):
     batch: int = Field(gt=0, description="Effective batch. repo, both train.yaml: 32 (1 x 32 GPUs, or 1 x 4 x 8).")
     device_batch: int = Field(gt=0, description="Rows a process and forward pass. repo, train.yaml: 1.")
     cutoff: int = Field(gt=0, description="Longest row in tokens; longer ones are left out. repo, train.yaml: 16384.")
+    min_image_pixels: int | None = Field(
+        default=None,
+        gt=0,
+        description="Smaller pictures are scaled up to it. Not stated; LLaMA-Factory's image_min_pixels: 1024.",
+    )
+    max_image_pixels: int | None = Field(
+        default=None,
+        gt=0,
+        description="Larger pictures are scaled down to it. Not stated; LLaMA-Factory's image_max_pixels: 589824.",
+    )
     weight_decay: float = Field(ge=0, description="repo, train.yaml: commented out, so the framework's 0.")
     adam_beta2: float = Field(gt=0, lt=1, description="Not stated; value from the framework's default, 0.999.")
     max_grad_norm: float = Field(gt=0, description="Not stated; value from the framework's default, 1.0.")
@@ -96,7 +106,21 @@ class Generation(Section):
         description="With vLLM: a job whose new weights do not reach the sampling engine within this ends with an"
         " error. Ours.",
     )
-    gpu_memory_utilization: float = Field(default=0.5, gt=0, lt=1, description="For vllm-colocate; memory only.")
+    correction: Literal["none", "token_truncate", "sequence_mask"] = Field(
+        default="none",
+        description="With vLLM: what its rounding is corrected with. none, as EasyR1; token_truncate: each token's loss"
+        " times its ratio of policy to engine, at most `correction_limit`; sequence_mask: a completion's loss times the"
+        " product of its ratios, zero over the limit (TRL's default, which fades long completions). Weights by length"
+        " are in steps.jsonl. Not stated.",
+    )
+    correction_limit: float = Field(default=2.0, gt=1, description="For `correction`. TRL's default is 3.0.")
+    gpu_memory_utilization: float = Field(
+        default=0.7,
+        gt=0,
+        lt=1,
+        description="For vllm-colocate: its share of GPU memory in a rollout. It sleeps in updates and keeps nothing,"
+        " so only the trainer's weights and moments stand beside it. Memory and throughput only.",
+    )
     tensor_parallel: int = Field(
         default=1, gt=0, description="For vllm-colocate: GPUs of a node that share one copy of the model; memory only."
     )
@@ -111,10 +135,10 @@ class RlSettings(Section):
     )
     epsilon: float = Field(gt=0, description="Clip range. Paper: eps = 0.2 (section 3.4).")
     beta: float = Field(ge=0, description="Weight of the KL term, k3 estimator. Paper: beta = 1e-2 (section 3.4).")
-    loss: Literal["grpo", "bnpo", "dr_grpo", "dapo", "sequence"] = Field(
-        description="How token losses are averaged, in TRL's names; `sequence`: Eq. 1 as printed, one ratio and one KL"
-        " term a completion. The paper's framework EasyR1 averages over the batch's tokens, which is TRL's bnpo. Which"
-        " one ran: not stated."
+    loss: Literal["grpo", "dr_grpo", "dapo", "sequence"] = Field(
+        description="How token losses are averaged over an update's batch, in TRL's names; `sequence`: Eq. 1 as"
+        " printed, one ratio and one KL term a completion. The paper's framework EasyR1 averages over the batch's"
+        " tokens, which is TRL's dapo (bnpo is a mean of each forward pass). Which one ran: not stated."
     )
     scale_rewards: Literal["group", "batch", "none"] = Field(
         description="What an advantage is divided by. Paper, Eq. 1: the group's standard deviation."
@@ -123,14 +147,28 @@ class RlSettings(Section):
     schedule: Literal["constant", "cosine", "linear"] = Field(description="Not stated; EasyR1's example is constant.")
     weight_decay: float = Field(ge=0, description="Not stated; EasyR1's example has 1e-2.")
     max_grad_norm: float = Field(gt=0, description="Not stated; EasyR1's default is 1.0.")
-    prompts_per_step: int = Field(gt=0, description="Prompts a rollout. Not stated; EasyR1's example has 512.")
-    updates_per_rollout: int = Field(gt=0, description="Optimizer steps a rollout. Not stated; EasyR1: 512/128 = 4.")
-    device_batch: int = Field(
+    prompts_per_step: int = Field(
+        gt=0, description="Prompts a step, which is one rollout. Not stated; EasyR1's example has 512."
+    )
+    updates_per_rollout: int = Field(
         gt=0,
-        description="Completions a process and forward pass: memory, and with `loss: bnpo` the tokens that one mean is"
-        " over. Not stated; EasyR1's example has 4.",
+        description="Updates (optimizer steps) a step. With one, the clip range has nothing to clip. Not stated;"
+        " EasyR1's example has 512/128 = 4.",
+    )
+    tokens_per_forward: int = Field(
+        gt=0,
+        description="Passes go in pieces of at most so many tokens, prompts and pictures counted; a longer row goes"
+        " alone. Memory and throughput only: no loss depends on it. Ours; EasyR1 has dynamic_batching.",
     )
     max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
+    min_image_pixels: int | None = Field(
+        default=None, gt=0, description="Smaller pictures are scaled up to it. Not stated; EasyR1's example has 262144."
+    )
+    max_image_pixels: int | None = Field(
+        default=None,
+        gt=0,
+        description="Larger pictures are scaled down to it. Not stated; EasyR1's example has 4194304.",
+    )
     reference: Literal["start", "stage_start"] = Field(
         description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
     )
@@ -156,23 +194,9 @@ class RlSettings(Section):
         " longer the prompt and the larger the group. Ours."
     )
     pack: bool = Field(default=False, description="Forward completions without their padding: exact. Ours.")
-    logit_tokens: int = Field(
-        default=4096,
-        ge=0,
-        description="With `share_prefix` or `pack`: logits of at most this many tokens exist at once, 0: of all. Ours.",
-    )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
     launch: Launch = Field(description="Devices.")
-
-    @model_validator(mode="after")
-    def _checkpoints_lie_between_rollouts(self) -> Self:
-        if self.launch.save_every % self.updates_per_rollout:
-            raise ValueError(
-                f"launch.save_every: must be a multiple of updates_per_rollout ({self.updates_per_rollout}), or a"
-                " rollout would be cut in two"
-            )
-        return self
 
     @model_validator(mode="after")
     def _transformers_samples_groups_unsharded(self) -> Self:
@@ -189,7 +213,7 @@ class Stage(Section):
 
     max_tokens: int = Field(gt=0, description="L_s, the longest completion in tokens; a longer one is cut.")
     group: int = Field(ge=2, description="G_s, completions sampled a prompt; at least 2, or no advantage exists.")
-    steps: int = Field(gt=0, description="Optimizer steps, one a rollout times `updates_per_rollout`.")
+    steps: int = Field(gt=0, description="Steps, each a rollout with `rl.updates_per_rollout` updates on it.")
     problems: Name | None = Field(default=None, description="Another RL set than `rl.problems` (32B, 72B).")
 
 

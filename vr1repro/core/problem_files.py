@@ -1,16 +1,17 @@
 """Problems as Parquet, with their pictures, in the layout that the hub's viewer shows."""
 
 import json
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import whole_file
 from vr1repro.core.records import Problem
 
-# A row group is closed at so many rows or bytes of images, so that writer and readers hold little.
-_GROUP_ROWS, _GROUP_BYTES = 512, 32 * 2**20
+# A row group is closed at so many rows or bytes of images: writer and readers hold one, also a reader of single rows.
+_GROUP_ROWS, _GROUP_BYTES = 64, 8 * 2**20
 _STRING: dict[str, Any] = {"dtype": "string", "_type": "Value"}
 HUB_FEATURES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("id", "source", "question", "answer"), _STRING),
@@ -89,10 +90,70 @@ def read_problems(path: Path) -> Iterator[Problem]:
     table = _opened(path, {"id", "question", "answer", "image"})
     columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
     for batch in table.iter_batches(batch_size=256, columns=columns):
-        for row in batch.to_pylist():
-            image = row.pop("image")
-            row["metadata"] = json.loads(row.get("metadata") or "{}")
-            yield Problem(**row, image=None if image is None else image["bytes"])
+        yield from map(_problem, batch.to_pylist())
+
+
+class ProblemFile(Sequence[Problem]):
+    """The problems of a file by their place, of which only a few row groups are in memory.
+
+    Pictures of a whole training set do not fit beside a model, times the processes of a node. The file is mapped, so
+    processes share the pages that the system keeps of it.
+
+    Args:
+        path: What `write_problems` wrote.
+        held: Row groups kept decoded; training reads rows in random order.
+
+    Raises:
+        UserError: The file is missing or is not such a Parquet file.
+    """
+
+    def __init__(self, path: Path, held: int = 4) -> None:
+        self.path, self._held = path, held
+        self._table: Any = None
+        self._groups: dict[int, Any] = {}  # the one read last stands last
+        groups = self._opened().metadata
+        self._starts = [0]
+        for group in range(groups.num_row_groups):
+            self._starts.append(self._starts[-1] + groups.row_group(group).num_rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process opens the file anew.
+        return {**self.__dict__, "_table": None, "_groups": {}}
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Problem]: ...
+    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
+        """A problem, or some."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        group = bisect_right(self._starts, index) - 1
+        rows = self._groups.pop(group, None)
+        if rows is None:
+            rows = self._opened().read_row_group(group, columns=self._columns)
+        self._groups[group] = rows
+        while len(self._groups) > self._held:
+            del self._groups[next(iter(self._groups))]
+        (row,) = rows.slice(index - self._starts[group], 1).to_pylist()
+        return _problem(row)
+
+    def _opened(self) -> Any:
+        if self._table is None:
+            self._table = _opened(self.path, {"id", "question", "answer", "image"})
+            self._columns = [name for name in self._table.schema_arrow.names if name in Problem.model_fields]
+        return self._table
+
+
+def _problem(row: dict[str, Any]) -> Problem:
+    image = row.pop("image")
+    row["metadata"] = json.loads(row.get("metadata") or "{}")
+    return Problem(**row, image=None if image is None else image["bytes"])
 
 
 def read_metadata(path: Path) -> Iterator[dict[str, Any]]:
@@ -110,7 +171,7 @@ def _opened(path: Path, columns: set[str]) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path)
+        table = pq.ParquetFile(path, memory_map=True)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path}: not a Parquet file of problems: {error}") from None
     missing = columns - set(table.schema_arrow.names)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
+# Of steps.jsonl. 2: a step is a rollout with its updates; before, every update was a step.
+STEPS_VERSION = 2
 
 
 # Benchmarks number their questions; an id is a string everywhere here.

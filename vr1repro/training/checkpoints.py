@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, Trainer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import ProcessorMixin
 
@@ -16,13 +16,16 @@ from vr1repro.training.resume import writing
 
 
 def set_up_process(threads: int) -> None:
-    """Fix what results depend on beside the seed: the number of CPU threads and deterministic kernels.
+    """Fix what results depend on beside the seed: the number of CPU threads, and on a CPU deterministic kernels.
+
+    Not on a GPU: there the switch slows attention's backward and the sampling engine down, while cuBLAS and
+    memory-efficient attention stay as they were, so equal runs would still differ.
 
     With deterministic kernels torch also fills every new tensor with NaN, to show reads of what nobody wrote. TRL's
     loss makes a buffer of 8192 columns a call, whatever the vocabulary: filling it took 40 % of SFT at micro scale.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(not torch.cuda.is_available(), warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
@@ -36,7 +39,10 @@ def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]
         UserError: The folder is not a finished checkpoint.
     """
     content_sha(folder)
-    dtype = torch.bfloat16 if launch.precision == "bf16" else torch.float32
+    # ZeRO keeps an fp32 copy of bf16 weights, FSDP2 makes one of what it is given. Without either, an update of 1e-6 is
+    # lost in bf16's rounding: the weights are fp32 and autocast computes in bf16.
+    sharded = launch.zero_stage > 0 or launch.fsdp
+    dtype = torch.bfloat16 if launch.precision == "bf16" and sharded else torch.float32
     try:
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
         processor = AutoProcessor.from_pretrained(folder, padding_side="left")
@@ -44,6 +50,19 @@ def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]
         raise UserError(f"{folder}: does not load as an image-text model: {error}") from None
     processor.tokenizer.padding_side = "left"
     return model, processor
+
+
+def config_of(folder: Path) -> Any:
+    """A checkpoint's configuration, without its weights.
+
+    Raises:
+        UserError: The folder is not a finished checkpoint.
+    """
+    content_sha(folder)
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: its config.json cannot be read: {error}") from None
 
 
 def freeze_vision(model: PreTrainedModel) -> int:

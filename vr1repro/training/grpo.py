@@ -3,11 +3,14 @@
 PTST (paper section 3.4, Eq. 2) is nothing but a sequence of such stages; each starts from the checkpoint that the one
 before wrote, and the stream of problems goes on.
 
+A step is a rollout, with `rl.updates_per_rollout` updates on it, as in EasyR1 (verl/trainer/ray_trainer.py): its
+example samples 512 prompts a step and updates on 128 at a time.
+
 Deviations from the paper, beside the values that it does not state (docs/DEVIATIONS.md):
 
 1. TRL's GRPOTrainer instead of an early, unpublished state of EasyR1 (issue #13).
-2. Eq. 1 is printed with one ratio per sequence; the loss here has one per token, as EasyR1's has. With one update per
-   rollout both ratios are 1 and the gradients agree up to how tokens are averaged (`rl.loss`).
+2. Eq. 1 is printed with one ratio per sequence; the loss here has one per token, as EasyR1's has. In the first update
+   on a rollout both ratios are 1 and the gradients agree up to how tokens are averaged (`rl.loss`).
 3. Optimizer and learning-rate schedule start afresh at a stage border; the paper does not say what happens there.
 
 Laptop: `vr1repro stage rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1 --out DIR`
@@ -21,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import (
-    AutoModelForImageTextToText,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -31,12 +33,12 @@ from trl import GRPOConfig
 
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import RlSettings, Stage
+from vr1repro.config.training import Generation, RlSettings, Stage
 from vr1repro.core.jsonl import Appender
-from vr1repro.core.problem_files import read_problems
+from vr1repro.core.problem_files import ProblemFile
 from vr1repro.core.provenance import content_sha, file_sha, write_manifest
 from vr1repro.training import checkpoints, resume
-from vr1repro.training.data import prompt_lengths, rl_rows, rl_stream
+from vr1repro.training.data import PictureLimits, prompt_lengths, rl_order, rl_rows
 from vr1repro.training.forward import forward_of
 from vr1repro.training.guards import check_clipped
 from vr1repro.training.launch import distributed_arguments, is_first_process
@@ -58,7 +60,7 @@ class StageJob:
     Attributes:
         number: From 1.
         stage: Limits.
-        first_step: Steps of the arm before this stage.
+        first_step: Steps (rollouts) of the arm before this stage.
         kept_steps: Steps, counted over the arm, whose checkpoints are kept; the last one ends the stage.
         skip_prompts: Prompts of the stream that earlier stages used.
         system_prompt: System turn, or None.
@@ -75,8 +77,8 @@ class StageJob:
 
 
 def prompts_used(settings: RlSettings, steps: int) -> int:
-    """Prompts that a number of optimizer steps uses."""
-    return -(-steps // settings.updates_per_rollout) * settings.prompts_per_step
+    """Prompts that a number of steps uses."""
+    return steps * settings.prompts_per_step
 
 
 def train(
@@ -116,9 +118,11 @@ def train(
         "seed": job.seed,
         "threads": threads,
     }
-    ends = {step - job.first_step: out / f"step{step}" for step in job.kept_steps}
+    updates = settings.updates_per_rollout
+    ends = {(step - job.first_step) * updates: out / f"step{step}" for step in job.kept_steps}
+    # Connects the processes, and tells transformers that DeepSpeed shards: a model loaded before is whole in each.
+    args = arguments(settings, job, out, placeholders(checkpoints.config_of(model_dir)))
     model, processor = checkpoints.load(model_dir, settings.launch)
-    args = arguments(settings, job, out, placeholders(model.config))  # connects the processes
     begun = resume.prepare(out, __name__, values, inputs, ends)
     if settings.generation.by_groups:
         add_group_sampling(model, settings.generation.decoding)
@@ -127,8 +131,11 @@ def train(
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     prompts = prompts_used(settings, job.stage.steps)
-    rows = rl_rows(rl_stream(list(read_problems(problems)), job.seed, job.skip_prompts, prompts), job.system_prompt)
-    lengths = prompt_lengths(rows, processor, settings.max_prompt_tokens)
+    source, limits = ProblemFile(problems), PictureLimits.of(settings)
+    order = rl_order(len(source), job.seed, job.skip_prompts, prompts)
+    places = sorted(set(order))
+    lengths = prompt_lengths(source, places, processor, settings.max_prompt_tokens, job.system_prompt, limits)
+    rows = rl_rows(source, order, job.system_prompt, limits)
     clock = PhaseClock()
     log = StepLog(
         out,
@@ -137,6 +144,7 @@ def train(
         first_step=job.first_step,
         check=lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
         clock=clock,
+        updates=updates,
     )
     samples_log = Appender(out / SAMPLES) if is_first_process() else nullcontext()
     with HardFormatReward(reward_settings) as reward, samples_log as samples:
@@ -150,17 +158,20 @@ def train(
             callbacks=[log],
             options=TrainerOptions(
                 forward=forward_of(settings),
-                sequence_loss=settings.loss == "sequence",
+                tokens_per_forward=settings.tokens_per_forward,
+                reference=None if reference_dir == model_dir else reference_dir,
+                average=settings.loss,
                 sync_timeout_s=settings.generation.sync_timeout_s,
             ),
             clock=clock,
         )
-        _load_reference(trainer, model_dir, reference_dir)
+        log.rollout_facts = trainer.rollout_facts
         keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
         trainer.add_callback(keeper)
         if settings.launch.rehearse:
+            longest = max(range(len(order)), key=lambda row: lengths[order[row]])
             trainer.add_callback(
-                completions_rehearsal(trainer, job.stage.max_tokens, settings.prompts_per_step, lengths)
+                completions_rehearsal(trainer, job.stage, longest, lengths[order[longest]], settings.tokens_per_forward)
             )
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     if trainer.is_world_process_zero():
@@ -180,16 +191,16 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
     """TRL's arguments for our settings; the `banned` tokens are never sampled."""
     launch, generation, stage = settings.launch, settings.generation, job.stage
     completions = settings.prompts_per_step * stage.group
-    share = completions // (launch.nodes * launch.processes * settings.updates_per_rollout)
-    device_batch = min(settings.device_batch, share)
+    processes, updates = launch.nodes * launch.processes, settings.updates_per_rollout
     values: dict[str, Any] = {
-        "max_steps": stage.steps,
+        "max_steps": stage.steps * updates,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": settings.schedule,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
-        "per_device_train_batch_size": device_batch,
-        "gradient_accumulation_steps": share // device_batch,
+        # An update is one batch to TRL; the trainer cuts it into pieces of at most `tokens_per_forward`.
+        "per_device_train_batch_size": completions // (processes * updates),
+        "gradient_accumulation_steps": 1,
         "generation_batch_size": completions,
         "num_generations": stage.group,
         "max_completion_length": stage.max_tokens,
@@ -197,7 +208,7 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
         "top_p": generation.top_p,
         "beta": settings.beta,
         "epsilon": settings.epsilon,
-        "loss_type": "grpo" if settings.loss == "sequence" else settings.loss,  # Eq. 1 is the trainer's own
+        "loss_type": "dapo",  # not used: the trainer computes its own (`losses`)
         "scale_rewards": settings.scale_rewards,
         "mask_truncated_completions": settings.truncation == "mask",
         "shuffle_dataset": False,  # rl_stream has the order, so that it goes on across stages
@@ -213,22 +224,26 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
             "vllm_tensor_parallel_size": generation.tensor_parallel,
             "vllm_enable_sleep_mode": True,
             "vllm_max_model_length": settings.max_prompt_tokens + stage.max_tokens,
+            **_correction(generation),
         }
     elif generation.engine == "vllm-server":
-        values |= {"vllm_mode": "server", "vllm_server_base_url": generation.server_url}
-    return GRPOConfig(**values, **distributed_arguments(launch, job.seed, out))
+        values |= {"vllm_mode": "server", "vllm_server_base_url": generation.server_url, **_correction(generation)}
+    return GRPOConfig(**values, **distributed_arguments(launch, job.seed, out, every=updates))
 
 
-def _load_reference(trainer: VisionGRPOTrainer, model_dir: Path, reference_dir: Path) -> None:
-    """Give the KL term its reference. TRL's own is the checkpoint that the stage starts from."""
-    if trainer.ref_model is None or reference_dir == model_dir:
-        return
-    reference = AutoModelForImageTextToText.from_pretrained(reference_dir, dtype=trainer.model.dtype)
-    trainer.accelerator.unwrap_model(trainer.ref_model).load_state_dict(reference.state_dict())
+def _correction(generation: Generation) -> dict[str, Any]:
+    """TRL's importance correction for what vLLM samples; its default would mask whole completions."""
+    if generation.correction == "none":
+        return {"vllm_importance_sampling_correction": False}
+    return {
+        "vllm_importance_sampling_correction": True,
+        "vllm_importance_sampling_mode": generation.correction,
+        "vllm_importance_sampling_clip_max": generation.correction_limit,
+    }
 
 
 class _KeepSteps(TrainerCallback):
-    """Keeps the checkpoints that evaluation and the next stage need."""
+    """Keeps the checkpoints that evaluation and the next stage need; TRL's step is an update, ours a rollout."""
 
     def __init__(
         self,
@@ -241,10 +256,12 @@ class _KeepSteps(TrainerCallback):
     ) -> None:
         self._trainer, self._processor, self._out, self._job = trainer, processor, out, job
         self._settings, self._inputs = settings, inputs
+        self._updates: int = trainer.args.steps_per_generation
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save where the step is one to keep."""
-        step = self._job.first_step + state.global_step
-        if step in self._job.kept_steps:
+        steps, surplus = divmod(state.global_step, self._updates)
+        step = self._job.first_step + steps
+        if not surplus and step in self._job.kept_steps:
             settings = {**self._settings, "step": step}
             checkpoints.save(self._trainer, self._processor, self._out / f"step{step}", settings, self._inputs)

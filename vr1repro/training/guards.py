@@ -68,8 +68,17 @@ def check_log_probs(ours: torch.Tensor, theirs: torch.Tensor, mask: torch.Tensor
     """
     differences = (ours - theirs).float().abs().nan_to_num(0.0) * mask
     compared = differences.max() if exact else differences.sum() / mask.sum().clamp(min=1)
+    check_difference(compared.item(), whose, exact=exact)
+
+
+def check_difference(difference: float, whose: str, *, exact: bool) -> None:
+    """As `check_log_probs`, for the largest (exact) or the mean difference, in nats.
+
+    Raises:
+        UserError: It is more than the number format explains.
+    """
     kind, allowed = ("a token", _EXACT) if exact else ("the mean", _HALF)
-    if (difference := compared.item()) > allowed:
+    if difference > allowed:
         raise UserError(
             f"rollout: log-probabilities differ from {whose} by {difference:.3g} nats in {kind}, {allowed:g} is"
             " allowed; policy and sampler are not the same model, or see other positions"

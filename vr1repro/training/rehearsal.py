@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from vr1repro.config.training import Stage
 from vr1repro.core.errors import UserError
 from vr1repro.training.forward import Rows
 from vr1repro.training.trainer import VisionGRPOTrainer
@@ -22,7 +23,7 @@ class Rehearsal(TrainerCallback):
     """Tries the longest batch when training begins, and prints what it took.
 
     Args:
-        trainer: The trainer; under DeepSpeed the batch goes forward only, since its backward would count as a step's.
+        trainer: The trainer.
         longest: Makes the loss of the longest batch with a model.
         what: What the batch is, for the message.
         advice: What to change where it does not fit.
@@ -44,9 +45,7 @@ class Rehearsal(TrainerCallback):
         cpu, gpus = torch.get_rng_state(), torch.cuda.get_rng_state_all() if on_gpu else []
         model.train()
         try:
-            loss = self._longest(model)
-            if not self._trainer.is_deepspeed_enabled:
-                self._trainer.accelerator.backward(loss)
+            self._backward(0.0 * self._longest(model))  # gradients of zero: DeepSpeed keeps them for the first step
         except (RuntimeError, MemoryError) as error:
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _CPU_ALLOCATOR not in str(error):
                 raise
@@ -59,38 +58,48 @@ class Rehearsal(TrainerCallback):
         peak = f", peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if on_gpu else ""
         print(f"longest legal batch: {self._what}: fits{peak}", flush=True)
 
+    def _backward(self, loss: torch.Tensor) -> None:
+        """Backward without the update that would end it."""
+        accelerator = self._trainer.accelerator
+        deepspeed = {"scale_wrt_gas": False} if self._trainer.is_deepspeed_enabled else {}
+        accelerator.gradient_state._set_sync_gradients(False)
+        try:
+            accelerator.backward(loss, **deepspeed)
+        finally:
+            accelerator.gradient_state._set_sync_gradients(True)
+
 
 def completions_rehearsal(
-    trainer: VisionGRPOTrainer, tokens: int, prompts_per_step: int, lengths: list[int]
+    trainer: VisionGRPOTrainer, stage: Stage, longest: int, prompt_tokens: int, tokens_per_forward: int
 ) -> Rehearsal:
-    """Completions of a stage's full length behind its longest prompts, as many as a forward pass has.
+    """The largest piece of a pass: as many completions of a stage's full length behind its longest prompt as fit it.
+
+    A pass without gradients holds less than one with, so one with is tried.
 
     Args:
         trainer: The stage's trainer; its train_dataset holds the prompts.
-        tokens: The stage's longest completion.
-        prompts_per_step: Prompts of a rollout.
-        lengths: Tokens of each prompt.
+        stage: Its longest completion and its group.
+        longest: Row of the longest prompt.
+        prompt_tokens: Tokens of that prompt.
+        tokens_per_forward: Budget of a piece.
     """
-    processor = trainer.processing_class
-    rows = trainer.args.per_device_train_batch_size
-    prompts = min(rows, prompts_per_step)
-    longest = sorted(range(len(lengths)), key=lambda row: -lengths[row])[:prompts]
+    processor, tokens = trainer.processing_class, stage.max_tokens
+    n = max(1, min(stage.group, (tokens_per_forward - prompt_tokens) // tokens))
 
     def loss(model: Any) -> torch.Tensor:
-        chosen = [trainer.train_dataset[longest[row * len(longest) // rows]] for row in range(rows)]
-        texts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in chosen]
-        images = [image for row in chosen for image in row["images"]]
-        batch = processor(text=texts, images=images or None, padding=True, return_tensors="pt")
+        row = trainer.train_dataset[longest]
+        text = processor.apply_chat_template(row["prompt"], add_generation_prompt=True)
+        batch = processor(text=[text] * n, images=row["images"] * n or None, padding=True, return_tensors="pt")
         batch = batch.to(trainer.accelerator.device)
         filler = processor.tokenizer("1", add_special_tokens=False)["input_ids"][0]
 
         def behind(name: str, value: int) -> torch.Tensor:
             prompt: torch.Tensor = batch[name]
-            return torch.cat([prompt, prompt.new_full((rows, tokens), value)], 1)
+            return torch.cat([prompt, prompt.new_full((n, tokens), value)], 1)
 
         pictures = {name: batch[name] for name in ("pixel_values", "image_grid_thw") if name in batch}
         if pictures:
-            pictures["num_images"] = [len(row["images"]) for row in chosen]
+            pictures["num_images"] = [len(row["images"])] * n
             pictures["mm_token_type_ids"] = behind("mm_token_type_ids", 0)
         completions = Rows(
             input_ids=behind("input_ids", filler),
@@ -101,5 +110,5 @@ def completions_rehearsal(
         log_probs, _, _ = trainer.log_probs(model, completions)
         return log_probs.sum()
 
-    what = f"{rows} completions of {tokens} tokens behind {len(longest)} prompts of up to {max(lengths)}"
-    return Rehearsal(trainer, loss, what, "lower rl.device_batch, shard over more GPUs, or checkpoint gradients")
+    what = f"{n} completions of {tokens} tokens behind a prompt of {prompt_tokens}"
+    return Rehearsal(trainer, loss, what, "lower rl.tokens_per_forward, shard over more GPUs, or checkpoint gradients")

@@ -17,9 +17,12 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from vr1repro.config.training import SftSettings
+from vr1repro.core.problem_files import ProblemFile
 from vr1repro.core.provenance import content_sha, write_manifest
+from vr1repro.core.upstream import require
 from vr1repro.training import checkpoints, resume
-from vr1repro.training.data import LengthGroupedOrder, sft_rows
+from vr1repro.training.data import LengthGroupedOrder, PictureLimits, sft_rows
+from vr1repro.training.forward.text_only import always_see
 from vr1repro.training.launch import distributed_arguments
 from vr1repro.training.rehearsal import Rehearsal
 from vr1repro.training.resume import Resumable
@@ -48,9 +51,13 @@ def train(
     model, processor = checkpoints.load(model_dir, settings.launch)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
-    rows, too_long = sft_rows(coldset / "coldset.parquet", completions, processor, settings.cutoff)
+    if (settings.launch.fsdp or settings.launch.zero_stage) and hasattr(model.model, "visual"):
+        always_see(model)
+    problems = ProblemFile(coldset / "coldset.parquet")
+    rows, lengths, too_long = sft_rows(problems, completions, processor, settings.cutoff, PictureLimits.of(settings))
 
     trainer = _Trainer(
+        lengths=lengths,
         model=model,
         args=args,
         train_dataset=rows,
@@ -71,19 +78,22 @@ def train(
 class _Trainer(Resumable, SFTTrainer):
     """TRL's trainer with checkpoints to go on from, and an order of rows that seed and epoch alone decide."""
 
+    def __init__(self, *, lengths: list[int], **stock: Any) -> None:
+        require("trl")
+        self.lengths = lengths  # tokens of each row
+        super().__init__(**stock)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
-        rows = train_dataset or self.train_dataset
         processes = self.args.world_size
         batch = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * processes
-        return LengthGroupedOrder(rows["length"], batch, self.args.data_seed)
+        return LengthGroupedOrder(self.lengths, batch, self.args.data_seed)
 
 
 def _rehearsal(trainer: _Trainer, settings: SftSettings) -> Rehearsal:
     """The longest row, as often as a forward pass has rows."""
-    lengths = trainer.train_dataset["length"]
-    longest = max(range(len(lengths)), key=lengths.__getitem__)
+    longest = max(range(len(trainer.lengths)), key=trainer.lengths.__getitem__)
 
     def loss(model: Any) -> torch.Tensor:
         # Each row is read anew: TRL's collator writes into what it is given.
@@ -92,7 +102,7 @@ def _rehearsal(trainer: _Trainer, settings: SftSettings) -> Rehearsal:
         value: torch.Tensor = model(**batch).loss
         return value
 
-    what = f"{settings.device_batch} rows of {lengths[longest]} tokens"
+    what = f"{settings.device_batch} rows of {trainer.lengths[longest]} tokens"
     return Rehearsal(trainer, loss, what, "lower sft.device_batch or sft.cutoff, or shard over more GPUs")
 
 
@@ -111,7 +121,7 @@ def arguments(settings: SftSettings, seed: int, out: Path) -> SFTConfig:
         "max_grad_norm": settings.max_grad_norm,
         "max_length": None,  # cut rows would end without an answer; see deviation 2
         "completion_only_loss": True,
-        "remove_unused_columns": False,  # the sampler reads the rows' length
+        "remove_unused_columns": False,  # rows are made when they are asked for
         "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
     }
     return SFTConfig(**values, **distributed_arguments(settings.launch, seed, out))

@@ -1,4 +1,4 @@
-"""One JSONL row per optimizer step: what Figure 1 D to F and the diagnostics need.
+"""One JSONL row per step: what Figure 1 D to F and the diagnostics need.
 
 `steps.jsonl` is deterministic at equal seed, threads and CPU type; `timing.jsonl` is telemetry.
 """
@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender
-from vr1repro.core.records import Outcome
+from vr1repro.core.records import STEPS_VERSION, Outcome
 from vr1repro.training.phases import PhaseClock
 
 Entry = dict[str, Any]
@@ -21,8 +21,9 @@ OUTCOME_METRIC = "outcome/{}"
 ACCURACY_METRIC, FORMAT_METRIC, ROLLOUT_METRIC = "accuracy", "format", "reward"
 
 
-def sft_row(logs: Entry, history: list[Entry]) -> dict[str, Any]:
-    """What is kept of one SFT step; the steps before are not looked at."""
+def sft_row(entries: list[Entry]) -> dict[str, Any]:
+    """What is kept of one SFT step, which is one update."""
+    (logs,) = entries
     return {
         "loss": logs["loss"],
         "grad_norm": logs.get("grad_norm"),
@@ -32,29 +33,37 @@ def sft_row(logs: Entry, history: list[Entry]) -> dict[str, Any]:
     }
 
 
-def rl_row(logs: Entry, history: list[Entry]) -> dict[str, Any]:
+def rl_row(entries: list[Entry]) -> dict[str, Any]:
     """What is kept of one GRPO step, from TRL's metric names and ours.
 
-    A further update on a rollout repeats that rollout's figures, which stand in the history; a resumed trainer has it.
+    Args:
+        entries: TRL's log of each update on the step's rollout; the first holds the rollout's figures.
     """
-    logs = {**next((entry for entry in reversed(history) if ROLLOUT_METRIC in entry), {}), **logs}
+    rollout = entries[0]
     return {
-        "loss": logs["loss"],
-        "grad_norm": logs.get("grad_norm"),
-        "learning_rate": logs.get("learning_rate"),
-        "reward": logs[ROLLOUT_METRIC],
-        "reward_std": logs["reward_std"],
-        "accuracy": logs[ACCURACY_METRIC],
-        "format_share": logs[FORMAT_METRIC],
-        "mean_length": logs["completions/mean_length"],
-        "max_length": logs["completions/max_length"],
-        "clipped_share": logs["completions/clipped_ratio"],
-        "zero_variance_share": logs["frac_reward_zero_std"],
-        "entropy": logs["entropy"],
-        "kl": logs.get("kl"),
-        "tokens": logs.get("num_tokens"),
-        "outcomes": {outcome.value: logs[OUTCOME_METRIC.format(outcome)] for outcome in Outcome},
+        "updates": len(entries),
+        "loss": _mean(entries, "loss"),
+        "grad_norm": _mean(entries, "grad_norm"),
+        "learning_rate": entries[-1].get("learning_rate"),
+        "reward": rollout[ROLLOUT_METRIC],
+        "reward_std": rollout["reward_std"],
+        "accuracy": rollout[ACCURACY_METRIC],
+        "format_share": rollout[FORMAT_METRIC],
+        "mean_length": rollout["completions/mean_length"],
+        "max_length": rollout["completions/max_length"],
+        "clipped_share": rollout["completions/clipped_ratio"],
+        "zero_variance_share": rollout["frac_reward_zero_std"],
+        "entropy": _mean(entries, "entropy"),
+        "kl": _mean(entries, "kl"),
+        "ratio_clipped_share": _mean(entries, "clip_ratio/region_mean"),
+        "tokens": rollout.get("num_tokens"),
+        "outcomes": {outcome.value: rollout[OUTCOME_METRIC.format(outcome)] for outcome in Outcome},
     }
+
+
+def _mean(entries: list[Entry], name: str) -> float | None:
+    values = [entry[name] for entry in entries if entry.get(name) is not None]
+    return sum(values) / len(values) if values else None
 
 
 class StepLog(TrainerCallback):
@@ -62,25 +71,31 @@ class StepLog(TrainerCallback):
 
     Args:
         folder: Where the files go.
-        row: Makes a row of TRL's log entry and those up to it.
+        row: Makes a row of TRL's log entries of a step's updates.
         labels: Put in front of every row (arm, stage).
         first_step: Steps done before this stage; `step` counts over the arm, from 1.
         check: Looks at the row of the stage's first step and raises what is wrong with it.
         clock: The trainer's, where it has phases.
+        updates: Optimizer steps of a step.
     """
+
+    # Set by a trainer that has more to say of a step than its metrics.
+    rollout_facts: Callable[[], dict[str, Any]] | None = None
 
     def __init__(
         self,
         folder: Path,
-        row: Callable[[Entry, list[Entry]], dict[str, Any]],
+        row: Callable[[list[Entry]], dict[str, Any]],
         labels: dict[str, Any],
         *,
         first_step: int = 0,
         check: Callable[[dict[str, Any]], None] | None = None,
         clock: PhaseClock | None = None,
+        updates: int = 1,
     ) -> None:
         self._row, self._labels, self._first = row, labels, first_step
         self._check, self._clock = check, clock
+        self._updates, self._entries = updates, list[Entry]()
         self._steps = Appender(folder / "steps.jsonl")
         self._timing = Appender(folder / "timing.jsonl")
         self._logged_at = time.perf_counter()
@@ -96,8 +111,14 @@ class StepLog(TrainerCallback):
         """Keep one step's row."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return  # the summary at the end of training
-        step = self._first + state.global_step
-        row = {**self._labels, "step": step, **self._row(logs, state.log_history)}
+        done, surplus = divmod(state.global_step - 1, self._updates)
+        step = self._first + done + 1
+        self._entries.append(logs)
+        if math.isfinite(logs["loss"]) and surplus + 1 < self._updates:
+            return  # a loss that is not a number ends the job at once
+        facts = self.rollout_facts() if self.rollout_facts else {}
+        row = {"schema_version": STEPS_VERSION, **self._labels, "step": step, **self._row(self._entries), **facts}
+        self._entries = []
         self._steps.append(row)
         now = time.perf_counter()
         phases = self._clock.take() if self._clock else {}
@@ -109,7 +130,7 @@ class StepLog(TrainerCallback):
                 f"{self._labels}: the loss is {logs['loss']} at step {step}; lower the learning rate, or look at the"
                 " batch: steps.jsonl holds the steps before"
             )
-        if self._check and state.global_step == 1:
+        if self._check and state.global_step == self._updates:
             self._check(row)
 
     def on_train_end(

@@ -1,22 +1,27 @@
 """TRL's GRPO trainer with what this package adds around its algorithm.
 
-Checkpoints to go on from, guards, phase times, the sequence-level loss, and a forward strategy. None of it changes what
-stock TRL computes; tests hold losses and rewards to TRL's.
+Passes in pieces within a budget of tokens, a loss over the update's global batch, checkpoints to go on from, guards,
+phase times, the sequence-level loss, and a forward strategy. Tests hold losses and rewards to TRL's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType
 from trl import GRPOTrainer
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
-from vr1repro.training import guards
-from vr1repro.training.forward import Forward, LogProbs, Rows, StockForward
-from vr1repro.training.losses import sequence_loss
+from vr1repro.training import engine_prompts, guards, sampler_weights
+from vr1repro.training.forward import Forward, LogProbs, Rows, StockForward, pieces, take
+from vr1repro.training.forward.text_only import always_see
+from vr1repro.training.losses import Average, Update, piece_loss
 from vr1repro.training.phases import PhaseClock
+from vr1repro.training.reference import check_reference, reference_from
 from vr1repro.training.resume import Resumable
 from vr1repro.training.weight_sums import sync_and_compare
 
@@ -27,12 +32,16 @@ class TrainerOptions:
 
     Attributes:
         forward: Computes log-probabilities.
-        sequence_loss: Use the paper's Eq. 1 as printed, with one ratio a sequence.
+        tokens_per_forward: Budget of one piece of a pass.
+        average: How losses are averaged over an update.
+        reference: Folder of the KL term's reference model; None: the folder that the policy came from.
         sync_timeout_s: Seconds within which the sampling engine must have the new weights.
     """
 
     forward: Forward
-    sequence_loss: bool = False
+    tokens_per_forward: int
+    average: Average
+    reference: Path | None = None
     sync_timeout_s: float = 600.0
 
 
@@ -50,13 +59,25 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         self.options, self._clock = options, clock
         # The first rollout's log-probabilities are compared with TRL's.
         self._compares = not isinstance(options.forward, StockForward)
-        super().__init__(**stock)
+        self._earlier_losses: torch.Tensor | float = 0.0  # of an update's pieces before its last
+        self.sampler_weights: list[sampler_weights.Weights] = []  # of the last rollout, on the first process
+        with reference_from(options.reference):
+            super().__init__(**stock)
+        if self.ref_model is not None and options.reference is not None:
+            check_reference(self.accelerator.unwrap_model(self.ref_model), options.reference)
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         for model in (self.model, self.ref_model):
             if model is not None:
-                options.forward.prepare(self.accelerator.unwrap_model(model))
+                unwrapped = self.accelerator.unwrap_model(model)
+                options.forward.prepare(unwrapped)
+                if sharded and hasattr(unwrapped.model, "visual"):
+                    always_see(unwrapped)
         if self.use_vllm:
             require("vllm")
-            self._sync, self.vllm_generation.sync_weights = self.vllm_generation.sync_weights, self._sync_in_time
+            vllm = self.vllm_generation
+            self._sync, vllm.sync_weights = vllm.sync_weights, self._sync_in_time
+            placeholder = getattr(self.accelerator.unwrap_model(self.model).config, "image_token_id", None)
+            vllm.generate = engine_prompts.checked(vllm.generate, placeholder, expands=vllm.mode == "colocate")
 
     def _sync_in_time(self) -> None:
         # A server's weights, and shards of them, show in the next rollout's log-probabilities alone.
@@ -76,42 +97,145 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
             return super()._calculate_rewards(*args, **kwargs)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-        """TRL's, and what of its time no other phase takes is the update."""
+        """One update's forward and backward passes; what of its time no other phase takes is the update."""
         with self._clock.timed("update"):
-            return super().training_step(model, inputs, num_items_in_batch)
+            last = super().training_step(model, inputs, num_items_in_batch)
+            return last + self._earlier_losses
 
-    def log_probs(
-        self,
-        model: Any,
-        rows: Rows,
-        *,
-        batch_size: int | None = None,
-        entropy: bool = True,
-        aux_loss: bool = False,
-    ) -> LogProbs:
-        """Log-probabilities and entropies of completions, as the forward strategy computes them."""
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Loss of an update's last piece; those before it have gone backward when this returns.
+
+        The sum over pieces and the mean over processes is the loss over the update's global batch, so neither the
+        budget of tokens nor the number of processes changes it.
+        """
+        if return_outputs:
+            raise ValueError("a GRPO trainer has no outputs to return")
+        parts = self._pieces_of_update(inputs)
+        own_tokens = inputs["completion_mask"].sum()
+        tokens = float(self.accelerator.reduce(own_tokens.float(), reduction="mean"))
+        update = Update(rows=len(inputs["completion_ids"]), tokens=tokens, max_tokens=self.max_completion_length)
+        sums = torch.zeros(4, device=own_tokens.device)  # tokens; of KL, entropy and clipped tokens
+        compared: list[torch.Tensor] = []
+        self._earlier_losses = 0.0
+        for part in parts[:-1]:
+            with self._held_back(model):
+                loss = self._loss_of_piece(model, part, update, sums, compared)
+                self._backward(loss)
+            self._earlier_losses = self._earlier_losses + loss.detach()
+        loss = self._loss_of_piece(model, parts[-1], update, sums, compared)
+        self._check_engine(compared)
+        self._log_means(sums)
+        return loss
+
+    def _loss_of_piece(
+        self, model: Any, part: dict[str, Any], update: Update, sums: torch.Tensor, compared: list[torch.Tensor]
+    ) -> torch.Tensor:
+        mask = part["completion_mask"]
+        log_probs, entropies, aux_loss = self.log_probs(model, Rows.of_rollout(part), aux_loss=self.aux_loss_enabled)
+        assert entropies is not None  # noqa: S101 - asked for
+        result = piece_loss(
+            log_probs,
+            mask,
+            part["advantages"],
+            update,
+            average=self.options.average,
+            old=part.get("old_per_token_logps"),
+            reference=part.get("ref_per_token_logps"),
+            clip=(self.epsilon_low, self.epsilon_high),
+            beta=self.beta,
+            correction=part.get("importance_sampling_ratio"),
+        )
+        loss = result.loss
+        if aux_loss is not None:  # of a mixture of experts
+            loss = loss + self.router_aux_loss_coef * aux_loss * len(mask) / update.rows
+        sums += torch.stack(
+            [result.tokens.float(), result.divergence, (entropies.detach() * mask).sum(), result.clipped.float()]
+        )
+        self._compare_with_engine(log_probs.detach(), part, compared)
+        if not torch.isfinite(loss):
+            path = Path(self.args.output_dir) / f"not-finite-update{self.state.global_step + 1}.pt"
+            guards.save_batch(part, path)
+            raise UserError(
+                f"the loss is {loss.item()} at update {self.state.global_step + 1} of the stage; its batch is in"
+                f" {path}; lower the learning rate, or look at the batch"
+            )
+        return loss
+
+    def _log_means(self, sums: torch.Tensor) -> None:
+        tokens, divergence, entropy, clipped = self.accelerator.reduce(sums, reduction="sum").tolist()
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        if self.beta:
+            metrics["kl"].append(divergence / max(tokens, 1.0))
+        metrics["entropy"].append(entropy / max(tokens, 1.0))
+        metrics["clip_ratio/region_mean"].append(clipped / max(tokens, 1.0))
+
+    def _pieces_of_update(self, inputs: dict[str, Any]) -> list[dict[str, Any]]:
+        """An update's rows in pieces, as many on every process; the last ones may count for nothing."""
+        rows = Rows.of_rollout(inputs)
+        cut = pieces.cut(self.options.forward, rows, self.options.tokens_per_forward)
+        parts = [take(inputs, part) for part in cut]
+        for _ in range(pieces.most(len(cut), self.accelerator) - len(cut)):
+            empty = take(inputs, cut[0][:1])
+            parts.append({**empty, "completion_mask": torch.zeros_like(empty["completion_mask"])})
+        return parts
+
+    @contextmanager
+    def _held_back(self, model: Any) -> Iterator[None]:
+        """Backward passes inside do not end an update. Sharded gradients are reduced all the same, to stay shards."""
+        state, kind = self.accelerator.gradient_state, self.accelerator.distributed_type
+        plain = kind not in (DistributedType.DEEPSPEED, DistributedType.FSDP)
+        state._set_sync_gradients(False)
+        try:
+            with self.accelerator.no_sync(model) if plain else nullcontext():
+                yield
+        finally:
+            state._set_sync_gradients(True)
+
+    def _backward(self, loss: torch.Tensor) -> None:
+        # As transformers' training_step does it.
+        scale = {"scale_wrt_gas": False} if self.accelerator.distributed_type == DistributedType.DEEPSPEED else {}
+        with torch.autocast(loss.device.type, enabled=False):
+            self.accelerator.backward(loss, **scale)
+
+    def log_probs(self, model: Any, rows: Rows, *, entropy: bool = True, aux_loss: bool = False) -> LogProbs:
+        """Log-probabilities and entropies of completions, as the forward strategy computes them.
+
+        Rows whose gradients are wanted are a piece already; a pass without gradients is cut here.
+        """
         forward = self.options.forward
         if torch.is_grad_enabled():
-            return forward.log_probs(self, model, rows, batch_size=batch_size, entropy=entropy, aux_loss=aux_loss)
+            return forward.log_probs(self, model, rows, entropy=entropy, aux_loss=aux_loss)
         with self._clock.timed("log_probs"):
-            return forward.log_probs(self, model, rows, batch_size=batch_size, entropy=entropy, aux_loss=aux_loss)
+            cut = pieces.cut(forward, rows, self.options.tokens_per_forward)
+            surplus = pieces.most(len(cut), self.accelerator) - len(cut)
+            return self._in_pieces(model, rows, [*cut, *[cut[0][:1]] * surplus], entropy=entropy, aux_loss=aux_loss)
 
-    def stock_log_probs(
-        self,
-        model: Any,
-        rows: Rows,
-        *,
-        batch_size: int | None = None,
-        entropy: bool = False,
-        aux_loss: bool = False,
+    def _in_pieces(
+        self, model: Any, rows: Rows, cut: Sequence[Sequence[int]], *, entropy: bool, aux_loss: bool
     ) -> LogProbs:
-        """The same, as TRL computes them."""
+        shape, device = (len(rows.input_ids), rows.completion_length), rows.input_ids.device
+        log_probs, entropies = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        losses = []
+        for part in cut:
+            chosen = rows.select(part)
+            places = (torch.tensor(part, device=device)[:, None], torch.arange(chosen.completion_length, device=device))
+            scored = self.options.forward.log_probs(self, model, chosen, entropy=entropy, aux_loss=aux_loss)
+            log_probs[places] = scored[0].float()
+            if scored[1] is not None:
+                entropies[places] = scored[1].float()
+            if scored[2] is not None:
+                losses.append(scored[2])
+        return log_probs, entropies if entropy else None, torch.stack(losses).mean() if losses else None
+
+    def stock_log_probs(self, model: Any, rows: Rows, *, entropy: bool = False, aux_loss: bool = False) -> LogProbs:
+        """The same, as TRL computes them, in one forward."""
         log_probs: LogProbs = super()._get_per_token_logps_and_entropies(
             model,
             rows.input_ids,
             rows.attention_mask,
             rows.completion_length,
-            batch_size=batch_size,
             compute_entropy=entropy,
             compute_aux_loss=aux_loss,
             **rows.pictures,
@@ -132,7 +256,8 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         rows = Rows(
             input_ids=input_ids, attention_mask=attention_mask, completion_length=logits_to_keep, pictures=pictures
         )
-        return self.log_probs(model, rows, batch_size=batch_size, entropy=compute_entropy, aux_loss=compute_aux_loss)
+        # `batch_size`, rows that TRL would forward at once, gives way to the budget of tokens.
+        return self.log_probs(model, rows, entropy=compute_entropy, aux_loss=compute_aux_loss)
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -143,56 +268,51 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         self._check_log_probs(batch)
         return batch
 
-    def _check_log_probs(self, batch: dict[str, Any]) -> None:
-        """A rollout's log-probabilities are the sampling engine's, and in the first one stock TRL's too.
+    def rollout_facts(self) -> dict[str, Any]:
+        """What a step's log keeps of its rollout beside TRL's metrics."""
+        return {"sampler_weights": [asdict(weights) for weights in self.sampler_weights]} if self.use_vllm else {}
 
-        An engine whose weights are not the policy's, because a sync failed, shows here in the very next rollout.
-        """
-        mask = batch["completion_mask"]
-        exact = self.model.dtype == torch.float32 and not self.args.bf16
-        sampled = batch.get("sampling_per_token_logps")
-        if sampled is not None and batch.get("old_per_token_logps") is not None:
-            guards.check_log_probs(batch["old_per_token_logps"], sampled, mask, "the sampling engine's", exact=exact)
+    @property
+    def _exact(self) -> bool:
+        return self.model.dtype == torch.float32 and not self.args.bf16
+
+    def _check_log_probs(self, batch: dict[str, Any]) -> None:
+        """The first rollout's log-probabilities are stock TRL's, of two rows: TRL pads each to the longest."""
         if not self._compares:
             return
         self._compares = False
-        rows = Rows.of_rollout(batch)
+        everything = Rows.of_rollout(batch)
+        shortest = sorted(range(len(everything.input_ids)), key=everything.attention_mask.sum(1).tolist().__getitem__)
+        rows = everything.select(shortest[:2])
         with torch.no_grad():
-            ours, _, _ = self.log_probs(self.model, rows)
+            ours, _, _ = self.options.forward.log_probs(self, self.model, rows, entropy=False, aux_loss=False)
             stock, _, _ = self.stock_log_probs(self.model, rows)
-        guards.check_log_probs(ours, stock, mask, "a forward of every row on its own", exact=exact)
+        mask = rows.attention_mask[:, rows.prompt_length :]
+        guards.check_log_probs(ours, stock, mask, "a forward of every row on its own", exact=self._exact)
 
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        loss: torch.Tensor
-        if self.options.sequence_loss:
-            loss = self._sequence_loss(model, inputs)
-        else:
-            loss = super()._compute_loss(model, inputs)
-        if not torch.isfinite(loss):
-            path = Path(self.args.output_dir) / f"not-finite-step{self.state.global_step + 1}.pt"
-            guards.save_batch(inputs, path)
-            raise UserError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1} of the stage; its batch is in {path};"
-                " lower the learning rate, or look at the batch"
-            )
-        return loss
+    def _compare_with_engine(self, log_probs: torch.Tensor, part: dict[str, Any], compared: list[torch.Tensor]) -> None:
+        """Keep a piece's log-probabilities beside the sampling engine's, in a rollout's first update."""
+        sampled = part.get("sampling_per_token_logps")
+        if sampled is None or self.state.global_step % self.args.steps_per_generation:
+            return
+        mask = part["completion_mask"]
+        difference = (log_probs - sampled).float().nan_to_num(0.0) * mask
+        sums = [difference.sum(1), difference.abs().sum(1), difference.abs().amax(1), mask.sum(1).float()]
+        compared.append(torch.stack(sums, 1))
 
-    def _sequence_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        mask = inputs["completion_mask"]
-        log_probs, entropies, _ = self.log_probs(model, Rows.of_rollout(inputs))
-        assert entropies is not None  # noqa: S101 - asked for
-        losses, divergence = sequence_loss(
-            log_probs,
-            mask,
-            inputs["advantages"],
-            old=inputs.get("old_per_token_logps"),
-            reference=inputs.get("ref_per_token_logps"),
-            clip=(self.epsilon_low, self.epsilon_high),
-            beta=self.beta,
-        )
-        metrics = self._metrics["train" if self.model.training else "eval"]
-        if divergence is not None:
-            metrics["kl"].append(self.accelerator.gather(divergence.detach()).mean().item())
-        entropy = (entropies * mask).sum() / mask.sum().clamp(min=1)
-        metrics["entropy"].append(self.accelerator.gather(entropy).mean().item())
-        return losses.mean() / self.current_gradient_accumulation_steps
+    def _check_engine(self, compared: list[torch.Tensor]) -> None:
+        """The policy's log-probabilities are the engine's, before the first update on a rollout.
+
+        An engine whose weights are not the policy's, because a sync failed, shows here in the very next rollout.
+        """
+        if not compared:
+            return
+        rows = torch.cat(compared)
+        if self.accelerator.num_processes > 1:
+            rows = self.accelerator.gather(self.accelerator.pad_across_processes(rows))
+        rows = rows[rows[:, 3] > 0].cpu()
+        self.sampler_weights = sampler_weights.by_length(rows[:, 0], rows[:, 3])
+        if not len(rows):
+            return
+        difference = rows[:, 2].max() if self._exact else rows[:, 1].sum() / rows[:, 3].sum()
+        guards.check_difference(float(difference), "the sampling engine's", exact=self._exact)

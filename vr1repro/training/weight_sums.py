@@ -39,7 +39,7 @@ class WeightSums:
         values = tensor.detach().to(self._dtype)
         squares = torch.linalg.vector_norm(values, dtype=torch.float64).square()
         both = torch.stack([values.sum(dtype=torch.float64), squares]).cpu()
-        shared = _shared_name(name)
+        shared = _fused_name(name)
         self._sums[shared] = self._sums.get(shared, torch.zeros_like(both)) + both
         self._elements[shared] += tensor.numel()
 
@@ -98,5 +98,10 @@ def sync_and_compare(sync: Callable[[], None], vllm: Any) -> None:
         _log.warning("vLLM names this model's weights otherwise: they are not compared after a sync")
 
 
-def _shared_name(name: str) -> str:
-    return ".".join(_FUSED.get(part, part) for part in name.split(".") if part not in _WRAPPERS)
+def shared_name(name: str) -> str:
+    """A tensor's name without the modules around the decoder, which libraries and files name differently."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _fused_name(name: str) -> str:
+    return ".".join(_FUSED.get(part, part) for part in shared_name(name).split("."))

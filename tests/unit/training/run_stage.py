@@ -1,4 +1,9 @@
-"""Run a pickled stage: `{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool}`."""
+"""Run a pickled stage.
+
+`{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool, "zero": int, "uneven": int, "die": int, "patch": str}`:
+`uneven` makes completions of process 1 so many times as long, `die` ends every process in that update, and `patch`
+names a function of `defects` that puts a defect back.
+"""
 
 import pickle
 import sys
@@ -6,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 
-def replay_rollouts() -> None:
+def replay_rollouts(uneven: int = 1) -> None:
     """Make completions and rewards functions of prompt and place in the group, whatever process asks for them."""
     from zlib import crc32
 
@@ -20,7 +25,8 @@ def replay_rollouts() -> None:
         for row, prompt in enumerate(prompt_ids):  # each process's rows are whole groups, in order
             place = row % self.num_generations
             start = crc32(repr((prompt, place)).encode())
-            ids.append([4 + (start >> shift) % 200 for shift in range(3 + place)])
+            longer = uneven if self.accelerator.process_index else 1
+            ids.append([4 + (start >> shift % 24) % 200 for shift in range((3 + place) * longer)])
         return ids, None
 
     def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
@@ -30,10 +36,36 @@ def replay_rollouts() -> None:
     HardFormatReward.score = score  # type: ignore[assignment, method-assign]
 
 
+def die_in_update(update: int) -> None:
+    """End this process as a killed one ends, when that many updates are done."""
+    import os
+
+    from transformers import Trainer
+
+    step = Trainer.training_step
+
+    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == update:
+            os._exit(9)
+        return step(self, *args, **kwargs)
+
+    Trainer.training_step = dying
+
+
 def main() -> None:
     work = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - the test wrote it
+    from vr1repro.rehearsal.cpu import stand_in_for_gpus
+
+    if work.get("zero"):
+        stand_in_for_gpus(zero_stage=work["zero"])
     if work.get("replay"):
-        replay_rollouts()
+        replay_rollouts(work.get("uneven", 1))
+    if work.get("die"):
+        die_in_update(work["die"])
+    if work.get("patch"):
+        import defects
+
+        getattr(defects, work["patch"])()
     if work["kind"] == "sft":
         from vr1repro.training import sft
 

@@ -12,6 +12,7 @@ from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.records import STEPS_VERSION
 from vr1repro.reporting.run.scores import accuracy, average_weights
 from vr1repro.reporting.statistics.estimate import Estimate, seed_mean
 
@@ -113,6 +114,11 @@ def training_log(run: Path, arm: ArmInfo) -> pd.DataFrame:
             seed = int(path.parts[-3].removeprefix("s"))
             seen: set[int] = set()
             for number, row in read_lines(path):
+                if row.get("schema_version") != STEPS_VERSION:
+                    raise UserError(
+                        f"{path}:{number}: an older version wrote it, in which a step was an update and not a rollout;"
+                        " train the stage again, or read it with that version"
+                    )
                 if not isinstance(row.get("step"), int) or row.get("stage") != stage.number:
                     raise UserError(f"{path}:{number}: needs an integer `step` and `stage` {stage.number}")
                 if row["step"] in seen:

@@ -7,19 +7,24 @@ Tests hold log-probabilities and gradients in fp32 to stock TRL's.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
 import torch
-from torch.utils.checkpoint import checkpoint
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
+from trl.trainer.utils import _ChunkedLogProbFunction, maybe_gather_lm_head_ctx
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
 from vr1repro.training.forward.base import Host, LogProbs, Rows
 from vr1repro.training.forward.packing import LAYOUT, lay_out, use_packed_attention
 from vr1repro.training.forward.prompts import distinct_prompts
+
+# Columns of logits that exist at once; rows: TRL's kernel has 4096.
+_VOCABULARY_TILE = 32768
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +34,10 @@ class PackedForward:
     Attributes:
         share_prefix: Equal prompts with equal pictures stand once.
         pack: Completions stand without their padding.
-        logit_tokens: Logits of at most this many tokens exist at once; 0: of all.
     """
 
     share_prefix: bool = True
     pack: bool = True
-    logit_tokens: int = 4096
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Teach a model's forward the keyword `packed`; it then returns log-probabilities and entropies.
@@ -60,26 +63,29 @@ class PackedForward:
 
         model.forward = MethodType(forward, model)
 
+    def cost(self, prompts: Sequence[int], owners: Sequence[int], completions: Sequence[int]) -> int:
+        """Distinct prompts once, completions as long as they are, or padded."""
+        seen = dict(zip(owners, prompts, strict=True)) if self.share_prefix else dict(enumerate(prompts))
+        tokens = sum(completions) if self.pack else len(completions) * max(completions, default=0)
+        return sum(seen.values()) + tokens
+
     def log_probs(
         self,
         host: Host,
         model: Any,
         rows: Rows,
         *,
-        batch_size: int | None = None,
         entropy: bool = True,
         aux_loss: bool = False,
     ) -> LogProbs:
         """Log-probabilities of all rows in one forward.
-
-        `batch_size` would split passes without gradients to save memory, and with them groups: it is not followed.
 
         Raises:
             UserError: The model is a mixture of experts.
         """
         if aux_loss:
             raise UserError("rl.share_prefix, rl.pack: a mixture of experts needs its auxiliary loss; set both false")
-        split, pictures = rows.input_ids.shape[1] - rows.completion_length, rows.pictures
+        split, pictures = rows.prompt_length, rows.pictures
         prompts = {"input_ids": rows.input_ids[:, :split], "attention_mask": rows.attention_mask[:, :split]}
         if pictures.get("mm_token_type_ids") is not None:
             prompts["mm_token_type_ids"] = pictures["mm_token_type_ids"][:, :split]
@@ -159,7 +165,7 @@ def _packed_log_probs(model: Any, batch: PackedBatch) -> tuple[torch.Tensor, tor
     targets = batch.completion_ids[order][mask[order]]
     states = states.index_select(0, torch.cat(predictors))
     head = model.get_output_embeddings()
-    values = _score(head, states, targets, batch.temperature, batch.forward.logit_tokens)
+    values = _score(head, states, targets, batch.temperature)
     # Back from the layout's order to the batch's.
     places = torch.arange(mask.numel(), device=device).view(mask.shape)[order][mask[order]]
     log_probs, entropies = (
@@ -184,20 +190,19 @@ def _positions(model: Any, prompts: dict[str, torch.Tensor]) -> tuple[torch.Tens
 
 
 def _score(
-    head: torch.nn.Module, states: torch.Tensor, targets: torch.Tensor, temperature: float, chunk: int
+    head: torch.nn.Module, states: torch.Tensor, targets: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability of each target and entropy of its distribution, [N]; logits are made again for the gradient."""
+    """Log-probability of each target and entropy of its distribution, [N].
 
-    def score(part: torch.Tensor, part_targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = head(part).float() / temperature
-        normalised = logits.log_softmax(-1)
-        entropy = -(normalised.detach().exp() * normalised.detach()).sum(-1)
-        return normalised.gather(-1, part_targets[:, None])[:, 0], entropy
-
-    size = chunk or len(targets)
-    parts = [
-        checkpoint(score, part, part_targets, use_reentrant=False)
-        for part, part_targets in zip(states.split(size), targets.split(size), strict=True)
-    ]
-    log_probs, entropies = zip(*parts, strict=True)
-    return torch.cat(log_probs), torch.cat(entropies)
+    TRL's kernel never holds all logits, and makes them again for the gradient. The head's weights are gathered once a
+    forward, whatever the number of tokens: processes of a sharded model have different numbers of them, and a gather a
+    chunk would be a different number of collectives on each.
+    """
+    weight, bias = head.weight, getattr(head, "bias", None)
+    if isinstance(weight, DTensor):  # FSDP2
+        weight, bias = weight.full_tensor(), None if bias is None else bias.full_tensor()
+    with maybe_gather_lm_head_ctx(weight, bias):
+        log_probs, entropy, *_ = _ChunkedLogProbFunction.apply(
+            states, weight, bias, targets, temperature, min(len(weight), _VOCABULARY_TILE), None, 1.0, ("entropy",)
+        )
+    return log_probs, entropy

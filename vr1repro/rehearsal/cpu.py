@@ -1,0 +1,44 @@
+"""Let the multi-GPU code paths of accelerate, transformers and DeepSpeed run on CPU processes (gloo).
+
+They take "no GPU" for "no ZeRO, no bf16 and one process"; nothing below these four answers asks for a GPU. Kernels,
+NCCL and the overlap of communication are not rehearsed so. Listed in docs/upstream.md.
+"""
+
+import os
+from typing import Any
+
+from vr1repro.core.upstream import require
+
+# Read when DeepSpeed and accelerate are imported.
+ENVIRONMENT = {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def stand_in_for_gpus(*, zero_stage: int) -> None:
+    """Change the answers in this process, before any stage is imported.
+
+    Args:
+        zero_stage: The preset's; with one, accelerate must take DeepSpeed's path.
+    """
+    require("transformers")
+    os.environ.update(ENVIRONMENT)
+    import torch
+
+    torch.set_num_threads(1)
+    if zero_stage == 0:
+        return
+    os.environ.update(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_USE_CPU="false")
+    import accelerate.state
+    import transformers.training_args
+
+    from vr1repro.training import launch
+
+    def backend(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return "gloo", accelerate.state.DistributedType.MULTI_GPU
+
+    def device(self: Any) -> None:
+        self.device = torch.device("cpu")
+
+    accelerate.state.PartialState._prepare_backend = backend
+    accelerate.state.PartialState.set_device = device
+    transformers.training_args.is_torch_bf16_gpu_available = lambda: True
+    launch.ON_CPU = False
