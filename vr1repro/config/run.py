@@ -132,7 +132,7 @@ class Config(Section):
 
     def gpus(self, kind: str) -> int:
         """The most GPUs on a node that a job of a kind asks for, over the models of the run."""
-        return max(getattr(self.placed(model).resources, kind).gpu for model in self.models)
+        return max(int(getattr(self.placed(model).resources, kind).gpu) for model in self.models)
 
     def of_arm(self, arm: str) -> "Config":
         """The config as an arm's jobs see it."""
