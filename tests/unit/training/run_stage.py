@@ -1,9 +1,9 @@
 """Run a pickled stage.
 
-`{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool}`, and where wanted `zero` (the DeepSpeed stage, for which
-this process must pass for one with a GPU), `limit` (ends a stage that hangs after so many seconds), `uneven` (completions
-of process 1 are so many times as long), `die` (every process ends in that update) and `patch` (a function of `defects`
-that puts a defect back).
+`{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool}`, and where wanted `zero` (the DeepSpeed stage, for
+which this process must pass for one with a GPU), `limit` (ends a stage that hangs after so many seconds), `uneven`
+(completions of process 1 are so many times as long), `die` (every process ends in that update) and `patch` (a function
+of `defects` that puts a defect back).
 """
 
 import faulthandler
