@@ -28,9 +28,10 @@ def main(arguments: list[str]) -> None:
         placed = config.of_arm if kind == "rl" else config.of_start
         name = arguments[arguments.index("--arm" if kind == "rl" else "--start") + 1]
         settings = getattr(placed(name), kind)
-        stand_in_for_gpus(zero_stage=settings.launch.zero_stage)
+        vllm = kind == "rl" and settings.generation.engine == "vllm-colocate"
+        stand_in_for_gpus(zero_stage=settings.launch.zero_stage, vllm=vllm)
         if kind == "rl":
-            if settings.generation.engine == "vllm-colocate":
+            if vllm:
                 from vr1repro.rehearsal.sampler import engine_on_cpu
 
                 engine_on_cpu()
