@@ -19,7 +19,8 @@ from vr1repro.lab.tokenizer import Prompts
 from vr1repro.lab.world import generate
 from vr1repro.scale.shapes import shape_of
 
-_HEAD, _VISION_HEAD, _LAYERS = 16, 8, 2
+# vLLM's CPU attention has heads of 32 and more.
+_HEAD, _VISION_HEAD, _LAYERS = 32, 8, 2
 _ROWS = 8
 # An untrained model ends a completion once in a vocabulary; with a wider row of its head it does so now and then.
 _END_WIDER = 4.0
@@ -96,7 +97,7 @@ def _model(lab: Lab, name: str, source: ModelSource, folder: Path) -> None:
                 "vision_layers": _LAYERS,
                 "vision_heads": shape.vision.heads,
                 "vision_ffn": shape.vision.intermediate,
-                "mrope_section": (2, 3, 3),
+                "mrope_section": (4, 6, 6),
             }
         )
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)

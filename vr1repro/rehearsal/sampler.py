@@ -12,6 +12,9 @@ from typing import Any
 
 from vr1repro.core.upstream import require
 
+# An engine that ends takes the process group with it, which is the trainer's too.
+_KEPT: list[Any] = []
+
 
 def engine_on_cpu() -> None:
     """Change TRL's class for this process."""
@@ -45,7 +48,7 @@ def engine_on_cpu() -> None:
 
 def _restart(vllm: Any, engine: Any) -> None:
     """Save the policy, which takes all processes, and start an engine on it."""
-    accelerator, model = vllm.accelerator, vllm.model
+    accelerator, model = vllm.accelerator, vllm.accelerator.unwrap_model(vllm.model)
     options = {
         "tensor_parallel_size": vllm.tensor_parallel_size,
         "max_model_len": vllm.max_model_length,
@@ -55,15 +58,16 @@ def _restart(vllm: Any, engine: Any) -> None:
         "max_num_batched_tokens": 4096,
         "logprobs_mode": "processed_logprobs",
     }
-    source = Path(accelerator.unwrap_model(model).name_or_path)
+    source = Path(model.name_or_path)
     folder = Path(tempfile.gettempdir()) / f"rehearsed-policy-{os.environ.get('TORCHELASTIC_RUN_ID', os.getpid())}"
-    weights = accelerator.get_state_dict(vllm.wrapped)
+    # TRL's own walk over the policy's weights, which gathers shards; the guard of weight sums counts what passes.
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in vllm._iter_named_params()}
     if accelerator.is_main_process:
-        accelerator.unwrap_model(model).save_pretrained(folder, state_dict=weights)
+        model.save_pretrained(folder, state_dict=weights)
         for file in source.iterdir():
             if file.is_file() and not (folder / file.name).exists():
                 (folder / file.name).write_bytes(file.read_bytes())
     accelerator.wait_for_everyone()
-    vllm.llm = None
+    _KEPT.append(vllm.llm)
     vllm.llm = engine(model=str(folder), **options)
     accelerator.wait_for_everyone()

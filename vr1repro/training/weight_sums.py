@@ -87,14 +87,18 @@ def sync_and_compare(sync: Callable[[], None], vllm: Any) -> None:
     """
     require("trl")
     require("vllm")
-    engine = vllm.llm.llm_engine.model_executor.driver_worker.model_runner.model
-    sums, policy = WeightSums(next(engine.parameters()).dtype), vllm._iter_named_params
+
+    def engine() -> torch.nn.Module:
+        model: torch.nn.Module = vllm.llm.llm_engine.model_executor.driver_worker.model_runner.model
+        return model
+
+    sums, policy = WeightSums(next(engine().parameters()).dtype), vllm._iter_named_params
     vllm._iter_named_params = lambda: sums.watch(policy())
     try:
         sync()
     finally:
         vllm._iter_named_params = policy
-    if not sums.check(engine.named_parameters()):
+    if not sums.check(engine().named_parameters()):
         _log.warning("vLLM names this model's weights otherwise: they are not compared after a sync")
 
 
