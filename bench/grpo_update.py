@@ -38,9 +38,9 @@ SHAPES: dict[str, tuple[int, int | str, int]] = {
 }
 FORWARDS: dict[str, PackedForward | None] = {
     "stock TRL": None,
-    "shared prefix": PackedForward(pack=False, logit_tokens=0),
-    "no padding": PackedForward(share_prefix=False, logit_tokens=0),
-    "shared prefix, no padding": PackedForward(logit_tokens=0),
+    "shared prefix": PackedForward(pack=False),
+    "no padding": PackedForward(share_prefix=False),
+    "shared prefix, no padding": PackedForward(),
     "all: and logits in chunks": PackedForward(),
 }
 

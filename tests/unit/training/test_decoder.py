@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vr1repro.config.samplers import Decoding
-from vr1repro.core.problem_files import read_problems
+from vr1repro.core.problem_files import ProblemFile
 from vr1repro.engines.transformers import decoder as decoding
 from vr1repro.engines.transformers.decoder import Decoder, ModuleDecoder, Qwen25Decoder, open_decoder
 
@@ -26,9 +26,9 @@ def loaded(lab: SimpleNamespace) -> Any:
 
 def with_pictures(lab: SimpleNamespace, processor: Any) -> dict[str, torch.Tensor]:
     """Four prompts of several lengths, pictures of several sizes among them; padded on the left."""
-    from vr1repro.training.data import rl_rows
+    from vr1repro.training.data import PictureLimits, rl_rows
 
-    rows = list(rl_rows(list(read_problems(lab.problems))[:4], None))
+    rows = list(rl_rows(ProblemFile(lab.problems), range(4), None, PictureLimits()))
     texts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in rows]
     return dict(processor(text=texts, images=[row["images"] for row in rows], padding=True, return_tensors="pt"))
 

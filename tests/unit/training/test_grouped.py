@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vr1repro.config.training import Stage
-from vr1repro.core.problem_files import read_problems
+from vr1repro.core.problem_files import ProblemFile
 
 pytestmark = pytest.mark.slow
 
 
 FORWARDS: list[dict[str, Any]] = [
-    {}, {"share_prefix": False}, {"pack": False}, {"logit_tokens": 0}, {"logit_tokens": 7}
+    {}, {"share_prefix": False}, {"pack": False}
 ]  # fmt: skip
 
 
@@ -27,7 +28,7 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
     from trl import GRPOTrainer
 
     from vr1repro.training import checkpoints
-    from vr1repro.training.data import rl_rows
+    from vr1repro.training.data import PictureLimits, rl_rows
     from vr1repro.training.forward import PackedForward
     from vr1repro.training.grpo import StageJob, arguments
     from vr1repro.training.phases import PhaseClock
@@ -37,7 +38,8 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
         arm="a", number=1, stage=Stage(max_tokens=6, group=4, steps=1), first_step=0, kept_steps=[1], skip_prompts=0,
         system_prompt=None, seed=1,
     )  # fmt: skip
-    rows = rl_rows(list(read_problems(lab.problems)), None)
+    problems = ProblemFile(lab.problems)
+    rows = rl_rows(problems, range(len(problems)), None, PictureLimits())
     _, processor = checkpoints.load(lab.model, lab.config.rl.launch)
 
     def make(kind: Any, **ours: Any) -> Any:
@@ -47,7 +49,11 @@ def trainers(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
                     processing_class=processor, **ours)  # fmt: skip
 
     packed = [
-        make(VisionGRPOTrainer, options=TrainerOptions(forward=PackedForward(**changes)), clock=PhaseClock())
+        make(
+            VisionGRPOTrainer,
+            options=TrainerOptions(forward=PackedForward(**changes), tokens_per_forward=10_000, average="dapo"),
+            clock=PhaseClock(),
+        )
         for changes in FORWARDS
     ]
     return SimpleNamespace(stock=make(GRPOTrainer), packed=packed, processor=processor, rows=list(rows))
@@ -143,13 +149,13 @@ def loss_inputs(rows: Any, beta: float, rng: random.Random) -> dict[str, Any]:
     sizes=st.lists(st.sampled_from([(56, 56), (84, 56), (56, 112), (84, 84)]), min_size=4, max_size=4),
     forward=st.sampled_from(range(len(FORWARDS))),
     beta=st.sampled_from([0.0, 0.01]),
-    level=st.sampled_from(["token", "sequence"]),
-    loss_type=st.sampled_from(["grpo", "bnpo", "dr_grpo"]),
+    tokens=st.sampled_from([10_000, 60]),
+    loss_type=st.sampled_from(["grpo", "dr_grpo", "dapo"]),
     seed=st.integers(0, 2**32),
 )
 def test_log_probs_losses_and_gradients_are_stock_trl_s(
     trainers: SimpleNamespace, counts: list[int], longest: int, sizes: list[tuple[int, int]], forward: int, beta: float,
-    level: str, loss_type: str, seed: int,
+    tokens: int, loss_type: str, seed: int,
 ) -> None:  # fmt: skip
     stock, ours = trainers.stock, trainers.packed[forward]
     rng = random.Random(seed)
@@ -159,14 +165,15 @@ def test_log_probs_losses_and_gradients_are_stock_trl_s(
     with torch.no_grad():
         log_probs = [compute(ours.model, rows, entropy=True)[:2] for compute in (ours.stock_log_probs, ours.log_probs)]
     pairs = [(theirs * mask, mine * mask) for theirs, mine in zip(*log_probs, strict=True)]
+    ours.options = replace(ours.options, average=loss_type, tokens_per_forward=tokens)
     losses, gradients = [], []
     for trainer in (stock, ours):
-        trainer.beta, trainer.importance_sampling_level, trainer.loss_type = beta, level, loss_type
+        trainer.beta, trainer.loss_type = beta, loss_type
         trainer.current_gradient_accumulation_steps = 1
         trainer.model.zero_grad()
         loss = trainer.compute_loss(trainer.model, inputs)
         loss.backward()
-        losses.append(loss.detach())
+        losses.append(loss.detach() + getattr(trainer, "_earlier_losses", 0.0))
         gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]))
     for theirs, mine in (*pairs, losses, gradients):
         assert (mine - theirs).norm() <= 1e-5 * theirs.norm().clamp(min=1e-6)

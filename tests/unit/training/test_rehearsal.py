@@ -27,7 +27,7 @@ def run(kind: str, lab: SimpleNamespace, out: Path, **launch: Any) -> Path:
             arm="a", number=1, stage=Stage(max_tokens=6, group=4, steps=2), first_step=0, kept_steps=[2],
             skip_prompts=0, system_prompt=None, seed=1,
         )  # fmt: skip
-        changes = {"device_batch": 4, "launch": lab.config.rl.launch.model_copy(update=launch)}
+        changes = {"tokens_per_forward": 64, "launch": lab.config.rl.launch.model_copy(update=launch)}
         changed = lab.config.rl.model_copy(update=changes)
         reward = lab.config.rewards["format-and-result"]
         grpo.train(job, changed, reward, lab.model, lab.model, lab.problems, 1, out)
@@ -40,13 +40,13 @@ def test_a_rehearsal_says_what_it_tried_and_changes_nothing(
 ) -> None:
     rehearsed = run(kind, lab, tmp_path / "a", rehearse=True)
     printed = capsys.readouterr().out
-    assert ("4 completions of 6 tokens behind 4 prompts" if kind == "rl" else "rows of") in printed
+    assert ("4 completions of 6 tokens behind a prompt of" if kind == "rl" else "rows of") in printed
     plain = run(kind, lab, tmp_path / "b", rehearse=False)
     assert "longest legal batch" not in capsys.readouterr().out
     assert content_sha(rehearsed) == content_sha(plain)
 
 
-@pytest.mark.parametrize(("kind", "advice"), [("sft", "sft.device_batch"), ("rl", "rl.device_batch")])
+@pytest.mark.parametrize(("kind", "advice"), [("sft", "sft.device_batch"), ("rl", "rl.tokens_per_forward")])
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )

@@ -28,9 +28,7 @@ def work_of(kind: str, lab: SimpleNamespace, out: Path, **changes: Any) -> dict[
                                                "launch": settings.launch.model_copy(update=launch)})  # fmt: skip
         return {"kind": kind, "args": (settings, lab.model, lab.coldset, "chains", 1, 1, out)}
     settings = lab.config.rl
-    settings = settings.model_copy(
-        update={"device_batch": 16, "launch": settings.launch.model_copy(update=launch), **changes}
-    )
+    settings = settings.model_copy(update={"launch": settings.launch.model_copy(update=launch), **changes})
     job = {"arm": "vision-r1", "number": 2, "stage": Stage(max_tokens=6, group=4, steps=STEPS), "first_step": 10,
            "kept_steps": [13, 17], "skip_prompts": 3, "system_prompt": None, "seed": 1}  # fmt: skip
     reward = lab.config.rewards["format-and-result"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.core.problem_files import read_problems
+from vr1repro.core.problem_files import ProblemFile
 
 pytestmark = pytest.mark.slow
 
@@ -17,11 +17,11 @@ LIMIT = 12
 def loaded(lab: SimpleNamespace) -> Any:
     """Model, processor, and a left-padded batch of three prompts in groups of 3, 2 and 1, shuffled."""
     from vr1repro.training import checkpoints
-    from vr1repro.training.data import rl_rows
+    from vr1repro.training.data import PictureLimits, rl_rows
 
     model, processor = checkpoints.load(lab.model, lab.config.rl.launch)
     model.eval()
-    rows = list(rl_rows(list(read_problems(lab.problems))[:3], None))
+    rows = list(rl_rows(ProblemFile(lab.problems), range(3), None, PictureLimits()))
     chosen = [rows[k] for k in (0, 1, 0, 2, 1, 0)]
     texts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in chosen]
     batch = processor(text=texts, images=[row["images"] for row in chosen], padding=True, return_tensors="pt")

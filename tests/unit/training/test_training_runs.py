@@ -38,7 +38,7 @@ def run_sft(lab: SimpleNamespace, out: Path, seed: int = 1, **changes: Any) -> P
 def run_rl(lab: SimpleNamespace, out: Path, job: Any, reward: str = "format-and-result", **changes: Any) -> Path:
     from vr1repro.training import grpo
 
-    settings = lab.config.rl.model_copy(update={"device_batch": 16, **changes})
+    settings = lab.config.rl.model_copy(update=changes)
     grpo.train(job, settings, lab.config.rewards[reward], lab.model, lab.model, lab.problems, 1, out)
     return out
 

@@ -25,7 +25,7 @@ def work_of(kind: str, lab: SimpleNamespace, out: Path, processes: int, fsdp: bo
         return {"kind": kind, "args": (settings, lab.model, lab.coldset, "chains", 1, 1, out)}
     settings = lab.config.rl
     launch = settings.launch.model_copy(update={"processes": processes, "fsdp": fsdp})
-    settings = settings.model_copy(update={"prompts_per_step": 4, "device_batch": 16 // processes, "launch": launch,
+    settings = settings.model_copy(update={"prompts_per_step": 4, "launch": launch,
                                            "max_clipped_share": 1.0})  # fmt: skip
     job = {"arm": "vision-r1", "number": 1, "stage": Stage(max_tokens=8, group=4, steps=4), "first_step": 0,
            "kept_steps": [4], "skip_prompts": 0, "system_prompt": None, "seed": 1}  # fmt: skip
