@@ -16,6 +16,10 @@ _RETIRED = {("rl", "skip_equal_groups"): False}
 _REPLACED = {
     "rl.device_batch": "passes are cut by tokens now; set rl.tokens_per_forward",
     "rl.logit_tokens": "logits are never held whole now; take it out",
+    **dict.fromkeys(
+        ("evaluation.engine.window", "coldset.mllm.sampler.window", "coldset.reasoner.sampler.window"),
+        "requests are fed one by one now; take it out (`ahead` bounds what is prepared)",
+    ),
 }
 
 
