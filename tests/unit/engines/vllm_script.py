@@ -6,7 +6,7 @@ vLLM starts an engine process, takes memory for its cache and keeps both until i
 import json
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from vr1repro.config.samplers import TransformersSampler, VllmSampler
 from vr1repro.core.images import MAX_PIXELS, decode
-from vr1repro.engines.base import Completion, Request, Sampling
+from vr1repro.engines.base import Completion, Request, Sampling, reply_text
 from vr1repro.engines.transformers.engine import TransformersEngine
 from vr1repro.engines.vllm import VllmEngine
 
@@ -55,16 +55,14 @@ def facts(rows: Iterable[Completion]) -> dict[int, list[Any]]:
 
 
 def all_at_once(engine: VllmEngine, requests: list[Request]) -> dict[int, list[Any]]:
-    """vLLM's own `generate` over all requests, as texts."""
+    """Text and tokens from vLLM's own `generate` over all requests and their text prompts, by key."""
     from vllm import SamplingParams
 
     prompts: list[Any] = []
     settings = []
     for request in requests:
         images = [decode(data, MAX_PIXELS) for data in request.images]
-        prompts.append(
-            {"prompt": engine.render(request)} | ({"multi_modal_data": {"image": images}} if images else {})
-        )
+        prompts.append({"prompt": engine.render(request)} | ({"multi_modal_data": {"image": images}} if images else {}))
         settings.append(
             SamplingParams(
                 temperature=DRAWN.temperature, top_p=DRAWN.top_p, max_tokens=DRAWN.max_tokens, seed=request.seed,
@@ -73,43 +71,48 @@ def all_at_once(engine: VllmEngine, requests: list[Request]) -> dict[int, list[A
         )  # fmt: skip
     outputs = engine.llm.generate(prompts, settings, use_tqdm=False)
     return {
-        request.key: [list(output.outputs[0].token_ids), list(output.prompt_token_ids or [])]
+        request.key: [
+            reply_text(engine.tokenizer, output.outputs[0].token_ids, engine.stop_ids)[0],
+            len(output.outputs[0].token_ids),
+            len(output.prompt_token_ids or []),
+        ]
         for request, output in zip(requests, outputs, strict=True)
     }
 
 
 def crash(engine: VllmEngine, requests: list[Request]) -> dict[str, Any]:
-    """The engine dies at the step after three requests have ended; then what is missing is asked."""
-    step, ended = engine.llm.llm_engine.step, []
+    """The engine fails at the step after three requests have ended; then the rest is asked."""
+    core = engine.llm.llm_engine
+    step, add = core.step, core.add_request
+    ended: list[str] = []
+    added: list[str] = []
 
-    def dying() -> Any:
+    def failing() -> Any:
         if len(ended) >= 3:
             raise RuntimeError("out of memory")
         outputs = step()
         ended.extend(output.request_id for output in outputs if output.finished)
         return outputs
 
-    engine.llm.llm_engine.step = dying
+    def counted(number: str, *arguments: Any) -> str:
+        added.append(number)
+        return add(number, *arguments)
+
+    core.step, core.add_request = failing, counted  # type: ignore[method-assign]
     earned: list[Completion] = []
     message = ""
     try:
-        earned.extend(iterated(engine.generate(requests, DRAWN), earned))
+        for row in engine.generate(requests, DRAWN):
+            earned.append(row)
     except RuntimeError as error:
         message = str(error)
     finally:
-        engine.llm.llm_engine.step = step
-    left = engine.llm.llm_engine.get_num_unfinished_requests()
+        core.step, core.add_request = step, add  # type: ignore[method-assign]
+    left = core.get_num_unfinished_requests()
     keys = {row.key for row in earned}
     rest = list(engine.generate([request for request in requests if request.key not in keys], DRAWN))
-    return {"message": message, "ended": len(ended), "earned": sorted(keys), "left_in_engine": left,
+    return {"message": message, "added": len(added), "ended": len(ended), "earned": len(keys), "left": left,
             "all": facts([*earned, *rest])}  # fmt: skip
-
-
-def iterated(rows: Iterator[Completion], earned: list[Completion]) -> Iterator[Completion]:
-    """Rows, kept in `earned` as they come: `list.extend` of a generator that raises keeps none."""
-    for row in rows:
-        earned.append(row)
-    return iter(())
 
 
 def line(engine: VllmEngine, requests: list[Request]) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def line(engine: VllmEngine, requests: list[Request]) -> dict[str, Any]:
             given += 1
     finally:
         engine._prepare = prepare  # type: ignore[method-assign]
-    return {"most": most, "given": given, "in_order": begun == [request.key for request in requests]}
+    return {"most": most, "given": given}
 
 
 def long_and_short(engine: VllmEngine) -> list[list[int | None]]:
@@ -168,13 +171,12 @@ def main() -> None:
     )  # fmt: skip
     theirs = VllmEngine(folder, settings, model_sha="w", threads=2, max_image_pixels=PIXELS)
     some, many = questions(5), questions(10)
-    alone = list(theirs.generate(many, DRAWN))
+    fed = list(theirs.generate(many, DRAWN))
     seen = {
         "greedy": [facts(engine.generate(some, GREEDY)) for engine in (ours, theirs)],
         "at_once": all_at_once(theirs, many),
-        "fed": facts(alone),
-        "fed_tokens": {row.key: [row.n_tokens, row.n_prompt_tokens] for row in alone},
-        "fed_seeded": sorted({row.seeded for row in alone}),
+        "fed": facts(fed),
+        "fed_seeded": [row.seeded for row in fed],
         "crash": crash(theirs, many),
         "refused": facts(theirs.generate([*refused(), *some], GREEDY)),
         "only_refused": facts(theirs.generate(refused(), GREEDY)),
