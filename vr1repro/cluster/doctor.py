@@ -72,15 +72,16 @@ def _python(plan: Plan) -> Iterator[Finding]:
 def _spared(plan: Plan) -> set[str]:
     """Packages that a config's jobs do without."""
     config = plan.config
-    samplers = (config.evaluation.engine, getattr(config.coldset.mllm, "sampler", None))
+    placed = [config.placed(model) for model in config.models]
+    samplers = (*(part.evaluation.engine for part in placed), getattr(config.coldset.mllm, "sampler", None))
     vllm = any(isinstance(part, VllmSampler) for part in samplers) or config.rl.generation.engine == "vllm-colocate"
-    deepspeed = config.sft.launch.zero_stage or config.rl.launch.zero_stage
+    deepspeed = any(launch.zero_stage for part in placed for launch in (part.sft.launch, part.rl.launch))
     return {*(() if vllm else ("vllm",)), *(() if deepspeed else ("deepspeed",))}
 
 
 def _gpus(plan: Plan) -> Iterator[Finding]:
     resources = plan.config.resources
-    wanted = max(getattr(resources, kind).gpu for kind in type(resources).model_fields)
+    wanted = max(plan.config.gpus(kind) for kind in type(resources).model_fields)
     try:
         import torch
     except ImportError:

@@ -1,7 +1,7 @@
 """The whole config: one run of the experiment, at whatever scale its values say."""
 
 from collections.abc import Collection
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,12 +10,15 @@ from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.lab import Lab
 from vr1repro.config.models import ModelSource
+from vr1repro.config.placement import Placement
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.training import Arm, RlSettings, Seeds, SftSettings, Start
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 class LabProblems(Section):
@@ -101,6 +104,43 @@ class Config(Section):
     evaluation: EvaluationSettings = Field(description="Sampling and scoring of answers.")
     reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
     resources: JobResources = Field(description="What jobs need.")
+    placements: dict[Name, Placement] = Field(
+        default_factory=dict,
+        description="By key of `models`: where the jobs of that model, and of what is trained from it, run otherwise.",
+    )
+
+    def placed(self, model: str) -> "Config":
+        """The config as the jobs of one base model see it."""
+        placement = self.placements.get(model, Placement())
+        sft, rl, evaluation = placement.sft, placement.rl, placement.evaluation
+        generation = _replaced(
+            self.rl.generation,
+            tensor_parallel=rl.tensor_parallel,
+            gpu_memory_utilization=rl.gpu_memory_utilization,
+        )
+        evaluate = _replaced(self.resources.evaluate, gpu=evaluation.gpu)
+        return self.model_copy(
+            update={
+                "sft": _replaced(self.sft, launch=sft.launch, device_batch=sft.device_batch),
+                "rl": _replaced(
+                    self.rl, launch=rl.launch, tokens_per_forward=rl.tokens_per_forward, generation=generation
+                ),
+                "evaluation": _replaced(self.evaluation, engine=evaluation.engine),
+                "resources": self.resources.model_copy(update={"evaluate": evaluate}),
+            }
+        )
+
+    def gpus(self, kind: str) -> int:
+        """The most GPUs on a node that a job of a kind asks for, over the models of the run."""
+        return max(int(getattr(self.placed(model).resources, kind).gpu) for model in self.models)
+
+    def of_arm(self, arm: str) -> "Config":
+        """The config as an arm's jobs see it."""
+        return self.placed(self.starts[self.arms[arm].start].model)
+
+    def of_start(self, start: str) -> "Config":
+        """The config as a start's jobs see it."""
+        return self.placed(self.starts[start].model)
 
     @field_validator("benchmark_folders")
     @classmethod
@@ -118,6 +158,7 @@ class Config(Section):
         _known("take_released", self.take_released, {"coldset", *self.starts, *self.arms})
         _known("coldset.sources", self.coldset.sources, self.problems)
         _known("rl.problems", [self.rl.problems], self.problems)
+        _known("placements", list(self.placements), self.models)
         _known("benchmarks", list(self.benchmarks), benchmark_folders.slugs())
         for name, start in self.starts.items():
             _known(f"starts.{name}.model", [start.model], self.models)
@@ -148,7 +189,8 @@ class Config(Section):
                         f" make {needed} tokens, the model {self.starts[arm.start].model!r} reads {context}"
                     )
                 completions = self.rl.prompts_per_step * stage.group
-                processes = self.rl.launch.nodes * self.rl.launch.processes
+                launch = self.of_arm(name).rl.launch
+                processes = launch.nodes * launch.processes
                 if completions % (processes * self.rl.updates_per_rollout):
                     raise ValueError(
                         f"{where}.group: {stage.group} x rl.prompts_per_step {self.rl.prompts_per_step} = {completions}"
@@ -157,36 +199,40 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _sft_divides(self) -> Self:
-        processes = self.sft.launch.nodes * self.sft.launch.processes
-        if self.sft.batch % (processes * self.sft.device_batch):
-            raise ValueError(
-                f"sft.batch: {self.sft.batch} is no multiple of {processes} processes x sft.device_batch"
-                f" {self.sft.device_batch}"
-            )
+    def _placements_divide(self) -> Self:
+        for model in self.models:
+            placed, where = self.placed(model), f"placements.{model}: " if model in self.placements else ""
+            sft, rl = placed.sft, placed.rl
+            processes = sft.launch.nodes * sft.launch.processes
+            if sft.batch % (processes * sft.device_batch):
+                raise ValueError(
+                    f"{where}sft.batch: {sft.batch} is no multiple of {processes} processes x sft.device_batch"
+                    f" {sft.device_batch}"
+                )
+            for kind, launch in (("sft", sft.launch), ("rl", rl.launch)):
+                gpus = getattr(placed.resources, kind).gpu
+                if gpus and gpus != launch.processes:
+                    raise ValueError(
+                        f"{where}resources.{kind}.gpu: {gpus}, but {kind}.launch starts {launch.processes} processes a"
+                        " node; they must be equal, one GPU a process"
+                    )
+            split, gpus = getattr(placed.evaluation.engine, "tensor_parallel", 1), placed.resources.evaluate.gpu
+            if gpus and split > gpus:
+                raise ValueError(
+                    f"{where}resources.evaluate.gpu: {gpus}, but its model is spread over tensor_parallel {split} GPUs"
+                )
+            if rl.launch.processes % rl.generation.tensor_parallel:
+                raise ValueError(
+                    f"{where}rl.generation.tensor_parallel: {rl.generation.tensor_parallel} does not divide the"
+                    f" {rl.launch.processes} processes of a node"
+                )
         return self
 
     @model_validator(mode="after")
-    def _gpus_fit(self) -> Self:
-        for kind, launch in (("sft", self.sft.launch), ("rl", self.rl.launch)):
-            gpus = getattr(self.resources, kind).gpu
-            if gpus and gpus != launch.processes:
-                raise ValueError(
-                    f"resources.{kind}.gpu: {gpus}, but {kind}.launch starts {launch.processes} processes a node; they"
-                    " must be equal, one GPU a process"
-                )
-        samplers = (("evaluate", self.evaluation.engine), ("bridge", getattr(self.coldset.mllm, "sampler", None)))
-        for kind, sampler in samplers:
-            wanted, gpus = getattr(sampler, "tensor_parallel", 1), getattr(self.resources, kind).gpu
-            if gpus and wanted > gpus:
-                raise ValueError(
-                    f"resources.{kind}.gpu: {gpus}, but its model is spread over tensor_parallel {wanted} GPUs"
-                )
-        if self.rl.launch.processes % self.rl.generation.tensor_parallel:
-            raise ValueError(
-                f"rl.generation.tensor_parallel: {self.rl.generation.tensor_parallel} does not divide the"
-                f" {self.rl.launch.processes} processes of a node"
-            )
+    def _bridging_fits(self) -> Self:
+        split = getattr(getattr(self.coldset.mllm, "sampler", None), "tensor_parallel", 1)
+        if (gpus := self.resources.bridge.gpu) and split > gpus:
+            raise ValueError(f"resources.bridge.gpu: {gpus}, but its model is spread over tensor_parallel {split} GPUs")
         return self
 
     @model_validator(mode="after")
@@ -213,6 +259,10 @@ class Config(Section):
         if uses and self.lab is None:
             raise ValueError(f"lab: is null, but {uses[0]} is of kind lab")
         return self
+
+
+def _replaced(section: _Section, **values: Any) -> _Section:
+    return section.model_copy(update={name: value for name, value in values.items() if value is not None})
 
 
 def _known(key: str, names: list[str], known: Collection[str]) -> None:

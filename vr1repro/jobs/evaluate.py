@@ -14,6 +14,7 @@ def run(config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(he
 
     settings, plan = open_run(config)
     model = plan.checkpoint(checkpoint)
+    settings = settings.of_arm(model.arm)
     results = evaluate(
         str(plan.checkpoint_model(model)),
         [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(model.arm)],

@@ -21,6 +21,7 @@ def run(
 ) -> None:
     """One GRPO stage of one arm."""
     settings, plan = open_run(config)
+    settings = settings.of_arm(arm)
     chosen = settings.arms[arm]
     model = Path(plan.stage_model(arm, stage - 1, seed))
     reference = Path(plan.start_model(chosen.start, seed)) if settings.rl.reference == "start" else model

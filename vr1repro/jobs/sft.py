@@ -19,6 +19,7 @@ def run(
 ) -> None:
     """Cold-start initialisation of one start."""
     settings, plan = open_run(config)
+    settings = settings.of_start(start)
     initialised = settings.starts[start]
     assert initialised.sft is not None  # noqa: S101 - the plan has no such job otherwise
     model, coldset = Path(plan.model(initialised.model)), Path(plan.coldset())

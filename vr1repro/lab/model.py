@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 _WINDOW = 112  # pixels of a vision attention window, as in the real model
 
 
-def build(lab: Lab, prompts: Prompts, seed: int) -> tuple["Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLProcessor"]:
+def build(
+    lab: Lab, prompts: Prompts, seed: int, *, tied: bool = True
+) -> tuple["Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLProcessor"]:
     """Build an untrained model and its processor; equal arguments give equal weights.
 
     Args:
         lab: Shape and tokenizer settings.
         prompts: The bridging prompts, whose fixed parts become tokens.
         seed: Seed of the initial weights. Sets torch's global seed.
+        tied: Whether the head's weights are the embedding's.
     """
     import torch
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     processor = build_processor(lab, prompts)
     torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(_config(lab.model, processor.tokenizer)).float()
+    model = Qwen2_5_VLForConditionalGeneration(_config(lab.model, processor.tokenizer, tied)).float()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() >= 2:
@@ -55,7 +58,7 @@ def build_processor(lab: Lab, prompts: Prompts) -> "Qwen2_5_VLProcessor":
     )
 
 
-def _config(shape: LabModel, tokenizer: "PreTrainedTokenizerFast") -> Any:
+def _config(shape: LabModel, tokenizer: "PreTrainedTokenizerFast", tied: bool) -> Any:
     from transformers import Qwen2_5_VLConfig
 
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in (EOS, PAD, IMAGE, VIDEO, VISION_START, VISION_END)}
@@ -76,7 +79,7 @@ def _config(shape: LabModel, tokenizer: "PreTrainedTokenizerFast") -> Any:
             "bos_token_id": None,
             "eos_token_id": ids[EOS],
             "pad_token_id": ids[PAD],
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": tied,
         },
         vision_config={
             "depth": shape.vision_layers,
@@ -93,7 +96,7 @@ def _config(shape: LabModel, tokenizer: "PreTrainedTokenizerFast") -> Any:
         video_token_id=ids[VIDEO],
         vision_start_token_id=ids[VISION_START],
         vision_end_token_id=ids[VISION_END],
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
     )
 
 

@@ -8,25 +8,29 @@ import os
 from typing import Any
 
 from vr1repro.core.upstream import require
+from vr1repro.engines.slim import import_trl
 
 # Read when DeepSpeed and accelerate are imported.
 ENVIRONMENT = {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def stand_in_for_gpus(*, zero_stage: int) -> None:
+def stand_in_for_gpus(*, zero_stage: int, vllm: bool = False) -> None:
     """Change the answers in this process, before any stage is imported.
 
     Args:
         zero_stage: The preset's; with one, accelerate must take DeepSpeed's path.
+        vllm: Whether the stage samples with vLLM.
     """
     require("transformers")
     os.environ.update(ENVIRONMENT)
+    if zero_stage:
+        os.environ.update(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_USE_CPU="false")
+    import_trl(vllm=vllm)
     import torch
 
     torch.set_num_threads(1)
     if zero_stage == 0:
         return
-    os.environ.update(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_USE_CPU="false")
     import accelerate.state
     import transformers.training_args
 

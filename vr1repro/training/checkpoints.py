@@ -49,6 +49,8 @@ def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: does not load as an image-text model: {error}") from None
     processor.tokenizer.padding_side = "left"
+    if launch.zero_stage == 3 and not all(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+        raise RuntimeError("ZeRO-3: the model was loaded before the trainer's arguments, so whole in every process")
     return model, processor
 
 

@@ -51,7 +51,8 @@ class Rehearsal(TrainerCallback):
                 raise
             raise UserError(f"the longest legal batch, {self._what}, does not fit in memory: {self._advice}") from error
         finally:
-            model.zero_grad()
+            if not self._trainer.is_deepspeed_enabled:
+                model.zero_grad()
             torch.set_rng_state(cpu)
             if on_gpu:
                 torch.cuda.set_rng_state_all(gpus)

@@ -83,6 +83,12 @@ class _Trainer(Resumable, SFTTrainer):
         self.lengths = lengths  # tokens of each row
         super().__init__(**stock)
 
+    def forget_metrics(self) -> None:
+        """Drop what TRL has noted for its next log; a rehearsal is no step."""
+        for noted in self._metrics.values():
+            noted.clear()
+        self._total_train_tokens = 0
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
@@ -99,7 +105,9 @@ def _rehearsal(trainer: _Trainer, settings: SftSettings) -> Rehearsal:
         # Each row is read anew: TRL's collator writes into what it is given.
         batch = trainer.data_collator([trainer.train_dataset[longest] for _ in range(settings.device_batch)])
         batch = {name: value.to(trainer.accelerator.device) for name, value in batch.items()}
-        value: torch.Tensor = model(**batch).loss
+        # The trainer's own forward: ZeRO-3 records which modules run, and takes others in the next one for an error.
+        value: torch.Tensor = trainer.compute_loss(model, batch)
+        trainer.forget_metrics()
         return value
 
     what = f"{settings.device_batch} rows of {trainer.lengths[longest]} tokens"

@@ -91,38 +91,73 @@ def modules_of(function, slugs):
     return [module for slug in slugs for module in function(slug)]
 
 
-def needs(kind, launch=None):
-    """Resources of a kind of job. Run time grows with the attempt, and memory where the job does not fill a GPU node."""
+def of_start(wildcards):
+    """The config as a start's fine-tuning sees it."""
+    return CONFIG.of_start(wildcards.start)
+
+
+def of_arm(wildcards):
+    """The config as the stages of an arm see it."""
+    return CONFIG.of_arm(wildcards.arm)
+
+
+def of_slug(wildcards):
+    """The config as the evaluation of a checkpoint sees it."""
+    return CONFIG.of_arm(PLAN.checkpoint(wildcards.slug).arm)
+
+
+def launches(kind):
+    """The launches of a kind of training, over all models of the run."""
+    return [getattr(CONFIG.placed(model), kind).launch for model in CONFIG.models] if kind in ("sft", "rl") else []
+
+
+def needs(kind, placed=None):
+    """Resources of a kind of job. Run time grows with the attempt, and memory where the job does not fill a GPU node.
+
+    `placed` gives the config as the job's model sees it. A training that is over several nodes for one of the run's models
+    is asked for by nodes for all of them.
+    """
     need = getattr(CONFIG.resources, kind)
     found = {
         "mem_mb": lambda wildcards, attempt: need.mem_mb if need.gpu else need.mem_mb * attempt,
         "runtime": lambda wildcards, attempt: need.runtime * attempt,
     }
-    if launch is None or launch.nodes == 1:
-        return {"gpu": need.gpu, **found}
+    if all(launch.nodes == 1 for launch in launches(kind)):
+        gpus = (lambda wildcards: getattr(placed(wildcards).resources, kind).gpu) if placed else need.gpu
+        return {"gpu": gpus, **found}
+
+    def nodes(wildcards):
+        return getattr(placed(wildcards), kind).launch.nodes
+
+    def cores(wildcards):
+        return need.threads * getattr(placed(wildcards), kind).launch.processes
+
     # One task a node starts that node's processes. GPUs are asked for by node: a total could be spread unevenly.
     gpus = {"gres": f"gpu:{need.gpu}"} if need.gpu else {}
-    each = {"tasks": launch.nodes, "tasks_per_gpu": 0, "cpus_per_task": need.threads * launch.processes}
-    return {"mpi": "srun", "nodes": launch.nodes, **each, **gpus, **found}
+    return {"mpi": "srun", "nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "cpus_per_task": cores, **gpus, **found}
 
 
-def launcher(kind, launch):
+def launcher(kind, placed):
     """How a training command starts: plain Python for one process, torchrun for more, by srun on each of several nodes."""
-    if launch.nodes * launch.processes == 1:
-        return "vr1repro"
-    # `--`: else torchrun takes our options for abbreviations of its own (--start, --stage).
-    called = "-m -- vr1repro.cli"
-    torchrun = f"torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes}"
-    if launch.nodes == 1:
-        return f"{torchrun} --standalone {called}"
-    need = getattr(CONFIG.resources, kind)
-    srun = (
-        f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 --cpu-bind=none"
-    )
-    srun += f" --cpus-per-task={need.threads * launch.processes}" + (f" --gres=gpu:{need.gpu}" if need.gpu else "")
-    # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
-    meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
-    return f"{srun} {torchrun} {meet} {called}"
+
+    def command(wildcards):
+        launch = getattr(placed(wildcards), kind).launch
+        if launch.nodes * launch.processes == 1:
+            return "vr1repro"
+        # `--`: else torchrun takes our options for abbreviations of its own (--start, --stage).
+        called = "-m -- vr1repro.cli"
+        torchrun = f"torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes}"
+        if launch.nodes == 1:
+            return f"{torchrun} --standalone {called}"
+        need = getattr(CONFIG.resources, kind)
+        srun = f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1"
+        srun += f" --kill-on-bad-exit=1 --cpu-bind=none --cpus-per-task={need.threads * launch.processes}"
+        srun += f" --gres=gpu:{need.gpu}" if need.gpu else ""
+        # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
+        meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
+        return f"{srun} {torchrun} {meet} {called}"
+
+    return command
 
 
 def problem_sets(names):

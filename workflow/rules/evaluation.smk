@@ -17,16 +17,18 @@ rule evaluate_checkpoint:
         TRAINING_ENV
     threads: CONFIG.resources.evaluate.threads
     resources:
-        **needs("evaluate"),
+        **needs("evaluate", of_slug),
     params:
         config=RESOLVED,
         out=subpath(output.summary, parent=True),
         code=lambda wildcards: code(
             "evaluate",
-            *engine_modules(CONFIG.evaluation.engine),
+            *engine_modules(of_slug(wildcards).evaluation.engine),
             *modules_of(question_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
         ),
-        settings=settings(CONFIG.evaluation, EVAL_SEEDS, CONFIG.resources.evaluate.threads),
+        settings=lambda wildcards: settings(
+            of_slug(wildcards).evaluation, EVAL_SEEDS, CONFIG.resources.evaluate.threads
+        ),
     shell:
         "vr1repro stage evaluate --config {params.config} --checkpoint {wildcards.slug} --out {params.out}"
         " > {log} 2>&1"

@@ -76,10 +76,9 @@ def refuse_too_small(workflow):
     """On one machine: GPUs must be counted, and no job be scaled down to fewer than it asks for, as Snakemake would."""
     kinds = {GPU_KINDS[job.rule.name] for job in workflow.dag.needrun_jobs() if job.rule.name in GPU_KINDS}
     for kind in sorted(kinds):
-        launch = {"sft": CONFIG.sft.launch, "rl": CONFIG.rl.launch}.get(kind)
-        if launch and launch.nodes > 1:
-            raise WorkflowError(f"{kind}.launch.nodes: {launch.nodes} machines need --profile slurm, or set nodes: 1")
-    need = max((getattr(CONFIG.resources, kind).gpu for kind in kinds), default=0)
+        if (nodes := max((launch.nodes for launch in launches(kind)), default=1)) > 1:
+            raise WorkflowError(f"{kind}.launch.nodes: {nodes} machines need --profile slurm, or set nodes: 1")
+    need = max((CONFIG.gpus(kind) for kind in kinds), default=0)
     given = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
     if need and (given is None or given < need):
         raise WorkflowError(

@@ -18,13 +18,15 @@ rule train_sft:
         TRAINING_ENV
     threads: CONFIG.resources.sft.threads
     resources:
-        **needs("sft", CONFIG.sft.launch),
+        **needs("sft", of_start),
     params:
-        launcher=launcher("sft", CONFIG.sft.launch),
+        launcher=launcher("sft", of_start),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("sft"),
-        settings=lambda wildcards: settings(CONFIG.sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads),
+        settings=lambda wildcards: settings(
+            of_start(wildcards).sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads
+        ),
     shell:
         "{params.launcher} stage sft --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
         " --out {params.out} > {log} 2>&1"
@@ -46,14 +48,14 @@ rule train_rl_stage:
         TRAINING_ENV
     threads: CONFIG.resources.rl.threads
     resources:
-        **needs("rl", CONFIG.rl.launch),
+        **needs("rl", of_arm),
     params:
-        launcher=launcher("rl", CONFIG.rl.launch),
+        launcher=launcher("rl", of_arm),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("rl"),
         settings=lambda wildcards: settings(
-            CONFIG.rl,
+            of_arm(wildcards).rl,
             stage_of(wildcards),
             CONFIG.rewards[CONFIG.arms[wildcards.arm].reward],
             CONFIG.arms[wildcards.arm].system_prompt,

@@ -1,10 +1,12 @@
 """Run a pickled stage.
 
-`{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool, "zero": int, "uneven": int, "die": int, "patch": str}`:
-`uneven` makes completions of process 1 so many times as long, `die` ends every process in that update, and `patch`
-names a function of `defects` that puts a defect back.
+`{"kind": "sft" | "rl", "args": ..., "job": ..., "replay": bool}`, and where wanted `zero` (the DeepSpeed stage, for
+which this process must pass for one with a GPU), `limit` (ends a stage that hangs after so many seconds), `uneven`
+(completions of process 1 are so many times as long), `die` (every process ends in that update) and `patch` (a function
+of `defects` that puts a defect back).
 """
 
+import faulthandler
 import pickle
 import sys
 from pathlib import Path
@@ -54,6 +56,8 @@ def die_in_update(update: int) -> None:
 
 def main() -> None:
     work = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - the test wrote it
+    if work.get("limit"):
+        faulthandler.dump_traceback_later(work["limit"], exit=True)
     from vr1repro.rehearsal.cpu import stand_in_for_gpus
 
     if work.get("zero"):
