@@ -96,6 +96,13 @@ def test_two_threads_prepare_and_no_more_requests_than_the_engine_is_to_have_and
 
 
 @real
+def test_threads_prepare_pictures_as_one_thread_does(seen):
+    assert seen["in_threads"]["equal"] == 48
+    # Pictures of many sizes, also beyond the pixel limit.
+    assert seen["in_threads"]["lengths"] > 5
+
+
+@real
 def test_a_long_request_holds_nobody_back(seen):
     *short, last = seen["order"]
     assert short == [[key, 6] for key in range(1, 7)]

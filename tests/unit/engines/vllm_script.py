@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
@@ -138,6 +139,25 @@ def line(engine: VllmEngine, requests: list[Request]) -> dict[str, Any]:
     return {"most": most, "given": given}
 
 
+def in_threads(engine: VllmEngine) -> dict[str, Any]:
+    """How many of many pictures eight threads prepare as one does, to the bit."""
+    requests = [
+        Request(key=n, text=f"Picture {n}?", images=(picture(n, 28 + 9 * n, 40 + 5 * n),), seed=n) for n in range(48)
+    ]
+
+    def prepared(request: Request) -> list[Any]:
+        ready = engine._prepare(request)
+        (item,) = ready.engine_input["mm_kwargs"]["image"]
+        tensors = {name: value.numpy().tobytes() for name, value in sorted(item.get_data().items())}
+        return [ready.length, ready.pictures, ready.engine_input["prompt_token_ids"], tensors]
+
+    alone = [prepared(request) for request in requests]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(prepared, requests))
+    equal = sum(one == other for one, other in zip(alone, together, strict=True))
+    return {"equal": equal, "lengths": len({one[0] for one in alone})}
+
+
 def long_and_short(engine: VllmEngine) -> list[list[int | None]]:
     """Keys and tokens in the order of completion; request 0 may be long, the others have room for six tokens."""
     requests = [Request(key=0, text="Go on.", seed=0)]
@@ -181,6 +201,7 @@ def main() -> None:
         "refused": facts(theirs.generate([*refused(), *some], GREEDY)),
         "only_refused": facts(theirs.generate(refused(), GREEDY)),
         "line": line(theirs, many),
+        "in_threads": in_threads(theirs),
         "order": long_and_short(theirs),
         "unseeded": unseeded(theirs),
         "facts": theirs.facts,
