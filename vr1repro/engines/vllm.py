@@ -150,6 +150,9 @@ class VllmEngine:
         """Sample all requests; each is given as soon as it ends, so a crash loses what is running and prepared.
 
         vLLM samples `at_once` requests together, and at most `ahead` more are prepared or wait for it.
+
+        Raises:
+            UserError: vLLM ended a request otherwise than with a token that ends or at its limit.
         """
         engine = self.llm.llm_engine
         waiting = iter(requests)
@@ -216,6 +219,9 @@ class VllmEngine:
         )
 
     def _completion(self, done: _Running, output: Any, sampling: Sampling) -> Completion:
+        if (reason := output.outputs[0].finish_reason) not in ("stop", "length"):
+            # Taken for a reply, it would be one that was cut at the limit.
+            raise UserError(f"vLLM ended a request with {reason!r}; its log says why. Start again for what is missing")
         ids = list(output.outputs[0].token_ids)
         text, ended = reply_text(self.tokenizer, ids, self.stop_ids)
         prompt_ids = list(output.prompt_token_ids or [])

