@@ -102,8 +102,8 @@ def _without_retired(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(error: Any, values: object, source: str, root: yaml.Node | None) -> str:
-    # Pydantic puts the tag of a discriminated union into the path; only parts that exist in the file are keys. A tag may
-    # be a key too (`kind: model` beside `model: ...`); but a key that is not the last one has something below it.
+    # Pydantic puts the tag of a discriminated union into the path; only parts that exist in the file are keys. A tag
+    # may be a key too (`kind: model` beside `model: ...`); but a key that is not the last one has something below it.
     keys: list[str | int] = []
     for place, part in enumerate(error["loc"], start=1):
         inside = isinstance(values, dict) and part in values
