@@ -16,6 +16,10 @@ _RETIRED = {("rl", "skip_equal_groups"): False}
 _REPLACED = {
     "rl.device_batch": "passes are cut by tokens now; set rl.tokens_per_forward",
     "rl.logit_tokens": "logits are never held whole now; take it out",
+    **dict.fromkeys(
+        ("evaluation.engine.window", "coldset.mllm.sampler.window", "coldset.reasoner.sampler.window"),
+        "requests are fed one by one now; take it out (`ahead` bounds what is prepared)",
+    ),
 }
 
 
@@ -98,10 +102,12 @@ def _without_retired(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(error: Any, values: object, source: str, root: yaml.Node | None) -> str:
-    # Pydantic puts the tag of a discriminated union into the path; only parts that exist in the file are keys.
+    # Pydantic puts the tag of a discriminated union into the path; only parts that exist in the file are keys. A tag
+    # may be a key too (`kind: model` beside `model: ...`); but a key that is not the last one has something below it.
     keys: list[str | int] = []
-    for part in error["loc"]:
+    for place, part in enumerate(error["loc"], start=1):
         inside = isinstance(values, dict) and part in values
+        inside = inside and (place == len(error["loc"]) or isinstance(values[part], dict | list))  # type: ignore[index]
         inside = inside or (isinstance(values, list) and isinstance(part, int) and part < len(values))
         if inside:
             values = values[part]  # type: ignore[index]

@@ -40,7 +40,20 @@ class VllmSampler(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the weights; auto: the checkpoint's. Not stated."
     )
-    window: int = Field(default=1024, gt=0, description="Requests handed over at once; a crash loses at most these.")
+    max_num_seqs: int | None = Field(
+        default=None, gt=0, description="Most requests sampled together; null: vLLM's choice. Throughput only."
+    )
+    ahead: int = Field(
+        default=64,
+        ge=0,
+        description="Most requests that are prepared or wait beside those being sampled; a crash loses these too.",
+    )
+    seed_requests: bool = Field(
+        default=False,
+        description="Seed each request. A seed keeps vLLM from its fastest sampler on GPUs, and still a text may change"
+        " with what else is in the batch, as logits do. false: each call is seeded as a whole, and its rows say"
+        " `seeded: false`; no text can be drawn again. Ours.",
+    )
 
 
 class EndpointSampler(Section):

@@ -33,7 +33,8 @@ class Request:
         key: Identifies the request among those given to one `generate` call.
         text: What stands after the pictures in the user's turn; may be empty.
         images: Encoded pictures.
-        seed: Seed of this sample alone, so that it does not depend on what else is in the batch.
+        seed: Seed of this sample alone, so that it does not depend on what else is in the batch; see
+            `Completion.seeded`.
         system: System prompt, or None.
     """
 
@@ -68,6 +69,7 @@ class Completion:
         tries: How often an endpoint was asked.
         reply_id: The id that an endpoint gave the reply.
         detail: Why it was refused or failed.
+        seeded: Whether the request's own seed drew it; False where the batch's random numbers did.
     """
 
     key: int
@@ -81,6 +83,7 @@ class Completion:
     tries: int = 1
     reply_id: str | None = None
     detail: str = ""
+    seeded: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,19 @@ def render(processor: Any, request: Request) -> str:
             f"the checkpoint's chat template cannot be applied: {error}; save one with its processor"
         ) from None
     return str(text)
+
+
+def limit_pixels(processor: Any, max_pixels: int) -> None:
+    """Make an image processor of the Qwen-VL family scale larger pictures down.
+
+    Raises:
+        UserError: The processor has no such limit.
+    """
+    size = getattr(processor.image_processor, "size", None)
+    if size is None or "longest_edge" not in size:
+        raise UserError("evaluation.max_image_pixels: this model's image processor has no pixel limit; set it to null")
+    # Qwen's processors keep their pixel limits under these two names.
+    processor.image_processor.size = {**dict(size), "longest_edge": max_pixels}
 
 
 def holds_placeholder(processor: Any, request: Request) -> bool:

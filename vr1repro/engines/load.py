@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.samplers import EndpointSampler, Sampler, TransformersSampler
+from vr1repro.config.samplers import EndpointSampler, Sampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha
@@ -45,8 +45,9 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
         engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels)
         return engine
     folder, model_sha = _checkpoint(model)
-    here = {"threads": threads} if isinstance(sampler, TransformersSampler) else {}
-    engine = engine_class(sampler)(folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels, **here)
+    engine = engine_class(sampler)(
+        folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels, threads=threads
+    )
     return engine
 
 

@@ -192,6 +192,8 @@ class EngineLM(LM):
                 "n_prompt_tokens": completion.n_prompt_tokens,
                 "unknown_tokens": completion.unknown_tokens,
                 "grid_mismatch": completion.grid_mismatch,
+                # Only where it is False: nobody can draw such a response again.
+                **({} if completion.seeded else {"seeded": False}),
             }
         )
         assert key(row) == self._key(item, attempt)  # noqa: S101 - what is earned under another key is asked again

@@ -186,6 +186,7 @@ def _generation(settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:
         # Of served weights nothing is known but their name.
         "served": engine.facts.get("model"),
         "extra": settings.engine.extra if isinstance(settings.engine, EndpointSampler) else {},
+        **({"requests_seeded": False} if engine.facts.get("requests_seeded") is False else {}),
     }
 
 

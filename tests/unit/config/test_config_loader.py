@@ -136,3 +136,11 @@ def test_a_retired_key_is_read_where_it_did_nothing(repo: Path, value: bool, und
     else:
         with pytest.raises(UserError, match=r"rl\.skip_equal_groups: unknown key"):
             loader.check(values, "old.yaml")
+
+
+@pytest.mark.parametrize("at", ["evaluation.engine", "coldset.mllm.sampler"])
+def test_the_window_of_older_configs_is_refused_with_what_replaced_it(repo: Path, at: str) -> None:
+    values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())
+    _set(values, at, {"kind": "vllm", "window": 1024})
+    with pytest.raises(UserError, match=rf"{re.escape(at)}\.window: requests are fed one by one now"):
+        loader.check(values, "old.yaml")

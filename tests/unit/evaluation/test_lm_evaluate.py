@@ -13,6 +13,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem, Response
+from vr1repro.engines.base import Completion
 from vr1repro.evaluation.run import BenchmarkSpec, evaluate
 
 pytest.importorskip("lm_eval")
@@ -171,3 +172,37 @@ def test_real_mathvision_pictures_go_the_whole_way(tiny_checkpoint, shared, tmp_
         assert one.healthy
         assert one.counts["questions"] == 8
         assert {one.counts[name] for name in ("refused", "unknown_tokens", "grid_mismatches")} == {0}
+
+
+class Unseeded:
+    """An engine like vLLM's: whether the requests' own seeds drew the replies is a setting."""
+
+    model_sha = "w"
+
+    def __init__(self, seeded):
+        self.facts = {"engine": "vllm", "requests_seeded": seeded}
+        self.asked = 0
+
+    def render(self, request):
+        return request.text
+
+    def generate(self, requests, sampling):
+        for request in requests:
+            self.asked += 1
+            yield Completion(key=request.key, text="</answer>", n_tokens=1, finish_reason="stop", n_prompt_tokens=1,
+                             seeded=self.facts["requests_seeded"])  # fmt: skip
+
+
+def test_responses_that_no_seed_draws_again_say_so_and_are_no_seeded_ones(spec, tmp_path, monkeypatch):
+    rows = {}
+    for seeded in (False, True, False):
+        engine = Unseeded(seeded)
+        monkeypatch.setattr("vr1repro.evaluation.run.load_engine", lambda *_, engine=engine: engine)
+        run("tiny", spec, tmp_path, engine={"kind": "vllm", "seed_requests": seeded})
+        earlier = rows.get(seeded)
+        rows[seeded] = [json.loads(line) for line in path(tmp_path).read_text().splitlines()]
+        # What the other setting earned counts for nothing; what this one did is not asked again.
+        assert (engine.asked, rows[seeded]) == ((6, rows[seeded]) if earlier is None else (0, earlier))
+    assert [row["seeded"] for row in rows[False]] == [False] * 6
+    assert not any("seeded" in row for row in rows[True])
+    assert {row["generation_sha"] for row in rows[True]}.isdisjoint(row["generation_sha"] for row in rows[False])

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vr1repro.config.samplers import TransformersSampler
 from vr1repro.core.errors import UserError
@@ -15,6 +15,7 @@ from vr1repro.engines.base import (
     Request,
     Sampling,
     holds_placeholder,
+    limit_pixels,
     render,
     reply_text,
     stop_tokens,
@@ -179,19 +180,6 @@ class TransformersEngine:
             wrong.append(tokens != sum(patches[first : first + len(request.images)]))
             first += len(request.images)
         return wrong
-
-
-def limit_pixels(processor: Any, max_pixels: int) -> None:
-    """Make an image processor of the Qwen-VL family scale larger pictures down.
-
-    Raises:
-        UserError: The processor has no such limit.
-    """
-    size = getattr(processor.image_processor, "size", None)
-    if size is None or "longest_edge" not in size:
-        raise UserError("evaluation.max_image_pixels: this model's image processor has no pixel limit; set it to null")
-    # Qwen's processors keep their pixel limits under these two names.
-    processor.image_processor.size = {**dict(size), "longest_edge": max_pixels}
 
 
 def _rough_length(request: Request) -> int:
