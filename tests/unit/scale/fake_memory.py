@@ -115,7 +115,7 @@ def packed_peak(
     return peak.peak
 
 
-def peak_of_layers(shape: ModelShape, groups: Sequence[Group], few: tuple[int, int] = (1, 2), **options: Any) -> int:
+def peak_of_layers(shape: ModelShape, groups: Sequence[Group], few: tuple[int, int] = (2, 3), **options: Any) -> int:
     """`packed_peak` of all of a model's layers, from two small numbers of them."""
     first, second = (packed_peak(shape, groups, layers=layers, **options) for layers in few)
     return first + (second - first) // (few[1] - few[0]) * (shape.layers - few[0])
