@@ -1,10 +1,10 @@
 """Peak bytes of a pass under FakeTensorMode, through the project's own packed forward: no memory is used, no weight made.
 
-A few layers are run; a layer more adds what one keeps (`peak_of_layers`).
+Two and three layers are run; each further one adds the difference (`peak_of_layers`).
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from vr1repro.scale.activations import Group
 from vr1repro.scale.shapes import ModelShape
 from vr1repro.training.forward.packed import _score
-from vr1repro.training.forward.packing import LAYOUT, lay_out, use_packed_attention
+from vr1repro.training.forward.packing import LAYOUT, Layout, lay_out, use_packed_attention
 
 _TINY_TOWER = {"depth": 2, "hidden_size": 64, "num_heads": 4, "intermediate_size": 128, "fullatt_block_indexes": [1]}
 
@@ -49,34 +49,28 @@ class Peak(TorchDispatchMode):
     def __init__(self, given: Sequence[torch.Tensor]) -> None:
         super().__init__()
         self._given = {tensor.untyped_storage()._cdata for tensor in given}
-        self._bytes: dict[int, tuple[int, str]] = {}
+        self._bytes: dict[int, int] = {}
         self.live = self.peak = 0
-        self.held: dict[str, int] = {}  # at the peak, by operation
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and count what it made."""
         out = func(*args, **(kwargs or {}))
         for made in tree_leaves(out):
             if isinstance(made, torch.Tensor):
-                self._count(made, str(func))
+                self._count(made.untyped_storage())
         return out
 
-    def _count(self, made: torch.Tensor, what: str) -> None:
-        storage = made.untyped_storage()
+    def _count(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
         if key in self._bytes or key in self._given:
             return
-        self._bytes[key] = (storage.nbytes(), f"{what} {tuple(made.shape)} {made.dtype}")
+        self._bytes[key] = storage.nbytes()
         self.live += storage.nbytes()
         weakref.finalize(storage, self._free, key)
-        if self.live > self.peak:
-            self.peak = self.live
-            self.held = {}
-            for size, name in self._bytes.values():
-                self.held[name] = self.held.get(name, 0) + size
+        self.peak = max(self.peak, self.live)
 
     def _free(self, key: int) -> None:
-        self.live -= self._bytes.pop(key)[0]
+        self.live -= self._bytes.pop(key)
 
 
 def packed_peak(
@@ -87,20 +81,42 @@ def packed_peak(
     checkpointing: bool = True,
     layers: int,
     dtype: torch.dtype = torch.bfloat16,
-    show: bool = False,
 ) -> int:
     """Peak bytes of the language model and the scored head over one packed row, weights and their gradients apart."""
+    layout = _layout(groups, "cpu")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = _model(shape, layers, dtype, grad=grad, checkpointing=checkpointing)
+        run = _pass(model, layout, grad=grad, device="cpu")
+        with Peak([*model.parameters(), *model.buffers()]) as peak:
+            run()
+    return peak.peak
+
+
+def real_model(shape: ModelShape, groups: Sequence[Group], *, layers: int, grad: bool) -> Callable[[], None]:
+    """The same pass in bf16 on a GPU, to be run."""
+    with torch.device("cuda"):
+        model = _model(shape, layers, torch.bfloat16, grad=grad, checkpointing=True)
+    return _pass(model, _layout(groups, "cuda"), grad=grad, device="cuda")
+
+
+def _layout(groups: Sequence[Group], device: str) -> Layout:
     owners = [number for number, group in enumerate(groups) for _ in group.completions]
     lengths = [length for group in groups for length in group.completions]
     layout = lay_out([group.prompt for group in groups], owners, lengths)
     for segment in layout.segments:
-        segment.rows(torch.device("cpu"))
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        model = _model(shape, layers, dtype, grad=grad, checkpointing=checkpointing)
-        positions = torch.zeros(3, 1, layout.tokens, dtype=torch.long)
-        places = torch.zeros(sum(lengths), dtype=torch.long)
-        with Peak([*model.parameters(), *model.buffers()]) as peak, torch.set_grad_enabled(grad):
-            embedded = torch.empty(1, layout.tokens, shape.hidden, dtype=dtype, requires_grad=grad)
+        segment.rows(torch.device(device))
+    return layout
+
+
+def _pass(model: Any, layout: Layout, *, grad: bool, device: str) -> Callable[[], None]:
+    scored = layout.tokens - sum(segment.length for segment in layout.segments)
+    positions = torch.zeros(3, 1, layout.tokens, dtype=torch.long, device=device)
+    places = torch.zeros(scored, dtype=torch.long, device=device)
+    hidden = model.config.text_config.hidden_size
+
+    def run() -> None:
+        with torch.set_grad_enabled(grad):
+            embedded = torch.empty(1, layout.tokens, hidden, dtype=model.dtype, device=device, requires_grad=grad)
             states = model.model.language_model(
                 inputs_embeds=embedded, position_ids=positions, attention_mask={"full_attention": None},
                 use_cache=False, **{LAYOUT: layout},
@@ -109,26 +125,44 @@ def packed_peak(
             del states, embedded
             if grad:
                 log_probs.sum().backward()
-    if show:
-        for name, size in sorted(peak.held.items(), key=lambda item: -item[1])[:24]:
-            print(f"   {size / 2**30:8.3f} {size / peak.peak:5.2f} {name}")
+
+    return run
+
+
+def dense_peak(shape: ModelShape, rows: int, length: int, *, layers: int) -> int:
+    """Peak bytes of the same over padded rows, every token scored, forward and backward."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = _model(shape, layers, torch.bfloat16, grad=True, checkpointing=True, packed=False)
+        positions = torch.zeros(3, rows, length, dtype=torch.long)
+        targets = torch.zeros(rows * length, dtype=torch.long)
+        mask = None if rows == 1 else torch.ones(rows, 1, length, length, dtype=torch.bool)
+        with Peak([*model.parameters(), *model.buffers(), *([] if mask is None else [mask])]) as peak:
+            embedded = torch.empty(rows, length, shape.hidden, dtype=torch.bfloat16, requires_grad=True)
+            states = model.model.language_model(
+                inputs_embeds=embedded, position_ids=positions, attention_mask={"full_attention": mask},
+                use_cache=False,
+            ).last_hidden_state.flatten(0, 1)  # fmt: skip
+            log_probs, _ = _score(model.get_output_embeddings(), states, targets, 1.0)
+            del states, embedded
+            log_probs.sum().backward()
     return peak.peak
 
 
-def peak_of_layers(shape: ModelShape, groups: Sequence[Group], few: tuple[int, int] = (2, 3), **options: Any) -> int:
-    """`packed_peak` of all of a model's layers, from two small numbers of them."""
-    first, second = (packed_peak(shape, groups, layers=layers, **options) for layers in few)
-    return first + (second - first) // (few[1] - few[0]) * (shape.layers - few[0])
+def peak_of_layers(shape: ModelShape, peak: Callable[..., int], *args: Any, **options: Any) -> int:
+    """A peak with all of a model's layers: a layer more adds what one keeps."""
+    two, three = (peak(shape, *args, layers=layers, **options) for layers in (2, 3))
+    return two + (three - two) * (shape.layers - 2)
 
 
-def _model(shape: ModelShape, layers: int, dtype: torch.dtype, *, grad: bool, checkpointing: bool) -> Any:
+def _model(shape: ModelShape, layers: int, dtype: torch.dtype, *, grad: bool, checkpointing: bool, packed: bool = True) -> Any:
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
         model: Any = Qwen2_5_VLForConditionalGeneration(config_of(shape, layers, tower=False)).train()
     finally:
         torch.set_default_dtype(before)
-    use_packed_attention(model)
+    if packed:
+        use_packed_attention(model)
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     for parameter in model.parameters():
