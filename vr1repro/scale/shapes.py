@@ -112,8 +112,8 @@ _SMALL_TOWER = VisionShape(depth=32, hidden=1280, heads=16, intermediate=3420)
 _LARGE_TOWER = VisionShape(depth=32, hidden=1280, heads=16, intermediate=3456)
 # config.json of Qwen/Qwen2.5-VL-{3B,7B,32B,72B}-Instruct.
 QWEN_3B = ModelShape(
-    name="Qwen2.5-VL-3B", hidden=2048, layers=36, heads=16, kv_heads=2, intermediate=11008, vocabulary=151936, tied=True,
-    vision=_SMALL_TOWER,
+    name="Qwen2.5-VL-3B", hidden=2048, layers=36, heads=16, kv_heads=2, intermediate=11008, vocabulary=151936,
+    tied=True, vision=_SMALL_TOWER,
 )  # fmt: skip
 QWEN_7B = ModelShape(
     name="Qwen2.5-VL-7B", hidden=3584, layers=28, heads=28, kv_heads=4, intermediate=18944, vocabulary=152064,

@@ -1,4 +1,4 @@
-"""Peak bytes of a pass under FakeTensorMode, through the project's own packed forward: no memory is used, no weight made.
+"""Peak bytes of a pass under FakeTensorMode, through the project's own packed forward: neither memory nor weights.
 
 Two and three layers are run; each further one adds the difference (`peak_of_layers`).
 """
@@ -154,7 +154,9 @@ def peak_of_layers(shape: ModelShape, peak: Callable[..., int], *args: Any, **op
     return two + (three - two) * (shape.layers - 2)
 
 
-def _model(shape: ModelShape, layers: int, dtype: torch.dtype, *, grad: bool, checkpointing: bool, packed: bool = True) -> Any:
+def _model(
+    shape: ModelShape, layers: int, dtype: torch.dtype, *, grad: bool, checkpointing: bool, packed: bool = True
+) -> Any:
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

@@ -70,9 +70,7 @@ def test_random_shapes(seed: int) -> None:
 
 @pytest.mark.verify
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-@pytest.mark.parametrize(
-    ("tokens", "group"), [(4096, 16), (6144, 12), (8192, 8), (8192, 16), (16384, 4), (16384, 16)]
-)
+@pytest.mark.parametrize(("tokens", "group"), [(4096, 16), (6144, 12), (8192, 8), (8192, 16), (16384, 4), (16384, 16)])
 @pytest.mark.parametrize("grad", [True, False])
 def test_every_stage_of_the_paper(shape: ModelShape, tokens: int, group: int, grad: bool) -> None:
     assert_within(shape, row_within(32768, 4096, tokens, group), grad=grad)
@@ -114,7 +112,7 @@ def test_the_counter_follows_what_lives() -> None:
         a = torch.zeros(1000)
         b = a + 1
         del a
-        b = b + 1  # noqa: PLR6104 - a new tensor while the old one lives
+        b = b + 1  # a new tensor while the old one lives
     assert (peak.peak, peak.live) == (8000, 4000)
 
 
