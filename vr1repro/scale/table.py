@@ -14,8 +14,8 @@ HEAD = ("model", "job", "GPUs", "rollout GB", "scoring GB", "update GB", "host G
         "bound by")  # fmt: skip
 NOTE = (
     f"GB: peaks on each GPU of {H100.memory / 1e9:.1f} GB, of which {RESERVE / 1e9:.0f} stay for contexts and buffers;"
-    f" pictures of {memory.USUAL_PIXELS / 2**20:.1f} megapixels within the config's limits; host: of a node, weights and"
-    f" processes and a rollout's pictures. s: of a step, on {H100.name}; of SFT, of an epoch's row on one GPU"
+    f" pictures of {memory.USUAL_PIXELS / 2**20:.1f} megapixels within the config's limits; host: of a node, weights,"
+    f" processes and a rollout's pictures. s: of a step, on {H100.name}; of SFT, of a row on one GPU"
 )
 
 
