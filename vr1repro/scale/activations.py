@@ -122,8 +122,8 @@ def vision_pass(
     """
     tower = shape.vision
     wide, deep = patches * tower.hidden, patches * tower.intermediate
-    # Rotary embeddings in fp32: queries, keys and their rotated halves.
-    block = 4 * deep * element + wide * (2 * (_FP32 + 2 * element) + 3 * element + 4 * _FP32 + 4 * element)
+    # Two norms; queries, keys and values in one, turned queries and keys, attention's output twice, a residual sum.
+    block = 4 * deep * element + wide * (2 * (_FP32 + 2 * element) + 8 * element)
     if not grad:
         return 0, max(3 * deep * element, wide * (3 * element + 6 * _FP32)) + 3 * wide * element
     kept = tower.depth * wide * element if checkpointing else tower.depth * block

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
 
 from vr1repro.scale.activations import Group
 from vr1repro.scale.shapes import ModelShape
@@ -154,6 +155,15 @@ def peak_of_layers(shape: ModelShape, peak: Callable[..., int], *args: Any, **op
     return two + (three - two) * (shape.layers - 2)
 
 
+def _drop_gradient(parameter: torch.nn.Parameter) -> None:
+    """Gradients are counted with the states, and a sharded model drops each once it is reduced."""
+
+    def drop(reduced: torch.Tensor) -> None:
+        reduced.grad = None
+
+    parameter.register_post_accumulate_grad_hook(drop)
+
+
 def _model(
     shape: ModelShape, layers: int, dtype: torch.dtype, *, grad: bool, checkpointing: bool, packed: bool = True
 ) -> Any:
@@ -169,10 +179,34 @@ def _model(
         model.gradient_checkpointing_enable({"use_reentrant": False})
     for parameter in model.parameters():
         parameter.requires_grad_(grad)
-        if grad:  # counted with the states, and a sharded model drops each once it is reduced
-
-            def drop(parameter: torch.Tensor) -> None:
-                parameter.grad = None
-
-            parameter.register_post_accumulate_grad_hook(drop)
+        if grad:
+            _drop_gradient(parameter)
     return model
+
+
+def vision_peak(shape: ModelShape, height: int, width: int, *, grad: bool) -> int:
+    """Peak bytes of the vision tower over one picture of so many patches, from real tensors: it reads its grid.
+
+    Its weights are made, so it takes a shape with few blocks.
+    """
+    config = config_of(shape, 1)
+    config.vision_config.depth = shape.vision.depth
+    config.vision_config.fullatt_block_indexes = [shape.vision.depth - 1]
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        tower: Any = Qwen2_5_VisionTransformerPretrainedModel(config.vision_config).train()
+    finally:
+        torch.set_default_dtype(before)
+    tower.gradient_checkpointing_enable({"use_reentrant": False})
+    for parameter in tower.parameters():
+        parameter.requires_grad_(grad)
+        if grad:
+            _drop_gradient(parameter)
+    grid = torch.tensor([[1, height, width]])
+    pixels = torch.zeros(height * width, 1176, dtype=torch.bfloat16)
+    with Peak([*tower.parameters(), *tower.buffers(), pixels]) as peak, torch.set_grad_enabled(grad):
+        out = tower(pixels, grid_thw=grid).pooler_output
+        if grad:
+            out.float().sum().backward()
+    return peak.peak
