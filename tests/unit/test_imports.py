@@ -10,7 +10,7 @@ from import_graph import Package, between, circle, not_downwards
 # Rooms by floor, the lowest first. A room imports those of its own floor too, but on floor 3 and never in a circle.
 FLOORS = [
     ["core", "config", "published"],
-    ["answers", "benchmarks", "problems", "engines", "lab", "cluster"],
+    ["answers", "benchmarks", "problems", "engines", "lab", "scale", "cluster"],
     ["coldset", "training", "evaluation"],
     ["reporting"],
     ["commands", "jobs", "cli", "__main__"],

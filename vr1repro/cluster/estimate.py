@@ -1,7 +1,8 @@
 """What a config will take before anything is paid: jobs, GPUs, hours, disk and API cost of each stage, as ranges.
 
 Every range rests on inputs that are listed with it, each with where it comes from: v1 or v4 of the paper, calculated
-from the config, or assumed, with the reason. The paper's own times are in its first version alone, for its 7B model.
+from the config, or assumed, with the reason. Where a model's shape is known its hours are a roofline's (`scale`); the
+paper's own times, which its first version alone has, for its 7B model, stand beside it, and are scaled elsewhere.
 """
 
 import re
@@ -15,7 +16,10 @@ from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.models import ModelSource
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config, Resources
-from vr1repro.config.samplers import EndpointSampler
+from vr1repro.config.samplers import EndpointSampler, VllmSampler
+from vr1repro.config.training import RlSettings, SftSettings, Stage
+from vr1repro.scale import memory, roofline
+from vr1repro.scale.shapes import QWEN_7B, ModelShape, shape_of
 
 Tag = Literal["v1", "v4", "calculated", "assumed"]
 
@@ -120,7 +124,10 @@ def _prepare(plan: Plan) -> Cost:
     config = plan.config
     sources = plan.model_sources()
     used, sets = uses.models_used(plan), uses.sets_used(plan)
-    weights = sum(billions(sources[name]) for name in used) * BYTES_WEIGHT
+    shapes = {name: shape_of(sources[name]) for name in used}
+    weights = BYTES_WEIGHT * sum(
+        shape.parameters / 1e9 if shape else billions(sources[name]) for name, shape in shapes.items()
+    )
     data = DATA_GB if _brought(config) & sets else NOTHING
     return Cost(
         "models, data", len(used) + len(sets), config.resources.prepare, disk_gb=data + Range(weights, weights),
@@ -189,19 +196,47 @@ def _sft(plan: Plan) -> Cost:
     cost = Cost("SFT", len(runs), config.resources.sft, config.sft.launch.nodes)
     if not (runs and cost.gpus):
         return cost
-    for start, _ in runs:
+    known = [_shape(plan, start) for start, _ in runs]
+    for (start, _), shape in zip(runs, known, strict=True):
+        chains = config.starts[start].sft == "chains"
+        if shape is not None:
+            sft = config.of_start(start).sft
+            cost.add(Range(*roofline.sft_gpu_seconds(shape, sft, chains=chains)).times(1 / 3600))
+            cost.disk_gb += _disk(shape, sft, 1)
+            continue
         size = _size(plan, start)
-        low = 0.1 if config.starts[start].sft == "answers" else 1.0
+        low = 1.0 if chains else 0.1
         cost.add(Range(SFT_GPU_HOURS, SFT_GPU_HOURS).times(size / PAPER_SIZE * config.sft.epochs / 2).times(low, 1.3))
         cost.disk_gb += Range(size * BYTES_WEIGHT, size * (BYTES_WEIGHT + BYTES_TRAINING))
-    cost.inputs = [
-        Input("v1", "SFT of 7B: 32 H800 for about 10 hours: 320 GPU-hours for 2 epochs (4.1)"),
-        Input("assumed", "SFT: other sizes in proportion to their parameters; on answers alone from a tenth; the set"
-              " has 200K rows in the paper's text and 261K as released, so up to 1.3 times"),
-        Input("calculated", f"weights at {BYTES_WEIGHT} bytes a parameter stay; {BYTES_TRAINING} more (fp32 weights,"
-              " moments) while a resume checkpoint is there"),
-    ]  # fmt: skip
+    cost.inputs = [Input("v1", "SFT of 7B: 32 H800 for about 10 hours: 320 GPU-hours for 2 epochs (4.1)")]
+    if any(known):
+        ours = roofline.sft_gpu_seconds(QWEN_7B, config.sft.model_copy(update={"epochs": 2}), chains=True)
+        cost.inputs += [
+            Input("calculated", f"SFT: a roofline of the model's shape; of the same 7B it makes {ours.low / 3600:.0f}-"
+                  f"{ours.high / 3600:.0f} GPU-hours"),
+            Input("assumed", f"SFT: {roofline.SFT_CHAIN.low:.0f}-{roofline.SFT_CHAIN.high:.0f} tokens a chain; 200K"
+                  " rows in the paper's text, 261K as released"),
+        ]  # fmt: skip
+    if not all(known):
+        cost.inputs.append(
+            Input("assumed", "SFT of models whose shape is not known: v1's time in proportion to their parameters; on"
+                  " answers alone from a tenth")
+        )  # fmt: skip
+    cost.inputs.append(
+        Input("calculated", "weights stay; up to three resume checkpoints (fp32 weights, moments) while it runs")
+    )
     return cost
+
+
+def _shape(plan: Plan, start: str) -> ModelShape | None:
+    return shape_of(plan.config.models[plan.config.starts[start].model])
+
+
+def _disk(shape: ModelShape, settings: SftSettings | RlSettings, kept: int) -> Range:
+    """GB of kept checkpoints, and with those that a killed job goes on from."""
+    stays = kept * memory.kept_bytes(shape, settings.launch) / 1e9
+    resume = memory.resume_disk(shape, settings.launch, freeze_vision=settings.freeze_vision) / 1e9
+    return Range(stays, stays + resume)
 
 
 def _rl(plan: Plan) -> Cost:
@@ -214,15 +249,36 @@ def _rl(plan: Plan) -> Cost:
     step = Range(
         paper.low * config.rl.prompts_per_step / RL_BATCH.high, paper.high * config.rl.prompts_per_step / RL_BATCH.low
     )
+    start_of = {arm: config.arms[arm].start for arm, _, _ in runs}
+    known = {arm: _shape(plan, start) for arm, start in start_of.items()}
     for arm, number, _ in runs:
         stage, size = config.arms[arm].stages[number - 1], _size(plan, config.arms[arm].start)
+        if (shape := known[arm]) is not None:
+            rl = config.of_arm(arm).rl
+            tuned = config.starts[start_of[arm]].sft == "chains"
+            length = roofline.completion_tokens(stage, number=number, tuned=tuned)
+            processes = rl.launch.nodes * rl.launch.processes
+            seconds = Range(*roofline.rl_step(shape, rl, stage, length).total)
+            cost.add(seconds.times(stage.steps * processes / 3600))
+            cost.disk_gb += _disk(shape, rl, len(plan.kept_steps(arm, number)))
+            continue
         # Fewer tokens than the paper's 64K a prompt cost less; more may be used or not.
         tokens = stage.max_tokens * stage.group / STAGE_TOKENS
         cost.add(step.times(stage.steps * size / PAPER_SIZE).times(min(tokens, 1.0), tokens))
         kept = len(plan.kept_steps(arm, number)) * size * BYTES_WEIGHT
         cost.disk_gb += Range(kept, kept + size * BYTES_TRAINING)
-    cost.inputs = [
-        Input("v1", "RL of 7B: 64 H800 for about 2 days: 3072 GPU-hours a run (4.1)"),
+    cost.inputs = [Input("v1", "RL of 7B: 64 H800 for about 2 days: 3072 GPU-hours a run (4.1)")]
+    if any(known.values()):
+        ours = _vision_r1(config)
+        cost.inputs += [
+            Input("calculated", "RL: a roofline of the model's shape; of Vision-R1-7B's two stages of 100 steps it"
+                  f" makes {ours.low:.0f}-{ours.high:.0f} GPU-hours, with this config's steps and launch"),
+            *(Input(tag, text) for tag, text in roofline.SOURCES),
+        ]  # fmt: skip
+    if all(known.values()):
+        cost.inputs.append(Input("calculated", f"a checkpoint every {config.rl.evaluate_every} steps"))
+        return cost
+    cost.inputs += [
         Input("v1", "a run is 200 (Vision-R1) or 300 steps (Zero, Long): 10.2-15.4 GPU-hours a step"),
         Input("assumed", f"the paper's batch is not published: {RL_BATCH.low:.0f}-{RL_BATCH.high:.0f} prompts a step"
               f" (EasyR1's example), ours is {config.rl.prompts_per_step}"),
@@ -234,31 +290,62 @@ def _rl(plan: Plan) -> Cost:
     return cost
 
 
+def _vision_r1(config: Config) -> Range:
+    """GPU-hours of the run that v1 states a time of."""
+    hours = NOTHING
+    launch = config.rl.launch
+    for number, (tokens, group) in enumerate(((4096, 16), (8192, 8)), 1):
+        stage = Stage(max_tokens=tokens, group=group, steps=100)
+        length = roofline.completion_tokens(stage, number=number, tuned=True)
+        seconds = Range(*roofline.rl_step(QWEN_7B, config.rl, stage, length).total)
+        hours += seconds.times(stage.steps * launch.nodes * launch.processes / 3600)
+    return hours
+
+
 def _evaluate(plan: Plan) -> Cost:
     config, slugs = plan.config, uses.evaluated(plan)
     cost = Cost("evaluation", len(slugs), config.resources.evaluate)
     if not cost.gpus:
         return cost
-    again = 2.0 if "paper" in config.evaluation.protocols else 1.0
-    answers = 0
-    for arm in slugs.values():
-        questions = sum(lookup.facts(slug).n_questions for slug in plan.benchmarks(arm)) * len(config.seeds.evaluation)
+    again = 1.5 if "paper" in config.evaluation.protocols else 1.0
+    finals = {checkpoint.slug for arm in config.run_arms for checkpoint in plan.final_checkpoints(arm)}
+    answers, with_one_seed, known = 0, 0, set[str]()
+    for slug, arm in slugs.items():
+        once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(arm))
+        questions = once * len(config.seeds.evaluation)
         answers += questions
+        with_one_seed += questions if slug in finals else once
         tokens = (
             Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))
             .times(questions)
             .times(1, again)
         )
+        sampler, shape = config.of_arm(arm).evaluation.engine, _shape(plan, config.arms[arm].start)
+        if shape is not None and isinstance(sampler, VllmSampler):
+            known.add(arm)
+            tuned = config.starts[config.arms[arm].start].sft == "chains"
+            stages = len(config.arms[arm].stages)
+            length = roofline.answer_tokens(config.evaluation.max_tokens, tuned=tuned, stages=stages)
+            seconds = Range(*roofline.evaluation_gpu_seconds(shape, sampler, questions, length))
+            cost.add(seconds.times(1 / 3600, again / 3600))
+            continue
         slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600
         cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
     cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
+    rest = set(slugs.values()) - known
     cost.inputs = [
-        Input("calculated", f"{answers:,} first answers: questions, {len(config.seeds.evaluation)} seeds, checkpoints"),
+        Input("calculated", f"{answers:,} first answers: questions, {len(config.seeds.evaluation)} seeds, checkpoints;"
+              f" {with_one_seed:,} if checkpoints on the way had one seed"),
         Input("assumed", "questions of the benchmarks as their own papers count them"),
-        Input("v1", "1285-3566 tokens an answer (Table 4, on the RL set)"),
-        Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
-              " 7B, in inverse proportion to the parameters; the paper states no time"),
-        *([Input("assumed", "protocol `paper` asks again for up to as many answers once more")] if again > 1 else []),
+        *([Input("v1", "answers of 1900-3100 tokens after RL from chains, 690-1290 from a base model, 3300-3600 after"
+                 " SFT alone (ends of Fig. 1 D, Table 4; on the RL set); 300-500 of a base model is assumed"),
+           Input("calculated", "evaluation: a roofline of decoding with the model's shape, one engine a job")]
+          if known else []),
+        *([Input("v1", "1285-3566 tokens an answer (Table 4, on the RL set)"),
+           Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
+                 " 7B, in inverse proportion to the parameters; the paper states no time")] if rest else []),
+        *([Input("assumed", "protocol `paper` asks again for up to half as many answers once more")]
+          if again > 1 else []),
     ]  # fmt: skip
     return cost
 

@@ -12,18 +12,24 @@ app = typer.Typer()
 
 @app.command()
 def plan(config: Annotated[Path, typer.Option("--configfile", help="A config file.")]) -> None:
-    """Say what a config will take, before anything is paid: jobs, GPUs, hours, disk, API cost of each stage."""
+    """Say what a config will take, before anything is paid: jobs, GPUs, hours, memory, disk, API cost of each stage."""
     from vr1repro.cluster import outlook, slurm
     from vr1repro.cluster.estimate import estimate
     from vr1repro.config.loader import load
     from vr1repro.config.plan import Plan
+    from vr1repro.scale.limits import impossible
+    from vr1repro.scale.table import memory_and_time
 
-    costs = estimate(Plan(load(config)))
+    planned = Plan(load(config))
+    costs = estimate(planned)
     typer.echo("\n".join(outlook.table(costs)))
+    if lines := memory_and_time(planned):
+        typer.echo("\nMemory and time:")
+        typer.echo("\n".join(lines))
     if given := outlook.sources(costs):
         typer.echo("\nWhat the ranges rest on (v1, v4: versions of the paper):")
         typer.echo("\n".join(given))
-    lacking = outlook.time_limits(costs)
+    lacking = [*impossible(planned.config), *outlook.time_limits(costs)]
     if slurm.installed():
         try:
             lacking += outlook.cluster_lacks(costs)
