@@ -7,8 +7,12 @@ micro-batches of completions of one group; `rows` forwards every completion with
 counted once a completion in both ways, so that `packed` gets no credit for what it leaves out; recomputed activations
 do not count.
 
+`--stage` runs one real GRPO step and one evaluation instead (`gpu_stage`), with vLLM where it can be imported.
+
     python bench/gpu_step.py --size 7b --out results/reference/gpu/step-7b.json
     python bench/gpu_step.py --size tiny --prompt 128 --response 32 --group 4    # on a CPU
+    python bench/gpu_step.py --size 3b --stage --prompts 32 --response 1024 --record
+    python bench/gpu_step.py --size tiny --stage --prompts 2 --response 8 --group 4 --questions 4    # on a CPU
 """
 
 import argparse
@@ -19,6 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gpu_stage
 import shapes
 import torch
 
@@ -28,8 +33,7 @@ from vr1repro.training.forward import PackedForward, Rows
 
 # Dense bf16 FLOP/s by the makers' data sheets.
 PEAK = {"H100": 989e12, "H200": 989e12, "H800": 989e12, "A100": 312e12}
-
-
+RECORDS = Path(__file__).parents[1] / "results" / "reference" / "gpu"
 # No trainer here: full precision is the model's own, without autocast.
 HOST: Any = SimpleNamespace(accelerator=SimpleNamespace(autocast=nullcontext), temperature=1.0)
 
@@ -43,8 +47,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--group", type=int, nargs="+", default=[16])
     parser.add_argument("--micro-batch", type=int, default=4, help="completions a forward")
     parser.add_argument("--rounds", type=int, default=2, help="measured after one round that is not")
-    parser.add_argument("--out", type=Path, default=None)
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=None, help="write the figures there, as JSON")
+    real = parser.add_argument_group("--stage", "the first of --response and --group, and --rounds, count here, too")
+    real.add_argument("--stage", action="store_true", help="one real GRPO step and one evaluation")
+    real.add_argument("--config", type=Path, default=None, help="the preset; default: the paper's of this size")
+    real.add_argument("--prompts", type=int, default=32, help="prompts a step")
+    real.add_argument("--questions", type=int, default=64, help="of the evaluation")
+    real.add_argument("--sampler", choices=("auto", "vllm", "transformers"), default="auto")
+    real.add_argument("--record", action="store_true", help="keep the figures in results/reference/gpu; on a GPU only")
+    options = parser.parse_args()
+    if options.record and not (options.stage and torch.cuda.is_available()):
+        parser.error("--record: it keeps what --stage measured on a GPU, and here is none, or no --stage")
+    return options
 
 
 def to(batch: dict[str, Any], device: str, dtype: torch.dtype) -> dict[str, Any]:
@@ -108,10 +122,41 @@ def sft_step(model: Any, optimizer: Any, batch: dict[str, Any], p: int, micro: i
 def main() -> None:
     """Measure, print, keep."""
     options = arguments()
+    if options.stage:
+        measure_stage(options)
+    else:
+        measure_steps(options)
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Keep a record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(record, indent=2) + "\n")
+
+
+def peak_of(name: str) -> float | None:
+    """FLOP/s of a device, None where no data sheet is here."""
+    return next((value for key, value in PEAK.items() if key in name), None)
+
+
+def measure_stage(options: argparse.Namespace) -> None:
+    """One real GRPO step and one evaluation."""
+    record = gpu_stage.measure(options, peak_of(torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"))
+    print(json.dumps({name: record[name] for name in record if name not in ("settings", "made")}, indent=2))
+    if options.out:
+        write(options.out, record)
+    if options.record:
+        write(RECORDS / f"stage-{options.size}-{record['gpus']}x.json", record)
+    if any("error" in record[part] for part in ("stage", "evaluation")):
+        raise SystemExit(1)
+
+
+def measure_steps(options: argparse.Namespace) -> None:
+    """Steps without TRL."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    peak_flops = next((value for key, value in PEAK.items() if key in name), None)
+    peak_flops = peak_of(name)
     model = shapes.build(options.size, dtype, device)
     model.gradient_checkpointing_enable({"use_reentrant": False})
     PackedForward().prepare(model)
@@ -158,8 +203,7 @@ def main() -> None:
     if options.out:
         record = {"size": options.size, "parameters": parameters, "device": name, "torch": torch.__version__,
                   "micro_batch": options.micro_batch, "rows": rows, "made": made()}  # fmt: skip
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.out, json.dumps(record, indent=2) + "\n")
+        write(options.out, record)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,24 @@ _VISION = {"depth": 32, "hidden_size": 1280, "num_heads": 16, "intermediate_size
 SIZES = tuple(_TEXT)
 
 
-def build(size: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Any:
-    """A model of random weights in training mode."""
+# Special tokens of `group`; another tokenizer has its own.
+_IDS = {"image_token_id": IMAGE, "video_token_id": 9, "vision_start_token_id": START, "vision_end_token_id": 10}
+
+
+def build(
+    size: str, dtype: torch.dtype = torch.float32, device: str = "cpu", *, ids: dict[str, int] = _IDS, tokens: int = 0
+) -> Any:
+    """A model of random weights in training mode.
+
+    Args:
+        size: One of `SIZES`.
+        dtype: Of the weights.
+        device: Where they are made.
+        ids: Special tokens by their names in the model's config.
+        tokens: Length of the tokenizer; a smaller vocabulary grows to it.
+    """
     text = dict(_TEXT[size])
+    text["vocab_size"] = max(text["vocab_size"], -(-tokens // 64) * 64)
     section = text.pop("mrope_section")
     large = size in ("3b", "7b")
     config = Qwen2_5_VLConfig(
@@ -36,7 +51,7 @@ def build(size: str, dtype: torch.dtype = torch.float32, device: str = "cpu") ->
                      "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": section}},
         vision_config={**(_VISION if large else _SMALL_VISION), "out_hidden_size": text["hidden_size"]},
         tie_word_embeddings=size != "7b",
-        image_token_id=IMAGE, video_token_id=9, vision_start_token_id=START, vision_end_token_id=10,
+        **ids,
     )  # fmt: skip
     torch.manual_seed(0)
     before = torch.get_default_dtype()

@@ -90,6 +90,11 @@ def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
             "stage3_param_persistence_threshold": "auto",
             "stage3_gather_16bit_weights_on_model_save": True,
         }
+        if launch.nodes > 1:
+            # hpZ (ZeRO++, arXiv 2306.10209): each node keeps a second, 16-bit copy of the weights, sharded over its own
+            # GPUs, so the gathers of a backward do not leave it. 2 B x parameters / processes on each GPU, for one
+            # gather over the network a pass instead of two.
+            zero["zero_hpz_partition_size"] = launch.processes
     return {
         "train_batch_size": "auto",
         "train_micro_batch_size_per_gpu": "auto",

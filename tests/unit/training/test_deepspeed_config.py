@@ -53,3 +53,16 @@ def test_every_configs_zero_settings_are_understood(repo: Path, monkeypatch: pyt
         if launch.zero_stage == 3:
             assert settings.zero_config.reduce_bucket_size == HIDDEN**2
             assert settings.zero_config.gather_16bit_weights_on_model_save
+
+
+def test_weights_are_gathered_within_a_node_where_there_are_several(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured = launches(repo)
+    assert {launch.nodes > 1 for launch in configured if launch.zero_stage == 3} == {False, True}
+    for launch in configured:
+        size = parsed(launch, monkeypatch).zero_config.zero_hpz_partition_size
+        assert size == (launch.processes if launch.nodes > 1 and launch.zero_stage == 3 else 1)
+    over_nodes = next(launch for launch in configured if launch.nodes > 1)
+    settings = parsed(over_nodes.model_copy(update={"zero_stage": 2}), monkeypatch)
+    assert settings.zero_config.zero_hpz_partition_size == 1

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MethodType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.distributed.tensor import DTensor
@@ -19,6 +19,7 @@ from trl.trainer.utils import _ChunkedLogProbFunction, maybe_gather_lm_head_ctx
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
+from vr1repro.training.forward import flash, packing
 from vr1repro.training.forward.base import Host, LogProbs, Rows
 from vr1repro.training.forward.packing import LAYOUT, lay_out, use_packed_attention
 from vr1repro.training.forward.prompts import distinct_prompts
@@ -34,10 +35,12 @@ class PackedForward:
     Attributes:
         share_prefix: Equal prompts with equal pictures stand once.
         pack: Completions stand without their padding.
+        kernel: Attention of the row: torch's SDPA under a mask, or flash kernels (`flash`), which need none.
     """
 
     share_prefix: bool = True
     pack: bool = True
+    kernel: Literal["sdpa", "flash"] = "sdpa"
 
     def prepare(self, model: PreTrainedModel) -> None:
         """Teach a model's forward the keyword `packed`; it then returns log-probabilities and entropies.
@@ -45,7 +48,7 @@ class PackedForward:
         A forward of the model itself, so that wrappers (DDP) see a forward like any other.
 
         Raises:
-            UserError: The model has other positions than Qwen2.5-VL's.
+            UserError: The model has other positions than Qwen2.5-VL's, or this machine no flash kernel.
         """
         require("transformers")
         if not hasattr(model.model, "get_rope_index"):
@@ -53,7 +56,9 @@ class PackedForward:
                 f"rl.share_prefix, rl.pack: {type(model).__name__} does not place its tokens as Qwen2.5-VL does; set"
                 " both to false"
             )
-        use_packed_attention(model)
+        if self.kernel == "flash":
+            flash.kernel_for(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        use_packed_attention(model, flash.ATTENTION if self.kernel == "flash" else packing.ATTENTION)
         original = model.forward
 
         # `generate` checks its arguments against the original signature.

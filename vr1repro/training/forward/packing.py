@@ -185,9 +185,9 @@ def _one_prompt(
     return parts
 
 
-def use_packed_attention(model: Any) -> None:
-    """Let a model's language part use `attention`; nothing changes for calls without a layout."""
-    model.set_attn_implementation({"text_config": ATTENTION})
+def use_packed_attention(model: Any, name: str = ATTENTION) -> None:
+    """Let a model's language part use a registered attention; nothing changes for calls without a layout."""
+    model.set_attn_implementation({"text_config": name})
 
 
 ALL_ATTENTION_FUNCTIONS.register(ATTENTION, attention)
