@@ -52,7 +52,9 @@ def _set(values: Any, key: str, value: Any) -> None:
         ("lab", None, r"lab: is null, but models\.tiny is of kind lab"),
         ("benchmarks.mathvist", {"kind": "lab", "n": 1}, r"benchmarks: unknown name 'mathvist'"),
         ("problems.mathvista", {"kind": "lab", "partition": "rl", "n": 1}, r"is also a benchmark"),
-        ("rl.prompts_per_step", 5, r"group: 16 x rl\.prompts_per_step 5 = 80|do not divide"),
+        ("rl.updates_per_rollout", 3, r"group: 16 x rl\.prompts_per_step 4 = 64 .* do not divide over .* 3 updates"),
+        ("rl.device_batch", 4, r"rl\.device_batch: passes are cut by tokens now; set rl\.tokens_per_forward"),
+        ("rl.loss", "bnpo", r"rl\.loss: Input should be 'grpo', 'dr_grpo', 'dapo' or 'sequence'"),
     ],
 )
 def test_mistakes_are_named(micro: dict[str, Any], tmp_path: Path, key: str, value: Any, message: str) -> None:

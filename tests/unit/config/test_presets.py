@@ -17,8 +17,9 @@ NODE = {"run", "take_released", "run_arms", "sft.launch.nodes", "rl.launch.nodes
 EIGHT = {*NODE, "placements"}
 THREE = {"comparable", "models.qwen2.5-vl-7b", "models.qwen2.5-vl-3b", "starts.base.model", "starts.ci.model",
          "starts.ci-answers.model", "starts.ci.released", "arms.vision-r1.released", "arms.base.label"}  # fmt: skip
-ONE = {f"resources.{kind}.{key}" for kind in ("bridge", "sft", "rl", "evaluate") for key in ("gpu", "mem_mb")}
-ONE |= {"resources.bridge.threads", "resources.evaluate.threads", "resources.evaluate.runtime"}
+ONE = {f"resources.{kind}.{key}" for kind in ("bridge", "sft", "rl") for key in ("gpu", "mem_mb")}
+ONE |= {"resources.evaluate.mem_mb"}
+ONE |= {"resources.bridge.threads", "resources.evaluate.runtime"}
 ONE |= {"sft.launch.processes", "rl.launch.processes", "evaluation.engine.tensor_parallel"}
 
 
@@ -50,7 +51,7 @@ def test_gpus_and_processes_must_agree(repo: Path) -> None:
     values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())
     for section, key, value, said in (
         ("resources", "rl", {**values["resources"]["rl"], "gpu": 4}, "resources.rl.gpu: 4, but rl.launch starts 8"),
-        ("resources", "evaluate", {**values["resources"]["evaluate"], "gpu": 4}, "tensor_parallel 8"),
+        ("evaluation", "engine", {"kind": "vllm", "tensor_parallel": 2}, "gpu: 1, but its model is spread"),
         ("rl", "generation", {**values["rl"]["generation"], "tensor_parallel": 3}, "does not divide the 8 processes"),
     ):
         with pytest.raises(loader.UserError, match=said):
