@@ -55,7 +55,7 @@ def guard(out: Path, settings: Config, remake: str, inputs: Mapping[str, str]) -
     """Decide whether a job makes its artefact, keeps the finished one, or may do neither. All its processes agree.
 
     The head process has marked the folder where code and settings are those that made the artefact
-    (workflow/rules/start.smk). With equal inputs as well, the finished artefact is what the job would make.
+    (`jobs.start`). With equal inputs as well, the finished artefact is what the job would make.
 
     Args:
         out: The job's folder.
