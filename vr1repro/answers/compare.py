@@ -36,7 +36,7 @@ _LETTER = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MatchSettings:
     """How answers are compared.
 

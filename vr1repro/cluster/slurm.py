@@ -25,7 +25,7 @@ class Job:
     comment: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Partition:
     """What one job may have in a partition. None where Slurm sets no limit."""
 
@@ -111,14 +111,20 @@ def partitions() -> list[Partition]:
         if up != "up":
             continue
         here = Partition(
-            name, False, int(nodes), int(cpus.rstrip("+")), int(memory.rstrip("+")), _gpus(gres), _minutes(limit)
+            name=name,
+            default=False,
+            nodes=int(nodes),
+            cpus=int(cpus.rstrip("+")),
+            mem_mb=int(memory.rstrip("+")),
+            gpus=_gpus(gres),
+            minutes=_minutes(limit),
         )
         # A partition of unlike nodes has a row for each kind.
         known = found.get(name, here)
         more = 0 if known is here else known.nodes
         found[name] = Partition(
-            name, False, here.nodes + more, max(known.cpus, here.cpus), max(known.mem_mb, here.mem_mb),
-            max(known.gpus, here.gpus), here.minutes,
+            name=name, default=False, nodes=here.nodes + more, cpus=max(known.cpus, here.cpus),
+            mem_mb=max(known.mem_mb, here.mem_mb), gpus=max(known.gpus, here.gpus), minutes=here.minutes,
         )  # fmt: skip
     default = {row.strip().rstrip("*") for row in ask("sinfo", "-h", "-a", "-o", "%P").splitlines() if "*" in row}
     return [Partition(**{**vars(part), "default": part.name in default}) for part in found.values()]

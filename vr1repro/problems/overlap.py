@@ -33,7 +33,7 @@ _LEAST_WEIGHT = 8.0
 _SIDE, _KEPT, _BORDER = 64, 16, 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Item:
     """A problem as it is compared.
 
@@ -84,11 +84,11 @@ def item(problem: Problem, source: str | None = None) -> Item:
     words = [token if not token[0].isdigit() else "0" for token in question]
     starts = (words[start:] for start in range(_WORDS_OF_GRAM))
     return Item(
-        source or problem.source,
-        problem.id,
-        frozenset(zip(*starts, strict=False)),
-        Counter(token for token in tokens if token[0].isdigit()),
-        None if problem.image is None else image_hashes(problem.image),
+        source=source or problem.source,
+        id=problem.id,
+        grams=frozenset(zip(*starts, strict=False)),
+        numbers=Counter(token for token in tokens if token[0].isdigit()),
+        hashes=None if problem.image is None else image_hashes(problem.image),
     )
 
 
