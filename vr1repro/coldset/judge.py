@@ -33,9 +33,9 @@ class Part:
     """A part's input.
 
     Attributes:
-        problems: The problem file.
-        group: The row group.
-        drafts: The draft files.
+        problems: The Parquet file of the problems.
+        group: Number of the row group in it that the part covers.
+        drafts: The shards' `drafts.jsonl`.
         places: Where each row's draft lies; None for a row without one.
         dropped: Rows that the overlap report drops.
     """

@@ -48,12 +48,11 @@ class State(Record):
     """How far a problem got.
 
     Attributes:
-        id: The problem's id.
-        source: Its source.
-        step: The step that this row is about.
+        id, source: The problem's.
+        step: `pseudo_cot`, `description` or `chain`.
         state: `answered`, `rejected` (it goes no further) or `unanswered` (every try failed; the next run asks again).
         reason: Why, where it was not answered.
-        request_sha: The step's request.
+        request_sha: That of the step's request, also where nothing answered it.
     """
 
     id: str
@@ -68,8 +67,7 @@ class Call(Record):
     """One try of a request.
 
     Attributes:
-        request_sha: The request.
-        step: Its step.
+        request_sha: As in `Entry`.
         what: `sent` before it is sent, `reply`, or the reason why the try failed.
         attempt: Number of the try in this run.
         at: Unix time.

@@ -169,7 +169,7 @@ class Plan:
                         yield Checkpoint(arm=owner, seed=seed, stage=stage, step=step, final=step == last)
 
     def checkpoint_model(self, checkpoint: Checkpoint) -> PurePosixPath:
-        """The weights of a checkpoint."""
+        """The folder that holds the weights: a released model, a start, or a step of an RL stage."""
         if checkpoint.arm in self.config.take_released:
             return self.model(f"{RELEASED}{checkpoint.arm}")
         if checkpoint.stage is None:
@@ -189,7 +189,7 @@ class Plan:
         return list(self.config.arms[arm].evaluate_on or self.config.evaluation.benchmarks)
 
     def checkpoint(self, slug: str) -> Checkpoint:
-        """The checkpoint of a slug.
+        """The checkpoint that a slug in a path names.
 
         Raises:
             UserError: No such checkpoint is kept.

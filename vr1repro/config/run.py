@@ -183,10 +183,10 @@ class Config(Section):
                 )
         samplers = (("evaluate", self.evaluation.engine), ("bridge", getattr(self.coldset.mllm, "sampler", None)))
         for kind, sampler in samplers:
-            wanted, gpus = getattr(sampler, "tensor_parallel", 1), getattr(self.resources, kind).gpu
-            if gpus and wanted > gpus:
+            split, gpus = getattr(sampler, "tensor_parallel", 1), getattr(self.resources, kind).gpu
+            if gpus and split > gpus:
                 raise ValueError(
-                    f"resources.{kind}.gpu: {gpus}, but its model is spread over tensor_parallel {wanted} GPUs"
+                    f"resources.{kind}.gpu: {gpus}, but its model is spread over tensor_parallel {split} GPUs"
                 )
         if self.rl.launch.processes % self.rl.generation.tensor_parallel:
             raise ValueError(

@@ -60,7 +60,7 @@ def guard(out: Path, settings: Config, remake: str, inputs: Mapping[str, str]) -
     Args:
         out: The job's folder.
         settings: The run's config.
-        remake: `--remake`.
+        remake: Finished folders that may be made again, with commas.
         inputs: Content hashes of what the job would read, as its manifest names them.
 
     Returns:

@@ -24,7 +24,6 @@ class PlannedAgain:
     """A planned job of a guarded rule whose artefact is finished.
 
     Attributes:
-        folder: The artefact's folder.
         params: Hashes of code and settings on which the job reruns.
         changed: The job has itself changed: it is forced, or its code, settings or inputs are other ones. A job that
             only waits for updated inputs has not: it compares their content once they are there (`jobs.common.guard`).
@@ -41,8 +40,6 @@ def begin(workflow: Any, config: Config, remake: str) -> None:
     Jobs do neither, nor does `--touch`.
 
     Args:
-        workflow: Snakemake's.
-        config: The run's.
         remake: `--config remake=...`: finished folders that may be made again, with commas.
 
     Raises:

@@ -82,8 +82,8 @@ def official(question: Question, row: Row, options: Options) -> Verdict | Work[V
         return verdict(normalise(question, extraction, options), "value")
     choices = tuple(map(str, question["choices"]))
     text = str(extraction).strip()
-    found = _LETTER.search(text)
-    letter = found[1].upper() if found else text
+    match = _LETTER.search(text)
+    letter = match[1].upper() if match else text
     index = ord(letter) - ord("A") if len(letter) == 1 else -1
     if 0 <= index < len(choices):
         return verdict(choices[index], "letter")
