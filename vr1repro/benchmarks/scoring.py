@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """Switches of a profile.
+    """What a user may switch in how a profile scores.
 
     Attributes:
         legacy_int: MathVista: integers by `int(x)`, as most of the shipped verdicts were made, not `int(float(x))`.

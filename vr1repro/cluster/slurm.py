@@ -39,12 +39,12 @@ class Partition:
 
 
 def installed() -> bool:
-    """Whether Slurm's commands are here."""
+    """Whether squeue, sbatch, scontrol and scancel are on PATH."""
     return all(shutil.which(name) for name in ("squeue", "sbatch", "scontrol", "scancel"))
 
 
 def ask(*words: str, timeout_s: float = 60) -> str:
-    """What a Slurm command says.
+    """Run a Slurm command and return its output.
 
     Raises:
         UserError: The command is not here, fails or does not answer in time.
@@ -90,7 +90,7 @@ def jobs_of(folder: Path) -> list[Job]:
 
 
 def cancel(jobs: list[Job]) -> None:
-    """Cancel jobs with as few calls of `scancel` as its command line allows.
+    """Cancel jobs, a hundred with each call of `scancel`.
 
     Raises:
         UserError: Slurm refuses or does not answer.

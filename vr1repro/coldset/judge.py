@@ -30,7 +30,7 @@ _NO_WORDS = [0] * (len(words.count("")) + 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part's input.
+    """A row group of a problem file with its drafts, as a worker gets it.
 
     Attributes:
         problems: The Parquet file of the problems.
@@ -66,7 +66,7 @@ class JudgedRow:
 
 @dataclass(frozen=True)
 class Judged:
-    """A part's output.
+    """What a worker makes of a `Part`.
 
     Attributes:
         rows: Those that have a draft, in the file's order.

@@ -152,7 +152,7 @@ class Ledger:
         self._answered[entry.request_sha] = entry
 
     def note(self, call: Call) -> None:
-        """Keep one try."""
+        """Append a try to the telemetry, and count its tokens and cost."""
         self._calls.append(call)
         self._count(call)
 
@@ -173,7 +173,7 @@ class Ledger:
 
 
 def call(request_sha: str, step: str, what: str, attempt: int, **figures: object) -> Call:
-    """A try, now."""
+    """A record of a try, stamped with the present time; `figures` are further fields."""
     return Call.model_validate(
         {"request_sha": request_sha, "step": step, "what": what, "attempt": attempt, "at": round(time.time(), 3)}
         | figures
@@ -181,5 +181,5 @@ def call(request_sha: str, step: str, what: str, attempt: int, **figures: object
 
 
 def request_sha(step: str, prompt: str, image_sha: str | None, engine: dict[str, object], seed: int) -> str:
-    """Hash of a whole request."""
+    """Hash of all that decides a reply; what was answered under it is not asked again."""
     return json_sha([step, prompt, image_sha, engine, seed])

@@ -21,7 +21,7 @@ _CHEAP_STEPS = 20_000
 
 
 def question_id_of(question: Question) -> str:
-    """The question's id."""
+    """A question's id as text, from whichever of the id columns it has."""
     return str(BENCHMARK.id_of(question))
 
 
