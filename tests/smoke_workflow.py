@@ -96,7 +96,8 @@ class Workflow:
             )
             assert process.poll() is None, f"the workflow ended before any of {logs} began"
             started = next(log for log in logs if self._written(log) != {log: before[log]})
-            wait_until(lambda: _has_loaded(process.pid), "the job's imports, or its end", every_s=0.05)
+            seen: set[int] = set()
+            wait_until(lambda: _is_at_work(process, seen), "the job's imports, or its end", every_s=0.05)
             # What a terminal does: workflow and jobs alike. A job that is importing may swallow the first.
             wait_until(lambda: _ends_by_ctrl_c(process), "the workflow's end by Ctrl-C")
         finally:
@@ -116,14 +117,18 @@ class Workflow:
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths}
 
 
-def _has_loaded(workflow: int) -> bool:
-    """Whether a job of a workflow has had the processor for a second, or no job is left."""
-    used = []
-    for process in psutil.Process(workflow).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if "stage" in process.cmdline():
-                used.append(process.cpu_times().user)
-    return not used or max(used) >= _LOADED_CPU_S
+def _is_at_work(workflow: "subprocess.Popen[bytes]", seen: set[int]) -> bool:
+    """Whether a job has had the processor for a second, or one that was `seen` has ended, or the workflow has."""
+    jobs = {}
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(workflow.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "stage" in process.cmdline():
+                    jobs[process.pid] = process.cpu_times().user
+    seen |= jobs.keys()
+    return (
+        any(used >= _LOADED_CPU_S for used in jobs.values()) or bool(seen - jobs.keys()) or workflow.poll() is not None
+    )
 
 
 def _ends_by_ctrl_c(process: "subprocess.Popen[bytes]") -> bool:

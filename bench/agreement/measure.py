@@ -217,7 +217,13 @@ def _own_cases(data: Path, grader: Grader) -> Iterator[Agreement]:
             case["gold"],
             case["pred"],
             None,
-            MatchSettings(kinds, case["precision"], case["strict"], relation, "math-verify"),
+            MatchSettings(
+                match_types=kinds,
+                precision=case["precision"],
+                strict=case["strict"],
+                allow_set_relation_comp=relation,
+                matcher="math-verify",
+            ),
         )
 
     right = [outcome is Outcome.RIGHT for outcome in grader.grade(map(pair, cases))]

@@ -36,7 +36,7 @@ _LETTER = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MatchSettings:
     """How answers are compared.
 
@@ -64,7 +64,6 @@ def choice_index(text: str, choices: list[str], *, letter_first: bool = True) ->
 
     Args:
         text: An answer: `B`, `(B)`, `B. 60`, `option B`, or the text of a choice.
-        choices: The choices in order.
         letter_first: Whether a bare letter is a letter even where a choice reads like it (choices that are letters).
 
     >>> [choice_index(answer, ["30", "60", "90"]) for answer in ("B", "(B) 60", "option C", "60", "A or B", "45")]
@@ -103,15 +102,15 @@ def _names_several(answer: str) -> bool:
 
 
 def _by_text(answer: str, choices: list[str]) -> int | None:
-    wanted = key(answer)
-    found = [index for index, choice in enumerate(choices) if key(choice) == wanted]
-    if not found:
+    text = key(answer)
+    indices = [index for index, choice in enumerate(choices) if key(choice) == text]
+    if not indices:
         value = number(split_unit(answer)[0])
         if value is None:
             return None
-        found = [index for index, choice in enumerate(choices) if number(split_unit(choice)[0]) == value]
-    texts = {key(choices[index]) for index in found}
-    return found[0] if len(texts) == 1 else None
+        indices = [index for index, choice in enumerate(choices) if number(split_unit(choice)[0]) == value]
+    texts = {key(choices[index]) for index in indices}
+    return indices[0] if len(texts) == 1 else None
 
 
 def gold_text(gold: str, choices: list[str] | None) -> str:
@@ -131,8 +130,7 @@ def cheap(
     Args:
         gold: The gold answer; with choices it is a letter or the text of a choice.
         pred: The extracted answer, None where nothing was found.
-        choices: The choices of a multiple-choice question.
-        settings: How to compare.
+        choices: In the question's order; None or empty for a free-form question.
 
     Returns:
         `right`, `wrong` or `unparsable`, or None where the pair needs `deep`.
@@ -142,10 +140,10 @@ def cheap(
     if settings.matcher == "math-verify":
         return None
     if choices:
-        wanted = choice_index(gold, choices, letter_first=gold not in choices)
-        named = choice_index(pred, choices)
-        if wanted is not None and named is not None:
-            same = wanted == named or key(choices[wanted]) == key(choices[named])
+        gold_index = choice_index(gold, choices, letter_first=gold not in choices)
+        pred_index = choice_index(pred, choices)
+        if gold_index is not None and pred_index is not None:
+            same = gold_index == pred_index or key(choices[gold_index]) == key(choices[pred_index])
             return Outcome.RIGHT if same else Outcome.WRONG
         gold = gold_text(gold, choices)
         if len(key(gold)) == 1 and _names_several(plain(pred)):
@@ -187,11 +185,13 @@ def _values(gold: str, pred: str, settings: MatchSettings) -> Outcome | None:
         return Outcome.WRONG
     # Letters have values only where they may not be renamed.
     value = (lambda text: readings(text) or at_a_point(text)) if settings.strict else readings
-    wanted = value(gold)
-    found = _chain(pred, value) if _EQUAL.search(pred) and not _EQUAL.search(gold) else value(pred)
+    gold_values = value(gold)
+    pred_values = _chain(pred, value) if _EQUAL.search(pred) and not _EQUAL.search(gold) else value(pred)
     if (readings(gold) and _SYMBOL.fullmatch(pred)) or (readings(pred) and _SYMBOL.fullmatch(gold)):
         return Outcome.WRONG
-    different = wanted and found and all(apart(one, other, settings) for one in wanted for other in found)
+    different = (
+        gold_values and pred_values and all(apart(one, other, settings) for one in gold_values for other in pred_values)
+    )
     return Outcome.WRONG if different else None
 
 

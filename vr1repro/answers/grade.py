@@ -76,10 +76,9 @@ class Pair:
     """A gold answer and an extracted answer to compare.
 
     Attributes:
-        gold: The gold answer.
+        gold: With choices a letter or the text of a choice.
         pred: The extracted answer, or None where nothing was found.
-        choices: The choices of a multiple-choice question.
-        settings: How to compare.
+        choices: In the question's order; None for a free-form question.
     """
 
     gold: str
@@ -105,7 +104,6 @@ class Grader:
     """A pool of killable workers. Use as a context manager; processes start with the first hard item.
 
     Args:
-        workers: Number of processes.
         timeout_s: Wall-clock seconds for one call; then its worker is killed.
         memory_mb: Address space of a worker in MiB.
         memo: How many results of calls to remember.

@@ -58,8 +58,8 @@ def _safe_as_is(text: str) -> bool:
 
 def core(text: str) -> str:
     """The content of a text's answer element or last box, or the text itself."""
-    found = final_answer(text)
-    return found.text if found is not None and found.rule in (Rule.TAG, Rule.BOXED) else text
+    extraction = final_answer(text)
+    return extraction.text if extraction is not None and extraction.rule in (Rule.TAG, Rule.BOXED) else text
 
 
 def _dress(text: str) -> str:

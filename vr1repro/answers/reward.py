@@ -98,8 +98,8 @@ class HardFormatReward:
 
         Args:
             completions: Texts without the end-of-sequence token, of any length.
-            golds: Their gold answers.
-            choices: Their choices, None for a free-form question.
+            golds: One for each completion.
+            choices: One list for each completion, None for a free-form question.
 
         Raises:
             ValueError: The lengths differ.
@@ -115,8 +115,8 @@ class HardFormatReward:
             if answer is not None:
                 answer = last_boxed(answer) or answer.strip()
             elif self._settings.kind == "format_plus_result":
-                found = final_answer(completion)
-                answer = None if found is None else found.text
+                extraction = final_answer(completion)
+                answer = None if extraction is None else extraction.text
             else:
                 # Without the format HFRRF is 0 whatever the answer; grading it would cost a worker's time for nothing.
                 yield self._reward(False, None, Outcome.UNPARSABLE)

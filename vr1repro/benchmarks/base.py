@@ -11,14 +11,14 @@ Question = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """One benchmark.
+    """The facts of a benchmark, which `BENCHMARK` of its folder states.
 
     Attributes:
         slug: Its name in paths and records, which is its folder's name.
-        title: Its name in print.
+        title: Its name in tables and on the page.
         position: Its place in tables: the paper's benchmarks in the paper's order, then ours.
         source: Its questions on the hub. A revision is given where one is known; else the newest is taken.
-        n_questions: Number of its questions.
+        n_questions: How many rows `source` has.
         columns: A row with all of these columns is one of its questions.
         id_keys: Names of its id column, the preferred first. A row without any has its number as id.
         groups: The (group, name) pairs that a question counts in, `overall` apart.

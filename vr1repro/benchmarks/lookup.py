@@ -20,7 +20,7 @@ def slugs() -> list[str]:
 
 
 def facts(slug: str) -> Benchmark:
-    """The facts of a benchmark.
+    """Load `BENCHMARK` of a benchmark's folder, and check that it is of that folder.
 
     Raises:
         UserError: There is no such benchmark (the message lists the known), or its facts contradict its folder.

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """Switches of a profile.
+    """What a user may switch in how a profile scores.
 
     Attributes:
         legacy_int: MathVista: integers by `int(x)`, as most of the shipped verdicts were made, not `int(float(x))`.
@@ -80,7 +80,7 @@ _REFUSALS = (
     "Cannot determine the answer",
 )
 _REFUSED = "Z"
-_SAID = re.compile(r"(?i)(?:correct\s+)?answer\s+is\s+\**([ABCD])\**")
+_ANSWER_IS = re.compile(r"(?i)(?:correct\s+)?answer\s+is\s+\**([ABCD])\**")
 
 
 def inferred_option(answer: str, choices: Sequence[str]) -> str | None:
@@ -100,9 +100,9 @@ def inferred_option(answer: str, choices: Sequence[str]) -> str | None:
         return there[0]
     if not there and _REFUSED in words:
         return _REFUSED
-    said = _SAID.search(answer)
-    if said is not None:
-        return said[1].upper()
+    match = _ANSWER_IS.search(answer)
+    if match is not None:
+        return match[1].upper()
     folded = answer.lower()
     if len(folded) > 2 * sum(map(len, choices)):
         return None

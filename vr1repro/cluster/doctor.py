@@ -32,7 +32,6 @@ class Finding(NamedTuple):
     fix: str = ""
 
     def __str__(self) -> str:
-        """The line."""
         return f"{self.state:3} {self.what}" + (f"; fix: {self.fix}" if self.fix else "")
 
 
@@ -55,7 +54,7 @@ def _python(plan: Plan) -> Iterator[Finding]:
     spared = _spared(plan)
     for name in NEEDED:
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             install = "uv pip install --no-deps --require-hashes -r envs/cluster.txt"
             yield (
@@ -64,9 +63,9 @@ def _python(plan: Plan) -> Iterator[Finding]:
                 else Finding("no", f"{name}: not installed", install)
             )
             continue
-        wanted = pins.get(name, found)
-        same = found.split("+")[0] == wanted
-        yield Finding("ok" if same else "no", f"{name} {found}", "" if same else f"envs/cluster.txt pins {wanted}")
+        pinned = pins.get(name, installed)
+        same = installed.split("+")[0] == pinned
+        yield Finding("ok" if same else "no", f"{name} {installed}", "" if same else f"envs/cluster.txt pins {pinned}")
 
 
 def _spared(plan: Plan) -> set[str]:
@@ -81,7 +80,7 @@ def _spared(plan: Plan) -> set[str]:
 
 def _gpus(plan: Plan) -> Iterator[Finding]:
     resources = plan.config.resources
-    wanted = max(plan.config.gpus(kind) for kind in type(resources).model_fields)
+    gpus = max(plan.config.gpus(kind) for kind in type(resources).model_fields)
     try:
         import torch
     except ImportError:
@@ -93,12 +92,10 @@ def _gpus(plan: Plan) -> Iterator[Finding]:
         yield Finding("ok", f"CUDA {torch.version.cuda}: {count} x {torch.cuda.get_device_name(0)}, {memory:.0f} GiB")
         nccl = ".".join(map(str, torch.cuda.nccl.version()))
         yield Finding("ok", f"NCCL {nccl}")
-    elif wanted and not slurm.installed():
-        yield Finding("no", f"CUDA: no GPU here, jobs ask for {wanted}", "run where GPUs are, or --profile slurm")
+    elif gpus and not slurm.installed():
+        yield Finding("no", f"CUDA: no GPU here, jobs ask for {gpus}", "run where GPUs are, or --profile slurm")
     else:
-        yield Finding(
-            "-", "CUDA: no GPU on this host" + (", jobs get theirs from Slurm" if wanted else ", none needed")
-        )
+        yield Finding("-", "CUDA: no GPU on this host" + (", jobs get theirs from Slurm" if gpus else ", none needed"))
 
 
 def _disk(plan: Plan, folder: Path) -> Finding:
@@ -112,44 +109,42 @@ def _disk(plan: Plan, folder: Path) -> Finding:
 
 
 def _hub(plan: Plan) -> Iterator[Finding]:
-    from vr1repro.cluster.prefetch import wanted
+    from vr1repro.cluster.prefetch import hub_repositories
 
-    repositories = wanted(plan)
+    repositories = hub_repositories(plan)
     if not repositories:
         yield Finding("-", "hub: nothing is taken from it")
         return
     from huggingface_hub import constants, repo_info, snapshot_download
 
-    for want in repositories:
-        name = f"hub: {want.kind} {want.id}"
+    for repo in repositories:
+        name = f"hub: {repo.kind} {repo.id}"
         try:
             if constants.HF_HUB_OFFLINE:
-                snapshot_download(want.id, revision=want.revision, repo_type=want.kind, local_files_only=True)
+                snapshot_download(repo.id, revision=repo.revision, repo_type=repo.kind, local_files_only=True)
                 yield Finding("ok", f"{name}, fetched")
             else:
-                found = repo_info(want.id, revision=want.revision, repo_type=want.kind, timeout=20)
-                yield Finding("ok", f"{name}@{found.sha}")
+                info = repo_info(repo.id, revision=repo.revision, repo_type=repo.kind, timeout=20)
+                yield Finding("ok", f"{name}@{info.sha}")
         except Exception as error:  # the client raises dozens of kinds, from HTTP errors to those of the network
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
-            fix = (
-                "accept its terms on the hub and set HF_TOKEN" if "gated" in said.lower() else "`vr1repro fetch CONFIG`"
-            )
-            fix = (
-                fix if constants.HF_HUB_OFFLINE or "gated" in said.lower() else "check the network, the id and HF_TOKEN"
-            )
-            yield Finding("no", f"{name}: {said}", fix)
+            message = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
+            gated = "gated" in message.lower()
+            fix = "accept its terms on the hub and set HF_TOKEN" if gated else "`vr1repro fetch CONFIG`"
+            if not gated and not constants.HF_HUB_OFFLINE:
+                fix = "check the network, the id and HF_TOKEN"
+            yield Finding("no", f"{name}: {message}", fix)
 
 
 def _endpoints(plan: Plan) -> Iterator[Finding]:
     import httpx
 
     config = plan.config
-    asked = [
+    engines = [
         (f"coldset.{side}", engine.model, engine.sampler)
         for side, engine in (("mllm", config.coldset.mllm), ("reasoner", config.coldset.reasoner))
         if "coldset" not in config.take_released and isinstance(engine, ModelEngine)
     ]
-    for key, url, sampler in asked:
+    for key, url, sampler in engines:
         if not isinstance(sampler, EndpointSampler) or not url.startswith(("http://", "https://")):
             continue
         secret = os.environ.get(sampler.key_env)

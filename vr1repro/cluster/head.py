@@ -107,8 +107,8 @@ def _sign(lock: IO[str]) -> None:
 
 
 def _who(folder: Path) -> str:
-    said = [path.read_text(encoding="utf-8") for path in sorted((folder / STATE).glob("head-*"))]
-    return next((text for text in said if text), "it has not said who it is")
+    signatures = [path.read_text(encoding="utf-8") for path in sorted((folder / STATE).glob("head-*"))]
+    return next((text for text in signatures if text), "it has not said who it is")
 
 
 def _some(jobs: list[slurm.Job]) -> str:

@@ -27,12 +27,12 @@ def sources(costs: Sequence[Cost]) -> list[str]:
     return [f"{given.tag:10}  {given.text}" for cost in costs for given in cost.inputs]
 
 
-def _span(found: Range | None, digits: int = 0) -> str:
-    if found is None:
+def _span(bounds: Range | None, digits: int = 0) -> str:
+    if bounds is None:
         return "unknown"
-    if not found.high:
+    if not bounds.high:
         return "-"
-    low, high = (f"{value:,.{digits}f}" for value in found)
+    low, high = (f"{value:,.{digits}f}" for value in bounds)
     return low if low == high else f"{low} - {high}"
 
 
@@ -59,10 +59,10 @@ def cluster_lacks(costs: Sequence[Cost]) -> list[str]:
         UserError: Slurm does not answer.
     """
     known = slurm.partitions()
-    wanted = os.environ.get("SLURM_PARTITION")
-    chosen = [part for part in known if (part.name == wanted if wanted else part.default)]
+    partition = os.environ.get("SLURM_PARTITION")
+    chosen = [part for part in known if (part.name == partition if partition else part.default)]
     if not chosen:
-        named = f"partition {wanted}" if wanted else "default partition; set SLURM_PARTITION"
+        named = f"partition {partition}" if partition else "default partition; set SLURM_PARTITION"
         return [f"no {named}; there are: {', '.join(part.name for part in known) or 'none'}"]
     return [line for cost in costs if cost.jobs for line in _lacks(cost, chosen[0])]
 
@@ -79,7 +79,7 @@ def _lacks(cost: Cost, part: slurm.Partition) -> list[str]:
         (need.runtime, part.minutes if part.minutes is not None else need.runtime, "minutes"),
     ]
     return [
-        f"{cost.name}: a job needs {wanted} {what}, partition {part.name} gives {there}"
-        for wanted, there, what in limits
-        if wanted > there
+        f"{cost.name}: a job needs {needed} {unit}, partition {part.name} gives {offered}"
+        for needed, offered, unit in limits
+        if needed > offered
     ]

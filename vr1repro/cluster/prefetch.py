@@ -27,7 +27,7 @@ PINS = "hub.json"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class HubRepository:
     """A repository on the hub. `files` None: all of them."""
 
     id: str
@@ -36,21 +36,21 @@ class Wanted:
     files: tuple[str, ...] | None = None
 
 
-def wanted(plan: Plan) -> list[Wanted]:
+def hub_repositories(plan: Plan) -> list[HubRepository]:
     """What `rule all` of a config takes from the hub."""
-    config, found = plan.config, []
+    config, repositories = plan.config, []
     sources = plan.model_sources()
     for name in uses.models_used(plan):
         if isinstance(model := sources[name], HubModel):
-            found.append(Wanted(model.id, "model", model.revision, tuple(MODEL_FILES)))
+            repositories.append(HubRepository(model.id, "model", model.revision, tuple(MODEL_FILES)))
     for name in sorted(uses.sets_used(plan)):
         source = {**config.problems, **config.benchmarks}[name]
         if isinstance(source, ProblemSource) and source.kind == "hub":
-            found.append(Wanted(str(source.id), "dataset", source.revision))
+            repositories.append(HubRepository(str(source.id), "dataset", source.revision))
     released = config.coldset.released
     if "coldset" in config.take_released and isinstance(released, HubData):
-        found.append(Wanted(released.id, "dataset", released.revision))
-    return list(dict.fromkeys(found))
+        repositories.append(HubRepository(released.id, "dataset", released.revision))
+    return list(dict.fromkeys(repositories))
 
 
 def fetch_all(plan: Plan) -> Iterator[str]:
@@ -61,20 +61,20 @@ def fetch_all(plan: Plan) -> Iterator[str]:
     """
     path = Path(plan.root) / PINS
     pins: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for want in wanted(plan):
-        key = f"{want.kind} {want.id}"
-        commit = want.revision or pins.get(key, {}).get("commit")
-        folder, commit = snapshot(want.id, commit, want.kind, list(want.files) if want.files else None)
+    for repo in hub_repositories(plan):
+        key = f"{repo.kind} {repo.id}"
+        commit = repo.revision or pins.get(key, {}).get("commit")
+        folder, commit = snapshot(repo.id, commit, repo.kind, list(repo.files) if repo.files else None)
         files = {
             file.relative_to(folder).as_posix(): _checked(file) for file in sorted(folder.rglob("*")) if file.is_file()
         }
         before = pins.get(key, {})
         if before.get("commit") == commit and (gone := _differing(before["files"], files)):
-            raise UserError(f"{want.id}: {gone} is not the file that {path} names; remove {folder} and fetch again")
+            raise UserError(f"{repo.id}: {gone} is not the file that {path} names; remove {folder} and fetch again")
         pins[key] = {"commit": commit, "files": files}
         write_atomically(path, json.dumps(pins, indent=1, sort_keys=True) + "\n")
         size = sum(file["bytes"] for file in files.values())
-        yield f"{want.kind:8}{want.id}@{commit}  {len(files)} files, {size / 1e9:.3g} GB, checked"
+        yield f"{repo.kind:8}{repo.id}@{commit}  {len(files)} files, {size / 1e9:.3g} GB, checked"
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> str | None:

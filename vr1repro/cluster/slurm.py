@@ -17,7 +17,7 @@ NAME = "vr1repro_"
 
 @dataclass(frozen=True)
 class Job:
-    """A job in the queue."""
+    """An unfinished job, as `squeue` shows it."""
 
     id: str
     state: str
@@ -25,7 +25,7 @@ class Job:
     comment: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Partition:
     """What one job may have in a partition. None where Slurm sets no limit."""
 
@@ -39,12 +39,12 @@ class Partition:
 
 
 def installed() -> bool:
-    """Whether Slurm's commands are here."""
+    """Whether squeue, sbatch, scontrol and scancel are on PATH."""
     return all(shutil.which(name) for name in ("squeue", "sbatch", "scontrol", "scancel"))
 
 
 def ask(*words: str, timeout_s: float = 60) -> str:
-    """What a Slurm command says.
+    """Run a Slurm command and return its output.
 
     Raises:
         UserError: The command is not here, fails or does not answer in time.
@@ -58,8 +58,8 @@ def ask(*words: str, timeout_s: float = 60) -> str:
             f"{words[0]}: no answer within {timeout_s:.0f} s; is Slurm's controller up? (scontrol ping)"
         ) from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise UserError(f"{words[0]}: {said[-1]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise UserError(f"{words[0]}: {lines[-1]}")
     return done.stdout
 
 
@@ -79,18 +79,18 @@ def jobs_of(folder: Path) -> list[Job]:
     Raises:
         UserError: Slurm does not answer.
     """
-    found = []
+    jobs = []
     here = os.path.realpath(folder)
     for row in ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%j|%k|%Z").splitlines():
         head, _, where = row.rpartition("|")
         number, state, name, comment = head.split("|", 3)
         if os.path.realpath(where) == here and (name.startswith(NAME) or _OURS.match(comment)):
-            found.append(Job(number, state, name, comment))
-    return found
+            jobs.append(Job(number, state, name, comment))
+    return jobs
 
 
 def cancel(jobs: list[Job]) -> None:
-    """Cancel jobs.
+    """Cancel jobs, a hundred with each call of `scancel`.
 
     Raises:
         UserError: Slurm refuses or does not answer.
@@ -105,23 +105,29 @@ def partitions() -> list[Partition]:
     Raises:
         UserError: Slurm does not answer.
     """
-    found: dict[str, Partition] = {}
+    by_name: dict[str, Partition] = {}
     for row in ask("sinfo", "-h", "-a", "-o", "%R|%a|%D|%c|%m|%l|%G").splitlines():
         name, up, nodes, cpus, memory, limit, gres = row.split("|", 6)
         if up != "up":
             continue
         here = Partition(
-            name, False, int(nodes), int(cpus.rstrip("+")), int(memory.rstrip("+")), _gpus(gres), _minutes(limit)
+            name=name,
+            default=False,
+            nodes=int(nodes),
+            cpus=int(cpus.rstrip("+")),
+            mem_mb=int(memory.rstrip("+")),
+            gpus=_gpus(gres),
+            minutes=_minutes(limit),
         )
         # A partition of unlike nodes has a row for each kind.
-        known = found.get(name, here)
+        known = by_name.get(name, here)
         more = 0 if known is here else known.nodes
-        found[name] = Partition(
-            name, False, here.nodes + more, max(known.cpus, here.cpus), max(known.mem_mb, here.mem_mb),
-            max(known.gpus, here.gpus), here.minutes,
+        by_name[name] = Partition(
+            name=name, default=False, nodes=here.nodes + more, cpus=max(known.cpus, here.cpus),
+            mem_mb=max(known.mem_mb, here.mem_mb), gpus=max(known.gpus, here.gpus), minutes=here.minutes,
         )  # fmt: skip
     default = {row.strip().rstrip("*") for row in ask("sinfo", "-h", "-a", "-o", "%P").splitlines() if "*" in row}
-    return [Partition(**{**vars(part), "default": part.name in default}) for part in found.values()]
+    return [Partition(**{**vars(part), "default": part.name in default}) for part in by_name.values()]
 
 
 def _gpus(gres: str) -> int:

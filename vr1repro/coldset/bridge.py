@@ -58,7 +58,6 @@ def bridge(
     """Ask for Pseudo-CoT, description and chain of every problem, and write `drafts.jsonl`.
 
     Args:
-        problems: The shard's problems.
         settings: The data engine's settings.
         mllm: The multimodal model; it loads its weights at the first request that the ledger cannot answer.
         reasoner: The text-only model; likewise.

@@ -89,7 +89,7 @@ class Candidate:
 
     @cached_property
     def words(self) -> list[str]:
-        """The chain's words."""
+        """The chain, split at blanks."""
         return self.chain.split()
 
     @cached_property

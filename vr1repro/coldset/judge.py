@@ -30,12 +30,12 @@ _NO_WORDS = [0] * (len(words.count("")) + 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part's input.
+    """A row group of a problem file with its drafts, as a worker gets it.
 
     Attributes:
-        problems: The problem file.
-        group: The row group.
-        drafts: The draft files.
+        problems: The Parquet file of the problems.
+        group: Number of the row group in it that the part covers.
+        drafts: The shards' `drafts.jsonl`.
         places: Where each row's draft lies; None for a row without one.
         dropped: Rows that the overlap report drops.
     """
@@ -66,7 +66,7 @@ class JudgedRow:
 
 @dataclass(frozen=True)
 class Judged:
-    """A part's output.
+    """What a worker makes of a `Part`.
 
     Attributes:
         rows: Those that have a draft, in the file's order.

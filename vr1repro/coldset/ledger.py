@@ -48,12 +48,11 @@ class State(Record):
     """How far a problem got.
 
     Attributes:
-        id: The problem's id.
-        source: Its source.
-        step: The step that this row is about.
+        id, source: The problem's.
+        step: `pseudo_cot`, `description` or `chain`.
         state: `answered`, `rejected` (it goes no further) or `unanswered` (every try failed; the next run asks again).
         reason: Why, where it was not answered.
-        request_sha: The step's request.
+        request_sha: That of the step's request, also where nothing answered it.
     """
 
     id: str
@@ -68,8 +67,7 @@ class Call(Record):
     """One try of a request.
 
     Attributes:
-        request_sha: The request.
-        step: Its step.
+        request_sha: As in `Entry`.
         what: `sent` before it is sent, `reply`, or the reason why the try failed.
         attempt: Number of the try in this run.
         at: Unix time.
@@ -154,7 +152,7 @@ class Ledger:
         self._answered[entry.request_sha] = entry
 
     def note(self, call: Call) -> None:
-        """Keep one try."""
+        """Append a try to the telemetry, and count its tokens and cost."""
         self._calls.append(call)
         self._count(call)
 
@@ -175,7 +173,7 @@ class Ledger:
 
 
 def call(request_sha: str, step: str, what: str, attempt: int, **figures: object) -> Call:
-    """A try, now."""
+    """A record of a try, stamped with the present time; `figures` are further fields."""
     return Call.model_validate(
         {"request_sha": request_sha, "step": step, "what": what, "attempt": attempt, "at": round(time.time(), 3)}
         | figures
@@ -183,5 +181,5 @@ def call(request_sha: str, step: str, what: str, attempt: int, **figures: object
 
 
 def request_sha(step: str, prompt: str, image_sha: str | None, engine: dict[str, object], seed: int) -> str:
-    """Hash of a whole request."""
+    """Hash of all that decides a reply; what was answered under it is not asked again."""
     return json_sha([step, prompt, image_sha, engine, seed])

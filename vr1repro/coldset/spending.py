@@ -16,8 +16,7 @@ def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:
 
     Args:
         shards: The shards' folders.
-        kept: Traces in the set.
-        out: The file to write.
+        kept: Number of traces in the cold-start set.
 
     Returns:
         Its content: by step, over all, and for one kept trace; `cost` is null where the config has no prices.

@@ -106,7 +106,7 @@ def extract(
     from vr1repro.evaluation.llm import Asker
 
     use_benchmarks(benchmark_folder)
-    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
     counts = stages.extract_file(
         benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
     )
@@ -134,7 +134,7 @@ def judge(
     from vr1repro.evaluation.llm import Asker
 
     use_benchmarks(benchmark_folder)
-    asker = Asker(model, endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
+    asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
     counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
     typer.echo(counts)
 

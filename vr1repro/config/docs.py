@@ -33,9 +33,8 @@ class Step:
     """A step of the pipeline in DEVIATIONS.md.
 
     Attributes:
-        title: Its heading.
-        keys: Beginnings of its config keys.
-        modules: Beginnings of its modules.
+        keys: Prefixes of the config keys that belong to it.
+        modules: Prefixes of the names of its modules.
         first: The keys whose values decide most. The others follow in the order of the models.
     """
 

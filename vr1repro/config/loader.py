@@ -51,9 +51,8 @@ def load_merged(values: dict[str, Any], files: list[Path], source: str) -> Confi
     """Check what Snakemake merged from its config files and `--config` options.
 
     Args:
-        values: The merged config.
         files: The config files, for line numbers; those of one file are given only where it is the only one.
-        source: Name for messages.
+        source: What messages name as the place of a mistake.
 
     Raises:
         UserError: One line per mistake.
@@ -78,7 +77,6 @@ def check(values: dict[str, Any], source: str, root: yaml.Node | None = None) ->
     """Check the values of a config.
 
     Args:
-        values: What the YAML holds.
         source: File name for messages.
         root: The file's node tree, for line numbers.
 

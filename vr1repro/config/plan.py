@@ -27,7 +27,7 @@ SLUG = rf"(?P<arm>{NAME})_s(?P<seed>\d+)(?:_stage(?P<stage>\d+)_step(?P<step>\d+
 RELEASED = "released."  # prefix of a released checkpoint's folder under models/; a config name may not hold it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A model to evaluate: an arm's end (`stage` None where the arm has no stages) or a step on the way."""
 
@@ -151,7 +151,7 @@ class Plan:
         """An arm's ends, one a training seed."""
         stages = len(self.config.arms[arm].stages)
         return [
-            Checkpoint(arm, seed, stages or None, self.last_step(arm, stages), final=True)
+            Checkpoint(arm=arm, seed=seed, stage=stages or None, step=self.last_step(arm, stages), final=True)
             for seed in self.training_seeds(arm)
         ]
 
@@ -166,10 +166,10 @@ class Plan:
                 for step in self.kept_steps(arm, stage):
                     if step != end:
                         last = self.last_step(owner, len(self.config.arms[owner].stages))
-                        yield Checkpoint(owner, seed, stage, step, final=step == last)
+                        yield Checkpoint(arm=owner, seed=seed, stage=stage, step=step, final=step == last)
 
     def checkpoint_model(self, checkpoint: Checkpoint) -> PurePosixPath:
-        """The weights of a checkpoint."""
+        """The folder that holds the weights: a released model, a start, or a step of an RL stage."""
         if checkpoint.arm in self.config.take_released:
             return self.model(f"{RELEASED}{checkpoint.arm}")
         if checkpoint.stage is None:
@@ -189,7 +189,7 @@ class Plan:
         return list(self.config.arms[arm].evaluate_on or self.config.evaluation.benchmarks)
 
     def checkpoint(self, slug: str) -> Checkpoint:
-        """The checkpoint of a slug.
+        """The checkpoint that a slug in a path names.
 
         Raises:
             UserError: No such checkpoint is kept.

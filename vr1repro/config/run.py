@@ -14,7 +14,7 @@ from vr1repro.config.placement import Placement
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import Arm, RlSettings, Seeds, SftSettings, Start
+from vr1repro.config.training import Arm, Launch, RlSettings, Seeds, SftSettings, Start
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 
@@ -133,6 +133,12 @@ class Config(Section):
     def gpus(self, kind: str) -> int:
         """The most GPUs on a node that a job of a kind asks for, over the models of the run."""
         return max(int(getattr(self.placed(model).resources, kind).gpu) for model in self.models)
+
+    def launches(self, kind: str) -> list[Launch]:
+        """The launches of a kind of training over the models of the run; none of another kind of job."""
+        if kind not in ("sft", "rl"):
+            return []
+        return [getattr(self.placed(model), kind).launch for model in self.models]
 
     def of_arm(self, arm: str) -> "Config":
         """The config as an arm's jobs see it."""

@@ -68,7 +68,7 @@ def slugs() -> tuple[str, ...]:
 
 
 def folder_of(slug: str) -> Path:
-    """The folder of a benchmark.
+    """Where a benchmark lies: in this package, or where `use` was told.
 
     Raises:
         UserError: There is no such benchmark; the message lists the known.

@@ -61,7 +61,7 @@ def closure(modules: Iterable[str]) -> set[str]:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            waiting.extend(found for found in imports(_module_file(name)) if not is_outside(found))
+            waiting.extend(imported for imported in imports(_module_file(name)) if not is_outside(imported))
     return seen
 
 

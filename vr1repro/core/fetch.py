@@ -18,7 +18,7 @@ def snapshot(repository: str, revision: str | None, kind: str, patterns: list[st
         repository: owner/name.
         revision: Commit, or None for the newest.
         kind: `model` or `dataset`.
-        patterns: Which files, or None for all.
+        patterns: Globs of the files' paths, or None for all.
 
     Raises:
         UserError: It cannot be fetched.
@@ -54,9 +54,7 @@ def link(source: Path, out: Path, kind: str, settings: dict[str, Any], commit: s
     """Link the files of a file or folder into `out`, and close it with a manifest.
 
     Args:
-        source: The file or folder.
         out: The folder to make; an older one is replaced.
-        kind: The manifest's kind.
         settings: The config section that names the source.
         commit: Where the source came from on the hub.
     """

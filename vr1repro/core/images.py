@@ -114,7 +114,6 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     """Open an encoded image without decoding it yet.
 
     Args:
-        data: The encoded image.
         max_pixels: Limit on width x height, checked on the header before any pixel is decoded.
 
     Raises:

@@ -18,10 +18,6 @@ RecordT = TypeVar("RecordT", bound=Record)
 def read(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
     """Read validated rows of a JSONL file.
 
-    Args:
-        path: The file.
-        kind: The record class.
-
     Yields:
         The rows in file order.
 

@@ -61,13 +61,13 @@ def folder_shas(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Installed versions of the libraries that a result may depend on."""
-    found = {"python": platform.python_version(), "vr1repro": vr1repro.__version__}
+    by_library = {"python": platform.python_version(), "vr1repro": vr1repro.__version__}
     for name in _STAMPED:
         try:
-            found[name] = version(name)
+            by_library[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return by_library
 
 
 @cache
@@ -95,7 +95,7 @@ def write_manifest(
     """Close a folder: hash all that is in it and say what it was made of. A folder without a manifest is incomplete.
 
     Args:
-        folder: The finished folder.
+        folder: All of its files are written.
         kind: What it is: `model`, `problems`, `coldset`, ...
         settings: The config values that it depends on.
         inputs: Content hashes of what it was made from, by name.
@@ -152,7 +152,6 @@ def mark_planned(folder: Path, params: dict[str, str] | None) -> None:
     """Mark a finished folder whose job is planned, so that its content hash is not restored behind the job's back.
 
     Args:
-        folder: A folder with a manifest.
         params: Hashes of code and settings that made it, where they are still the planned job's; else None.
     """
     write_atomically(folder / PLANNED, json.dumps(params) + "\n")

@@ -59,15 +59,12 @@ class Trace(Record):
     """What Modality Bridging made of one problem, kept or rejected.
 
     Attributes:
-        id: The problem's id.
-        source: The problem's source.
+        id, source, question, answer: The problem's.
         image_sha: Hash of the problem's image.
-        question: The problem's question.
-        answer: The gold answer.
         pseudo_cot: The MLLM's Caption and Reasoning (paper section 3.3.1, step 2).
         description: The MLLM's detailed description (step 3).
         chain: The reasoner's chain of thought after polishing, without tags (steps 4 to 6).
-        final_answer: The answer that the reasoner gave.
+        final_answer: Extracted from the reasoner's reply; None where it gives none.
         rejected: None for a kept trace, else the name of the rule that rejected it.
     """
 

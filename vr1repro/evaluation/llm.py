@@ -19,7 +19,7 @@ from vr1repro.engines.base import Request, Sampling
 _AHEAD = 16  # prompts read ahead, for each request in flight
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asker:
     """Who is asked and how.
 

@@ -35,7 +35,7 @@ class BenchmarkSpec:
     source: ProblemSource
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
     """One finished file of responses.
 
@@ -169,7 +169,14 @@ def evaluate(
                 attempts = [row for identity in benchmark_run.problems for row in benchmark_run.attempts[identity]]
                 for name, rows in benchmark_run.ledger.finish(attempts):
                     folder = benchmark_run.ledger.folders[name]
-                    result = EvaluationResult(slug, name, seed, folder, counts(rows), loaded[slug][1])
+                    result = EvaluationResult(
+                        benchmark=slug,
+                        protocol=name,
+                        seed=seed,
+                        folder=folder,
+                        counts=counts(rows),
+                        skipped=loaded[slug][1],
+                    )
                     _write_run(result, {**content, "lm_eval": figures[slug]}, seconds)
                     results.append(result)
     return results

@@ -55,12 +55,12 @@ def guard(out: Path, settings: Config, remake: str, inputs: Mapping[str, str]) -
     """Decide whether a job makes its artefact, keeps the finished one, or may do neither. All its processes agree.
 
     The head process has marked the folder where code and settings are those that made the artefact
-    (workflow/rules/start.smk). With equal inputs as well, the finished artefact is what the job would make.
+    (`jobs.start`). With equal inputs as well, the finished artefact is what the job would make.
 
     Args:
         out: The job's folder.
         settings: The run's config.
-        remake: `--remake`.
+        remake: Finished folders that may be made again, with commas.
         inputs: Content hashes of what the job would read, as its manifest names them.
 
     Returns:

@@ -30,7 +30,7 @@ class Example:
         scene: The picture's content.
         prompt: The user's text.
         reply: What the model should say.
-        task: Which task it belongs to.
+        task: Names the loss in `pretrain.jsonl`: `read`, `direct`, `chain` or `bridge`.
     """
 
     scene: Scene
@@ -46,7 +46,7 @@ class Batch:
     Attributes:
         inputs: What the model's forward takes; rows are padded on the right.
         labels: Shape [rows, tokens]; `IGNORED` outside the replies.
-        tasks: The task of each row.
+        tasks: One for each row.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -71,8 +71,8 @@ def draw_example(lab: Lab, prompts: Prompts, phase: LabPhase, rng: random.Random
     thought = questions.pseudo_cot(scene.description, scene.task.steps)
     if rng.random() < 0.5:
         return Example(scene, prompts.pseudo_cot.format(question=text, answer=answer), thought, "bridge")
-    asked = prompts.description.format(question=text, pseudo_cot=thought)
-    return Example(scene, asked, scene.description, "bridge")
+    prompt = prompts.description.format(question=text, pseudo_cot=thought)
+    return Example(scene, prompt, scene.description, "bridge")
 
 
 class Collator:

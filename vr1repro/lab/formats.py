@@ -67,9 +67,9 @@ def version_text(version: str, family: Family, values: Sequence[int], question: 
 
     Args:
         version: One of `VERSIONS`.
-        family: Glyph family of the row.
-        values: The row.
-        question: The question in words.
+        family: Names the row's glyphs.
+        values: From left to right.
+        question: In words, which the first three versions hold.
     """
     if version == "Text Dominant":
         return _ROW_HINTS[family] + VALUES_HINT + ", ".join(map(str, values)) + ". " + question
@@ -109,7 +109,7 @@ def ask(question: str, style: Style, choices: Sequence[str] | None, cot: bool) -
     Args:
         question: The question; empty where a sign in the picture asks and the text says nothing.
         style: Whose words are used.
-        choices: The options of a choice style.
+        choices: None where the style has no choices.
         cot: Whether MathVerse's words ask for reasoning.
     """
     if style in ("plain", "plain-choice"):

@@ -158,7 +158,7 @@ def token_losses(model: "Qwen2_5_VLForConditionalGeneration", forward: Unpadded,
     The vocabulary's logits are computed at reply positions only; elsewhere they would be thrown away.
     """
     targets = batch.labels[:, 1:]
-    wanted = targets != IGNORED
-    before = pad(wanted, (0, 1))[batch.inputs["attention_mask"].bool()]  # the tokens that predict a reply's
-    values = cross_entropy(model.lm_head(forward(batch.inputs)[before]), targets[wanted], reduction="none")
-    return torch.zeros(targets.shape, dtype=values.dtype).masked_scatter(wanted, values)
+    in_reply = targets != IGNORED
+    before = pad(in_reply, (0, 1))[batch.inputs["attention_mask"].bool()]  # the tokens that predict a reply's
+    values = cross_entropy(model.lm_head(forward(batch.inputs)[before]), targets[in_reply], reduction="none")
+    return torch.zeros(targets.shape, dtype=values.dtype).masked_scatter(in_reply, values)

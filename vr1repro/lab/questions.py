@@ -46,8 +46,7 @@ class Task:
     """One question about one row of values.
 
     Attributes:
-        kind: What is asked.
-        values: The values, from left to right.
+        values: From left to right.
         threshold: What the count question compares with.
     """
 
@@ -57,7 +56,7 @@ class Task:
 
     @property
     def answer(self) -> int:
-        """The right answer."""
+        """What `kind` asks of the values."""
         if self.kind == "sum":
             return sum(self.values)
         if self.kind == "largest":
@@ -142,16 +141,16 @@ def understand(text: str, threshold: int) -> Task | None:
         The task, or None where the text states no row or no question.
     """
     rows = list(re.finditer(rf"(?:{'|'.join(map(re.escape, _ROWS.values()))})(\d(?: \d)*)", text))
-    asked = [
+    questions = [
         (place, kind)
         for kind in KINDS
         for phrase in (sentence(kind, threshold), sign_sentence(kind, threshold).strip())
         if (place := text.rfind(phrase)) >= 0
     ]
-    if not rows or not asked:
+    if not rows or not questions:
         return None
     values = tuple(int(value) for value in rows[-1].group(1).split(" "))
-    return Task(kind=max(asked)[1], values=values, threshold=threshold)
+    return Task(kind=max(questions)[1], values=values, threshold=threshold)
 
 
 def completion_tokens(task: Task) -> int:

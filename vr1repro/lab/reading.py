@@ -31,11 +31,11 @@ def measure_reading(
     # Rows of one length at a time, so that no prompt needs padding.
     scenes.sort(key=lambda scene: (scene.signed + len(scene.task.values), scene.id))
     for group in _groups(scenes):
-        for scene, said in zip(group, _read(model, collate, group, rng), strict=True):
+        for scene, reading in zip(group, _read(model, collate, group, rng), strict=True):
             truth = list(map(str, scene.task.values))
-            right[scene.family].append(said == truth)
+            right[scene.family].append(reading == truth)
             values += len(truth)
-            values_right += sum(a == b for a, b in zip(said, truth, strict=False))
+            values_right += sum(a == b for a, b in zip(reading, truth, strict=False))
     everything = [verdict for verdicts in right.values() for verdict in verdicts]
     return {
         "pictures": len(everything),

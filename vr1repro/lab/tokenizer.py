@@ -58,14 +58,14 @@ class Prompts:
 
 def phrases(lab: Lab, prompts: Prompts) -> list[str]:
     """Every fixed phrase of the lab's prompts and replies, longest first, without repeats."""
-    found = [*formats.FIXED, *teacher.PHRASES, " " + FINAL_ANSWER, questions.READ_PROMPT, questions.DESCRIBE_PROMPT]
-    found += [questions.LARGEST, questions.SMALLEST, questions.CAPTION, questions.REASONING]
+    texts = [*formats.FIXED, *teacher.PHRASES, " " + FINAL_ANSWER, questions.READ_PROMPT, questions.DESCRIBE_PROMPT]
+    texts += [questions.LARGEST, questions.SMALLEST, questions.CAPTION, questions.REASONING]
     for kind in questions.KINDS:
-        found += [questions.sentence(kind, lab.world.threshold), questions.sign_sentence(kind, lab.world.threshold)]
-    found += [questions.row_sentence(family) for family in questions.FAMILIES]
+        texts += [questions.sentence(kind, lab.world.threshold), questions.sign_sentence(kind, lab.world.threshold)]
+    texts += [questions.row_sentence(family) for family in questions.FAMILIES]
     for field in fields(prompts):
-        found += [literal for literal, *_ in Formatter().parse(getattr(prompts, field.name))]
-    return sorted({phrase for phrase in found if len(phrase) > 1}, key=lambda phrase: (-len(phrase), phrase))
+        texts += [literal for literal, *_ in Formatter().parse(getattr(prompts, field.name))]
+    return sorted({phrase for phrase in texts if len(phrase) > 1}, key=lambda phrase: (-len(phrase), phrase))
 
 
 def build_tokenizer(lab: Lab, prompts: Prompts, extra: Sequence[str] = ()) -> "PreTrainedTokenizerFast":

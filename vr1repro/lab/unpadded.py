@@ -55,7 +55,7 @@ class Unpadded:
         kinds = inputs["mm_token_type_ids"]
         starts, ends = kinds.argmax(1).tolist(), inputs["attention_mask"].sum(1).tolist()
         grids = inputs["image_grid_thw"].tolist()
-        found = []
+        row_positions = []
         for row, (start, end, grid) in enumerate(zip(starts, ends, grids, strict=True)):
             key = (start, *grid)
             if key not in self._places or self._places[key].shape[1] < end:
@@ -66,8 +66,8 @@ class Unpadded:
                     attention_mask=torch.ones_like(kinds[row, None]),
                 )
                 self._places[key] = positions[:, 0]
-            found.append(self._places[key][:, :end])
-        return torch.cat(found, 1)
+            row_positions.append(self._places[key][:, :end])
+        return torch.cat(row_positions, 1)
 
 
 @contextmanager

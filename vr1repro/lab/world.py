@@ -33,8 +33,7 @@ class Scene:
     """One task as a picture.
 
     Attributes:
-        family: Glyph family of the row.
-        task: Values and question.
+        family: Glyphs that show the values.
         signed: Whether a sign in the picture asks the question.
     """
 
@@ -112,8 +111,7 @@ def make_problem(world: LabWorld, scene: Scene, name: str, image: bytes | None, 
 
     Args:
         world: Decides the difficulty.
-        scene: What is asked.
-        name: Id of the problem.
+        name: The problem's id.
         image: The picture, where it is already drawn.
         rng: Draws style and choices.
     """
@@ -159,9 +157,7 @@ def generate(world: LabWorld, partition: Partition, n: int, seed: int) -> Iterat
     """Generate `n` different problems of a partition.
 
     Args:
-        world: What is drawn.
         partition: Whose rows of values are used.
-        n: How many.
         seed: Equal seeds give equal problems.
 
     Yields:

@@ -41,7 +41,7 @@ def first_turn(row: Row, role: str, content: str, askers: tuple[str, ...]) -> tu
         row: A row; its turns are objects.
         role: A turn's key for who speaks, tried first.
         content: A turn's key for the text, tried first.
-        askers: The roles that ask.
+        askers: Names of the roles whose turns are questions.
 
     Raises:
         BadRow: No question is followed by a reply.

@@ -134,8 +134,8 @@ def _open(source: ProblemSource) -> tuple[Iterator[dict[str, Any]], ImageStore |
             raise UserError(f"{path}: no such file or folder")
         return _open_local(source, path)
     if source.path is not None:
-        wanted = [source.path, *([source.images, f"{source.images}/*"] if source.images else [])]
-        folder, _ = snapshot(str(source.id), source.revision, "dataset", wanted)
+        patterns = [source.path, *([source.images, f"{source.images}/*"] if source.images else [])]
+        folder, _ = snapshot(str(source.id), source.revision, "dataset", patterns)
         return _open_local(source, folder / source.path)
     folder, _ = snapshot(str(source.id), source.revision, "dataset", None)
     return _folder_rows(source, folder), None

@@ -23,8 +23,8 @@ def schema(name: str) -> Schema:
         UserError: There is no such adapter; the message lists the known.
     """
     if name in adapter_names():
-        found: Schema = importlib.import_module(_module(name)).SCHEMA
-        return found
+        adapter_schema: Schema = importlib.import_module(_module(name)).SCHEMA
+        return adapter_schema
     if name not in benchmark_folders.slugs():
         raise UserError(f"adapter {name!r} is not known; take one of {AUTO}, {', '.join(names())}")
     benchmark = benchmarks.facts(name)

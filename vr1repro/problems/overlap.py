@@ -33,15 +33,15 @@ _LEAST_WEIGHT = 8.0
 _SIDE, _KEPT, _BORDER = 64, 16, 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Item:
     """A problem as it is compared.
 
     Attributes:
-        source: Its set.
+        source: The set that it is in; a benchmark's slug for a question.
         id: Its id there.
-        grams: Its word 3-grams.
-        numbers: Its numbers with their counts.
+        grams: 3-grams of the words of its question; every number is the same word.
+        numbers: How often each number stands in its question and choices.
         hashes: 256-bit hashes of its picture's variants, as rows of four 64-bit words; None without a picture.
     """
 
@@ -84,11 +84,11 @@ def item(problem: Problem, source: str | None = None) -> Item:
     words = [token if not token[0].isdigit() else "0" for token in question]
     starts = (words[start:] for start in range(_WORDS_OF_GRAM))
     return Item(
-        source or problem.source,
-        problem.id,
-        frozenset(zip(*starts, strict=False)),
-        Counter(token for token in tokens if token[0].isdigit()),
-        None if problem.image is None else image_hashes(problem.image),
+        source=source or problem.source,
+        id=problem.id,
+        grams=frozenset(zip(*starts, strict=False)),
+        numbers=Counter(token for token in tokens if token[0].isdigit()),
+        hashes=None if problem.image is None else image_hashes(problem.image),
     )
 
 
@@ -161,13 +161,13 @@ class Index:
     def matches(self, one: Item, settings: OverlapSettings) -> list[Match]:
         """The benchmark questions that a problem matches, the most alike first."""
         near = {number for gram in one.grams for number in self._has.get(gram, ())} | set(self._alike(one, settings))
-        found = (
+        candidates = (
             Match(
                 one, self.items[n], self.text_score(one, self.items[n]), image_score(one.hashes, self.items[n].hashes)
             )
             for n in sorted(near)
         )
-        kept = [match for match in found if match.why(settings)]
+        kept = [match for match in candidates if match.why(settings)]
         return sorted(
             kept, key=lambda match: (-both(match.text, match.image), match.benchmark.source, match.benchmark.id)
         )
@@ -194,9 +194,9 @@ def report(
     """Compare training problems with benchmarks.
 
     Args:
-        problems: Training problems of all sets.
-        benchmarks: Slug and question of every benchmark.
-        settings: The thresholds.
+        problems: Of all training sets.
+        benchmarks: Slug and question, for each question.
+        settings: Above which likeness a pair counts.
 
     Returns:
         The table (a row a set and benchmark: problems, how many overlap, by what), and the pairs to look at.

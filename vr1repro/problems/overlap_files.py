@@ -22,8 +22,8 @@ def compare_files(problems: Sequence[Path], benchmarks: Sequence[str], settings:
     Args:
         problems: Files of training problems, in any known schema.
         benchmarks: `slug=path` each.
-        settings: The thresholds.
-        out: Folder to write.
+        settings: Above which likeness a pair counts.
+        out: The folder of the three files.
 
     Returns:
         The table as text.
@@ -36,8 +36,8 @@ def compare_files(problems: Sequence[Path], benchmarks: Sequence[str], settings:
         raise UserError(f"--benchmark {bad}: give it as slug=path, for example mathvista=questions.jsonl")
     skips = Skips()
     training = (problem for path in problems for problem in _rows(path, skips))
-    asked = ((slug, problem) for slug, _, path in named for problem in _rows(Path(path), skips))
-    return write_report(*report(training, asked, settings), settings, skips, out)
+    questions = ((slug, problem) for slug, _, path in named for problem in _rows(Path(path), skips))
+    return write_report(*report(training, questions, settings), settings, skips, out)
 
 
 def write_report(

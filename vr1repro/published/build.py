@@ -116,9 +116,6 @@ def _is_mean(row: Row) -> bool:
 def build(rows: Iterable[Row]) -> list[PublishedValue]:
     """Published values of all rows, in their order.
 
-    Args:
-        rows: The facts.
-
     Raises:
         UserError: Two rows would have the same id, or a row's version label is unknown.
     """
@@ -207,9 +204,9 @@ def _operands(row: Row, by_id: Mapping[str, Row]) -> tuple[str, Sequence[str]]:
 def _find(
     by_id: Mapping[str, Row], row: Row, table: str, models: Sequence[str], benchmark: str, subset: str
 ) -> list[str]:
-    wanted = [(table, row["version"], model, benchmark, subset) for model in models]
+    keys = [(table, row["version"], model, benchmark, subset) for model in models]
     index = {(r["table"], r["version"], r["model"], r["benchmark"], r["subset"]): key for key, r in by_id.items()}
-    return [index[key] for key in wanted if key in index]
+    return [index[key] for key in keys if key in index]
 
 
 def dump(values: Iterable[PublishedValue]) -> str:

@@ -10,10 +10,10 @@ FILE = "disagreements.json"
 
 
 class Disagreement(Frozen):
-    """One of them.
+    """A place where two printed statements, or a statement and a number, do not agree.
 
     Attributes:
-        what: The subject.
+        what: The subject, as a heading.
         prints: Ids of the printed numbers concerned; empty where the disagreement is one of words.
         says: What disagrees, and what is known about it.
     """

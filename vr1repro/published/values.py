@@ -93,8 +93,8 @@ class PublishedValue(Frozen):
         value_class: What kind of statement it is (`class` in the file).
         table: Table, figure or section, as its source numbers it.
         version: v1, v4, README, repo, or who else printed it.
-        model: The printed name.
-        benchmark: The printed benchmark or group.
+        model: As it is printed.
+        benchmark: As it is printed; a group of benchmarks for an average.
         subset: The printed column or sub-score, empty where there is none.
         metric: What is measured, with its unit.
         value: The number; settings may be text.
@@ -130,7 +130,7 @@ class PublishedValue(Frozen):
 
     @property
     def number(self) -> float:
-        """The value as a number.
+        """The value, for those who calculate with it.
 
         Raises:
             TypeError: The value is a text setting.

@@ -106,11 +106,6 @@ def of_slug(wildcards):
     return CONFIG.of_arm(PLAN.checkpoint(wildcards.slug).arm)
 
 
-def launches(kind):
-    """The launches of a kind of training, over all models of the run."""
-    return [getattr(CONFIG.placed(model), kind).launch for model in CONFIG.models] if kind in ("sft", "rl") else []
-
-
 def needs(kind, placed=None):
     """Resources of a kind of job. Run time grows with the attempt, and memory where the job does not fill a GPU node.
 
@@ -122,7 +117,7 @@ def needs(kind, placed=None):
         "mem_mb": lambda wildcards, attempt: need.mem_mb if need.gpu else need.mem_mb * attempt,
         "runtime": lambda wildcards, attempt: need.runtime * attempt,
     }
-    if all(launch.nodes == 1 for launch in launches(kind)):
+    if all(launch.nodes == 1 for launch in CONFIG.launches(kind)):
         gpus = (lambda wildcards: getattr(placed(wildcards).resources, kind).gpu) if placed else need.gpu
         return {"gpu": gpus, **found}
 

@@ -100,7 +100,7 @@ def test_size_from_the_name(name: str, size: float) -> None:
 
 def test_what_a_partition_lacks(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = list(changed(repo).values())
-    part = Partition("short", True, 4, 64, 256_000, 4, 720)
+    part = Partition(name="short", default=True, nodes=4, cpus=64, mem_mb=256_000, gpus=4, minutes=720)
     monkeypatch.setattr(outlook.slurm, "partitions", lambda: [part])
     monkeypatch.delenv("SLURM_PARTITION", raising=False)
     lines = outlook.cluster_lacks(costs)

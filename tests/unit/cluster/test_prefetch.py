@@ -14,7 +14,7 @@ import yaml
 from hub_server import COMMIT, Hub
 from PIL import Image
 
-from vr1repro.cluster.prefetch import wanted
+from vr1repro.cluster.prefetch import hub_repositories
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 
@@ -135,9 +135,10 @@ def test_what_is_not_there_is_one_line(hub: Hub, config: Path) -> None:
 
 
 def test_the_paper_needs_these(repo: Path) -> None:
-    found = {want.id: want for want in wanted(Plan(loader.load(repo / "config/paper.yaml")))}
+    plan = Plan(loader.load(repo / "config/paper.yaml"))
+    repositories = {repository.id: repository for repository in hub_repositories(plan)}
     assert {"Qwen/Qwen2.5-VL-72B-Instruct", "Xkev/LLaVA-CoT-100k", "Osilly/Vision-R1-rl", "AI4Math/MathVista"} <= set(
-        found
+        repositories
     )
-    assert "Osilly/Vision-R1-cold" not in found  # it is built
-    assert found["Qwen/Qwen2.5-VL-7B-Instruct"].files
+    assert "Osilly/Vision-R1-cold" not in repositories  # it is built
+    assert repositories["Qwen/Qwen2.5-VL-7B-Instruct"].files

@@ -121,7 +121,7 @@ def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, t
     (tmp_path / "shots.txt").write_text("EXAMPLES\n")
     extract_file(
         "mathverse", tmp_path / "r.jsonl", tmp_path / "q.jsonl", tmp_path / "e.jsonl", tmp_path / "c.jsonl",
-        Asker("m", server.url), examples=tmp_path / "shots.txt", last_words=2,
+        Asker(model="m", url=server.url), examples=tmp_path / "shots.txt", last_words=2,
     )  # fmt: skip
     assert server.asked[0].text == "EXAMPLES\n\nModel response: 'SAY 12'\nExtracted Answer: "
 
@@ -129,8 +129,8 @@ def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, t
 def test_bad_wishes_are_named(tmp_path: Path) -> None:
     nothing = tmp_path / "none.jsonl"
     with pytest.raises(UserError, match="no cache of replies here and no --endpoint"):
-        Llm(Asker("m"), nothing)
+        Llm(Asker(model="m"), nothing)
     with pytest.raises(UserError, match="mmmath: no profile reads"):
-        extract_file("mmmath", nothing, nothing, nothing, nothing, Asker("m"))
+        extract_file("mmmath", nothing, nothing, nothing, nothing, Asker(model="m"))
     with pytest.raises(UserError, match="mathvista official: no judge replies"):
-        judge_file("mathvista", "official", nothing, nothing, nothing, nothing, Asker("m"))
+        judge_file("mathvista", "official", nothing, nothing, nothing, nothing, Asker(model="m"))

@@ -54,7 +54,7 @@ def number_in(text: str) -> float:
 
 
 def official(question: Question, row: Row, options: Options) -> Verdict:
-    """The official verdict."""
+    """The short answer of the response's JSON, compared as the official code compares the question's answer type."""
     identifier, gold, kind = str(BENCHMARK.id_of(question)), gold_of(question), question["answer_type"]
     answer: str | None = None
     try:

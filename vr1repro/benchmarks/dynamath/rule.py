@@ -30,13 +30,13 @@ def rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdi
         outcome = Outcome.RIGHT if LETTERS[index] == gold.strip().upper() else Outcome.WRONG
         return Verdict(id=identifier, extraction=text, prediction=LETTERS[index], verdict=outcome)
     if kind == "float":
-        wanted = number(gold)
+        gold_value = number(gold)
         value = number(split_unit(text)[0])
         if value is None and not _FORMULA.search(text):
             value = number(last_number(text) or "")
-        if value is not None and wanted is not None:
+        if value is not None and gold_value is not None:
             # Three decimals are asked for: a thousandth off is right, as officially.
-            outcome = Outcome.RIGHT if abs(value - wanted) * 1000 <= 1 else Outcome.WRONG
+            outcome = Outcome.RIGHT if abs(value - gold_value) * 1000 <= 1 else Outcome.WRONG
             return Verdict(id=identifier, extraction=text, prediction=str(value), verdict=outcome)
     places = MatchSettings(precision=3) if kind == "float" else DEFAULT
     return compared(identifier, Pair(gold, text, None, places), text)
@@ -51,5 +51,5 @@ def _answer(response: str) -> str | None:
             values = None
         if isinstance(values, dict) and values.get("short answer") is not None:
             return str(values["short answer"]).strip() or None
-    found = final_answer(response)
-    return None if found is None else found.text
+    extraction = final_answer(response)
+    return None if extraction is None else extraction.text

@@ -24,19 +24,19 @@ def choices_of(question: Question) -> list[str]:
     starts = [match.end() for match in _CHOICES.finditer(text)]
     if not starts:
         return []
-    found = _CHOICE.findall(text[starts[-1] :])
-    letters = [letter for letter, _ in found]
-    expected = [chr(ord("A") + index) for index in range(len(found))]
-    return [choice.strip() for _, choice in found] if letters == expected else []
+    pairs = _CHOICE.findall(text[starts[-1] :])
+    letters = [letter for letter, _ in pairs]
+    expected = [chr(ord("A") + index) for index in range(len(pairs))]
+    return [choice.strip() for _, choice in pairs] if letters == expected else []
 
 
 def rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
     """A letter among the question's choices, several letters, or an equivalent value."""
     question_id = str(BENCHMARK.id_of(question))
     gold = str(question["answer"])
-    found = extraction_of(row)
-    text = None if found is None else found.text
-    rule = None if found is None else found.rule
+    extraction = extraction_of(row)
+    text = None if extraction is None else extraction.text
+    rule = None if extraction is None else extraction.rule
     if question.get("question_type") != "multi-choice":
         return compared(question_id, Pair(gold, text), text, rule=rule)
     several = _several_letters(gold)

@@ -77,9 +77,9 @@ def model_answer(response: str) -> str:
     if "oxed{" not in text:
         for flag in _FLAGS:
             for spelling in (flag, flag.replace("the", "The")):
-                found = spelling in text
+                has_flag = spelling in text
                 text = text.rsplit(spelling, 1)[-1].strip()
-                if found:
+                if has_flag:
                     text = text.split("\n", 1)[0].split(". ", 1)[0]
     elif text.count("oxed{") > 1:
         text = "\\boxed{" + text.rsplit("oxed{", 1)[-1]
@@ -157,7 +157,7 @@ def _fraction(text: str) -> str:
 
 
 def official(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
-    """The official verdict."""
+    """The extracted answer or the choice that it names, equal to the gold as text or by value."""
     answer = model_answer(text_of(row))
     gold = str(question["answer"])
     choices = question.get("options")

@@ -36,13 +36,13 @@ def vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work
     choices = [str(choice) for choice in listed] if listed is not None else []
     extraction = extraction_in(row)
     if choices:
-        found = inferred_option(response, choices)
-        if found is None and extraction is None:
+        letter = inferred_option(response, choices)
+        if letter is None and extraction is None:
             return undecided(identifier, "an LLM's extraction")
-        if found is None and extraction is not None:
-            found = inferred_option(_unboxed(extraction), choices)
-        outcome = Outcome.UNPARSABLE if found is None else Outcome.RIGHT if found == gold else Outcome.WRONG
-        return Verdict(id=identifier, extraction=extraction, prediction=found, verdict=outcome)
+        if letter is None and extraction is not None:
+            letter = inferred_option(_unboxed(extraction), choices)
+        outcome = Outcome.UNPARSABLE if letter is None else Outcome.RIGHT if letter == gold else Outcome.WRONG
+        return Verdict(id=identifier, extraction=extraction, prediction=letter, verdict=outcome)
     answers = (response,) if extraction is None else (response, _unboxed(extraction))
 
     def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
@@ -66,8 +66,8 @@ def vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work
 
 
 def _unboxed(text: str) -> str:
-    found = _BOX.search(text)
-    return text if found is None else found[1]
+    box = _BOX.search(text)
+    return text if box is None else box[1]
 
 
 def close(gold: str, answers: tuple[str, ...]) -> bool:

@@ -21,7 +21,7 @@ _CHEAP_STEPS = 20_000
 
 
 def question_id_of(question: Question) -> str:
-    """The question's id."""
+    """A question's id as text, from whichever of the id columns it has."""
     return str(BENCHMARK.id_of(question))
 
 
@@ -82,8 +82,8 @@ def official(question: Question, row: Row, options: Options) -> Verdict | Work[V
         return verdict(normalise(question, extraction, options), "value")
     choices = tuple(map(str, question["choices"]))
     text = str(extraction).strip()
-    found = _LETTER.search(text)
-    letter = found[1].upper() if found else text
+    match = _LETTER.search(text)
+    letter = match[1].upper() if match else text
     index = ord(letter) - ord("A") if len(letter) == 1 else -1
     if 0 <= index < len(choices):
         return verdict(choices[index], "letter")

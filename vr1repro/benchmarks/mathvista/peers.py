@@ -28,14 +28,14 @@ def vlmevalkit(question: Question, row: Row, options: Options) -> Verdict | Work
     if question["question_type"] == "multi_choice":
         choices = [str(choice) for choice in question["choices"]]
         gold = string.ascii_uppercase[choices.index(str(question["answer"]))]
-        found, shown = inferred_option(response, choices), response[-200:]
-        if found is None:
+        letter, shown = inferred_option(response, choices), response[-200:]
+        if letter is None:
             extraction = extraction_in(row)
             if extraction is None:
                 return undecided(identifier, "an LLM's extraction")
-            found, shown = inferred_option(extraction, choices), extraction
-        outcome = Outcome.UNPARSABLE if found is None else Outcome.RIGHT if found == gold else Outcome.WRONG
-        return Verdict(id=identifier, extraction=shown, prediction=found, verdict=outcome)
+            letter, shown = inferred_option(extraction, choices), extraction
+        outcome = Outcome.UNPARSABLE if letter is None else Outcome.RIGHT if letter == gold else Outcome.WRONG
+        return Verdict(id=identifier, extraction=shown, prediction=letter, verdict=outcome)
     reads: Callable[[str], Any] | None = {"integer": int, "float": float}.get(question["answer_type"])
     gold_value = None if reads is None else reads(str(question["answer"]))
     # The raw response is taken at once only where it is right, and not zero, which is no success to Python.

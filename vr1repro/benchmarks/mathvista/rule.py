@@ -59,17 +59,17 @@ _NUMBER_WORD = re.compile(r"\b(" + "|".join(_WORDS) + r")\b", re.IGNORECASE)
 def rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdict]:
     """No LLM, no guess: an answer that names no choice, or no number where one is asked, is `unparsable`."""
     identifier, response = question_id_of(question), text_of(row)
-    found = final_answer(response)
-    shown = None if found is None else found.text
+    extraction = final_answer(response)
+    shown = None if extraction is None else extraction.text
     if question["question_type"] == "multi_choice":
         choices = [str(choice) for choice in question["choices"]]
-        index, how = named_choice(str(question.get("question") or ""), response, found, choices)
+        index, how = named_choice(str(question.get("question") or ""), response, extraction, choices)
         if index is None:
             return Verdict(id=identifier, extraction=shown, verdict=Outcome.UNPARSABLE, rule=how)
         outcome = Outcome.RIGHT if choices[index] == question["answer"] else Outcome.WRONG
         return Verdict(id=identifier, extraction=shown, prediction=choices[index], verdict=outcome, rule=how)
     if question["answer_type"] in ("integer", "float"):
-        text = number_text(response, found)
+        text = number_text(response, extraction)
         value = None if text is None else number(text)
         if value is None:
             return Verdict(id=identifier, extraction=text, verdict=Outcome.UNPARSABLE)
@@ -84,13 +84,13 @@ def rule(question: Question, row: Row, options: Options) -> Verdict | Work[Verdi
 
 
 def named_choice(
-    asked: str, response: str, found: Extraction | None, choices: list[str]
+    question_text: str, response: str, extraction: Extraction | None, choices: list[str]
 ) -> tuple[int | None, str | None]:
     """The index of the one choice that a response names, and the rule that says so; None where none or two fit."""
-    if found is not None and found.rule is not Rule.NUMBER:
-        index = choice_index(found.text, choices)
+    if extraction is not None and extraction.rule is not Rule.NUMBER:
+        index = choice_index(extraction.text, choices)
         if index is not None:
-            return index, found.rule.value
+            return index, extraction.rule.value
     tail = response[-_TAIL:]
     unsure = _UNSURE.search(tail) is not None
     for name, index in (
@@ -99,7 +99,7 @@ def named_choice(
         ("one letter", _one_letter(tail, choices)),
         ("one choice", None if unsure else _one_choice(tail, choices)),
         ("last sentence", None if unsure else _last_sentence(tail, choices)),
-        ("yes or no", None if unsure else _yes_or_no(asked, response[:_TAIL], choices)),
+        ("yes or no", None if unsure else _yes_or_no(question_text, response[:_TAIL], choices)),
     ):
         if index is not None:
             return index, name
@@ -150,15 +150,15 @@ def _last_sentence(tail: str, choices: list[str]) -> int | None:
     # `5 or 6` names two, whichever stands last.
     if not sentences or re.search(r"\b(?:or|either)\b", sentences[-1], re.IGNORECASE):
         return None
-    said = last_number(sentences[-1])
-    value = None if said is None else number(said)
+    text = last_number(sentences[-1])
+    value = None if text is None else number(text)
     if value is not None:
         values = [number(split_unit(choice.replace("*", ""))[0]) for choice in choices]
         fits = [index for index, other in enumerate(values) if other == value]
         if len(fits) == 1:
             return fits[0]
     words = _stems(sentences[-1])
-    fits = [index for index, choice in enumerate(choices) if (own := _stems(choice)) and own <= words]
+    fits = [index for index, choice in enumerate(choices) if (stems := _stems(choice)) and stems <= words]
     return fits[0] if len(fits) == 1 else None
 
 
@@ -170,16 +170,16 @@ def _stems(text: str) -> frozenset[str]:
     )
 
 
-def _yes_or_no(asked: str, response: str, choices: list[str]) -> int | None:
+def _yes_or_no(question_text: str, response: str, choices: list[str]) -> int | None:
     """Yes where the first sentence repeats what was asked, no where it denies it; None where it speaks of else."""
     folded = [choice.casefold() for choice in choices]
     if sorted(folded) not in (["no", "yes"], ["false", "true"]):
         return None
     sentence = next((sentence for sentence in _SENTENCE.findall(response) if _WORD.search(sentence)), "")
-    wanted, said = _stems(asked), _stems(sentence)
-    if not wanted or len(wanted & said) < 0.6 * len(wanted):
+    question_stems, sentence_stems = _stems(question_text), _stems(sentence)
+    if not question_stems or len(question_stems & sentence_stems) < 0.6 * len(question_stems):
         return None
-    denied = bool(_DENIES.search(sentence)) != bool(_DENIES.search(asked))
+    denied = bool(_DENIES.search(sentence)) != bool(_DENIES.search(question_text))
     return (
         folded.index("no" if "no" in folded else "false")
         if denied
@@ -187,10 +187,14 @@ def _yes_or_no(asked: str, response: str, choices: list[str]) -> int | None:
     )
 
 
-def number_text(response: str, found: Extraction | None) -> str | None:
+def number_text(response: str, extraction: Extraction | None) -> str | None:
     """The number in the answer, else the last one of the response, else the last one written as a word."""
-    if found is not None:
-        for text in (split_unit(found.text)[0], last_number(found.text), last_number(answer_phrase(response) or "")):
+    if extraction is not None:
+        for text in (
+            split_unit(extraction.text)[0],
+            last_number(extraction.text),
+            last_number(answer_phrase(response) or ""),
+        ):
             if text is not None and number(text) is not None:
                 return text
     written = last_number(response)

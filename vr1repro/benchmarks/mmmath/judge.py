@@ -103,26 +103,26 @@ def boxes(text: str) -> list[str]:
         Unbalanced: A box is never closed.
     """
     open_braces: list[int | None] = []
-    found: dict[int, str] = {}
+    contents: dict[int, str] = {}
     for match in re.finditer(r"\\boxed\{|[{}]", text):
         if match.group() == "}":
             start = open_braces.pop() if open_braces else None
             if start is not None:
-                found[start] = text[start : match.start()]
+                contents[start] = text[start : match.start()]
         else:
             open_braces.append(match.end() if len(match.group()) > 1 else None)
     if any(start is not None for start in open_braces):
         raise Unbalanced(text[:80])
-    return [found[start] for start in sorted(found)]
+    return [contents[start] for start in sorted(contents)]
 
 
 def _answers(text: str, rules: Rules) -> str:
-    found = boxes(text)
-    if found and not rules.all_boxes:
-        return found[-1]
-    if not found:
-        found = re.findall(r"\$(.*?)\$", text.strip().split("\n")[-1])
-    return "".join(answer + "," for answer in found) if found else text
+    answers = boxes(text)
+    if answers and not rules.all_boxes:
+        return answers[-1]
+    if not answers:
+        answers = re.findall(r"\$(.*?)\$", text.strip().split("\n")[-1])
+    return "".join(answer + "," for answer in answers) if answers else text
 
 
 def _cleaned(text: str) -> str:

@@ -32,26 +32,26 @@ def _judged(rules: Rules, question: Question, row: Row, options: Options) -> Ver
     if "\\boxed{" not in response:
         return Verdict(id=question_id, verdict=Outcome.UNPARSABLE)
     try:
-        found = judge.boxes(response)
+        contents = judge.boxes(response)
     except judge.Unbalanced:
         return Verdict(id=question_id, verdict=Outcome.UNPARSABLE)
-    extraction = ",".join(found) if rules.all_boxes else found[-1]
+    extraction = ",".join(contents) if rules.all_boxes else contents[-1]
     # Only the boxes travel to the worker: with all closed and one there, nothing else of the response is read.
-    prediction = "".join(f"\\boxed{{{content}}}" for content in (found if rules.all_boxes else found[-1:]))
+    prediction = "".join(f"\\boxed{{{content}}}" for content in (contents if rules.all_boxes else contents[-1:]))
 
     def verdict(outcome: Outcome, cause: Cause | None = None) -> Verdict:
         return Verdict(id=question_id, extraction=extraction, prediction=extraction, verdict=outcome, cause=cause)
 
     return Work(
         judge.judge,
-        (gold_text(question), prediction if _flat(found) else response, rules),
+        (gold_text(question), prediction if _flat(contents) else response, rules),
         done=lambda right: verdict(Outcome.RIGHT if right else Outcome.WRONG),
         failed=partial(verdict, Outcome.TIMEOUT),
     )
 
 
-def _flat(found: list[str]) -> bool:
-    return any(found) and not any("\\boxed{" in content for content in found)
+def _flat(contents: list[str]) -> bool:
+    return any(contents) and not any("\\boxed{" in content for content in contents)
 
 
 def boxes_or_text(text: str) -> list[str]:

@@ -48,7 +48,7 @@ class Missing:
     command: str | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Results:
     """One run.
 
@@ -85,7 +85,14 @@ class Results:
         Raises:
             UserError: A file is bad; the message names it.
         """
-        return cls(run, arms, settings, comparable, collect(run, settings), coldset_name)
+        return cls(
+            run=run,
+            arms=arms,
+            settings=settings,
+            comparable=comparable,
+            frame=collect(run, settings),
+            coldset_name=coldset_name,
+        )
 
     @property
     def coldset(self) -> Path:

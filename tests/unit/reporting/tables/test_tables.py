@@ -51,7 +51,13 @@ def steady_results(shift: float, seeds: int = 8) -> Results:
             }
             for k in range(1000)
         ]
-    return Results(Path("nowhere"), arm_infos(), ReportSettings(), True, pd.DataFrame(rows, columns=COLUMNS))
+    return Results(
+        run=Path("nowhere"),
+        arms=arm_infos(),
+        settings=ReportSettings(),
+        comparable=True,
+        frame=pd.DataFrame(rows, columns=COLUMNS),
+    )
 
 
 def _label(results: Results, key: str) -> Label:
