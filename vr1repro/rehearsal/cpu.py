@@ -22,6 +22,7 @@ def stand_in_for_gpus(*, zero_stage: int, vllm: bool = False) -> None:
         vllm: Whether the stage samples with vLLM.
     """
     require("transformers")
+    require("accelerate")
     os.environ.update(ENVIRONMENT)
     if zero_stage:
         os.environ.update(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_USE_CPU="false")

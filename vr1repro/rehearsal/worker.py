@@ -56,7 +56,7 @@ def _reward_by_hash() -> None:
     def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
         return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
 
-    HardFormatReward.score = score  # type: ignore[assignment, method-assign]
+    setattr(HardFormatReward, "score", score)  # noqa: B010 - our own class, in a rehearsal's process alone
 
 
 if __name__ == "__main__":  # grading workers import this file

@@ -12,6 +12,7 @@ from transformers.processing_utils import ProcessorMixin
 from vr1repro.config.training import WITHOUT_EFFECT, Launch, RlSettings, SftSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import content_sha, write_manifest
+from vr1repro.core.upstream import require
 from vr1repro.training.resume import writing
 
 
@@ -39,6 +40,7 @@ def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]
         UserError: The folder is not a finished checkpoint.
     """
     content_sha(folder)
+    require("deepspeed")
     # ZeRO keeps an fp32 copy of bf16 weights, FSDP2 makes one of what it is given. Without either, an update of 1e-6 is
     # lost in bf16's rounding: the weights are fp32 and autocast computes in bf16.
     sharded = launch.zero_stage > 0 or launch.fsdp

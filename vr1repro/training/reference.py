@@ -28,6 +28,7 @@ _ALLOWED = 1e-9
 def reference_from(folder: Path | None) -> Iterator[None]:
     """Let a trainer that is constructed inside load its reference from a folder; None: from the policy's."""
     require("trl")
+    require("deepspeed")
     load = grpo_trainer.create_model_from_path
     if folder is not None:
         grpo_trainer.create_model_from_path = lambda _, **kwargs: load(str(folder), **kwargs)

@@ -12,6 +12,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from vr1repro.config.training import Stage
 from vr1repro.core.errors import UserError
+from vr1repro.core.upstream import require
 from vr1repro.training.forward import Rows
 from vr1repro.training.trainer import VisionGRPOTrainer
 
@@ -30,6 +31,7 @@ class Rehearsal(TrainerCallback):
     """
 
     def __init__(self, trainer: Trainer, longest: Callable[[Any], torch.Tensor], what: str, advice: str) -> None:
+        require("accelerate")
         self._trainer, self._longest, self._what, self._advice = trainer, longest, what, advice
 
     def on_train_begin(

@@ -56,6 +56,7 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
 
     def __init__(self, *, options: TrainerOptions, clock: PhaseClock, **stock: Any) -> None:
         require("trl")
+        require("accelerate")
         self.options, self._clock = options, clock
         # The first rollout's log-probabilities are compared with TRL's.
         self._compares = not isinstance(options.forward, StockForward)

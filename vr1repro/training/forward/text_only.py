@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from vr1repro.core.upstream import require
+
 
 def always_see(model: Any) -> None:
     """Let a model of the Qwen2.5-VL family run its vision tower on every forward; no value changes.
@@ -17,6 +19,7 @@ def always_see(model: Any) -> None:
     Args:
         model: The unwrapped model, with `model.visual` and `model.language_model`.
     """
+    require("transformers")
     vision = model.config.vision_config
     side = 2 * vision.spatial_merge_size
     values = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
