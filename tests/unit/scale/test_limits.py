@@ -1,4 +1,4 @@
-"""Eleven impossible configs are refused with the number that is wrong; five of them vary by a fixed seed from a valid one.
+"""Eleven impossible configs are refused with the number that is wrong; five vary by a fixed seed from a valid one.
 
 Expected figures are computed here by hand, from the model card's and the cards' numbers, not by the package.
 """
