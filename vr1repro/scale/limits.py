@@ -161,7 +161,7 @@ def _sft(plan: Plan, gpu: Gpu) -> Iterator[str]:
 
             yield (
                 f"sft.cutoff: {sft.device_batch} rows (sft.device_batch) of {sft.cutoff} tokens of {shape.name} need"
-                f" {_gb(peak.total)} ({_parts(peak)}), a {gpu.name} has {_gb(gpu.memory - RESERVE)} for them;"
+                f" {_gb(peak.total)} ({_parts(peak)}), one {gpu.name} has {_gb(gpu.memory - RESERVE)} for them;"
                 f" {_most(fits, sft.cutoff)} tokens would fit"
             )
         yield from _host(shape, sft.launch, "sft", placed.resources.sft.mem_mb, 0)
@@ -204,9 +204,9 @@ def _stage(shape: ModelShape, rl: RlSettings, stage: Stage, key: Callable[..., s
         )
         if share * gpu.memory + held.resident > free:
             yield (
-                f"{key('gpu_memory_utilization', 'generation.')}: {share} of a {gpu.name} is {_gb(share * gpu.memory)},"
-                f" beside {_gb(held.resident)} of the trainer's states of {shape.name} that stay, and"
-                f" {_gb(RESERVE)} of contexts and buffers; at most"
+                f"{key('gpu_memory_utilization', 'generation.')}: {share} of one {gpu.name} is"
+                f" {_gb(share * gpu.memory)}, beside {_gb(held.resident)} of the trainer's states of {shape.name} that"
+                f" stay, and {_gb(RESERVE)} of contexts and buffers; at most"
                 f" {int((free - held.resident) / gpu.memory * 100) / 100} would fit"
             )
     update = max(memory.rl_peaks(shape, rl, stage, gpu_memory=gpu.memory, pixels=0), key=_of_update)
@@ -219,7 +219,7 @@ def _stage(shape: ModelShape, rl: RlSettings, stage: Stage, key: Callable[..., s
     if alone + held.total > free:
         yield (
             f"rl.max_prompt_tokens: one row of {rl.max_prompt_tokens} and {stage.max_tokens} tokens of {shape.name}"
-            f" needs {_gb(alone)} of activations beside {_gb(held.total)} of states, a {gpu.name} has {_gb(free)} for"
+            f" needs {_gb(alone)} of activations beside {_gb(held.total)} of states, one {gpu.name} has {_gb(free)} for"
             " both; checkpoint gradients, shard over more GPUs, or shorten the stage"
         )
         return
@@ -231,7 +231,7 @@ def _stage(shape: ModelShape, rl: RlSettings, stage: Stage, key: Callable[..., s
 
     yield (
         f"{key('tokens_per_forward')}: {rl.tokens_per_forward} tokens of {shape.name} need {_gb(update.total)}"
-        f" ({_parts(update)}), a {gpu.name} has {_gb(free)} for them; {_most(fits, rl.tokens_per_forward)} would fit"
+        f" ({_parts(update)}), one {gpu.name} has {_gb(free)} for them; {_most(fits, rl.tokens_per_forward)} would fit"
     )
 
 
@@ -242,7 +242,7 @@ def _of_update(peak: memory.Peak) -> tuple[bool, int]:
 def _states(shape: ModelShape, key: str, needed: int, gpu: Gpu) -> Iterator[str]:
     if needed > gpu.memory - RESERVE:
         yield (
-            f"{key}: the states of {shape.name} take {_gb(needed)} on each GPU, a {gpu.name} has"
+            f"{key}: the states of {shape.name} take {_gb(needed)} on each GPU, one {gpu.name} has"
             f" {_gb(gpu.memory - RESERVE)} for them; zero_stage 3 or fsdp shards them, more processes make shards"
             " smaller"
         )

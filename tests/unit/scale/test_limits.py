@@ -1,4 +1,4 @@
-"""Ten impossible configs are refused with the number that is wrong; five of them vary by a fixed seed from a valid one.
+"""Eleven impossible configs are refused with the number that is wrong; five vary by a fixed seed from a valid one.
 
 Expected figures are computed here by hand, from the model card's and the cards' numbers, not by the package.
 """
@@ -95,6 +95,15 @@ def test_states_that_are_not_sharded(repo: Path) -> None:
     # fp32 weights and bf16 copies, moments, gradients and their buckets: 4 + 2 + 8 + 8 bytes, and a reference of 4.
     messages = changed(repo, ("rl/launch/zero_stage", 0))
     assert gigabytes(the_message(messages, "rl.launch")) == [close(26 * SEVEN), close(FREE)]
+
+
+def test_one_row_that_is_too_long(repo: Path) -> None:
+    stages = [{"max_tokens": 120_000, "group": 4, "steps": 1}]
+    message = the_message(changed(repo, ("arms/long/stages", stages)), "rl.max_prompt_tokens")
+    # As in SFT, but keys and values are copied for 28 heads.
+    row = (4096 + 120_000) * (SFT_TOKEN - 2 * 512 * 2 + 2 * 3584 * 2)
+    assert message.startswith("rl.max_prompt_tokens: one row of 4096 and 120000 tokens of Qwen2.5-VL-7B needs")
+    assert gigabytes(message)[0] == close(row)
 
 
 def test_a_disk_that_is_too_small(repo: Path) -> None:
