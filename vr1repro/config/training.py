@@ -115,7 +115,7 @@ class Generation(Section):
     )
     correction_limit: float = Field(default=2.0, gt=1, description="For `correction`. TRL's default is 3.0.")
     gpu_memory_utilization: float = Field(
-        default=0.7,
+        default=0.65,
         gt=0,
         lt=1,
         description="For vllm-colocate: its share of GPU memory in a rollout. It sleeps in updates and keeps nothing,"

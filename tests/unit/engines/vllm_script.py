@@ -125,7 +125,7 @@ def line(engine: VllmEngine, requests: list[Request]) -> dict[str, Any]:
     def watched(request: Request) -> Any:
         with lock:
             begun.append(request.key)
-        met.wait(timeout=120)  # breaks, and so fails, where one thread does it all
+        met.wait()  # breaks, and so fails, where one thread does it all
         return prepare(request)
 
     engine._prepare = watched  # type: ignore[method-assign]
