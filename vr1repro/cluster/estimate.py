@@ -308,13 +308,11 @@ def _evaluate(plan: Plan) -> Cost:
     if not cost.gpus:
         return cost
     again = 1.5 if "paper" in config.evaluation.protocols else 1.0
-    finals = {checkpoint.slug for arm in config.run_arms for checkpoint in plan.final_checkpoints(arm)}
-    answers, with_one_seed, known = 0, 0, set[str]()
+    answers, known = 0, set[str]()
     for slug, arm in slugs.items():
         once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(arm))
-        questions = once * len(config.seeds.evaluation)
+        questions = once * len(plan.evaluation_seeds(plan.checkpoint(slug)))
         answers += questions
-        with_one_seed += questions if slug in finals else once
         tokens = (
             Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))
             .times(questions)
@@ -334,8 +332,8 @@ def _evaluate(plan: Plan) -> Cost:
     cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
     rest = set(slugs.values()) - known
     cost.inputs = [
-        Input("calculated", f"{answers:,} first answers: questions, {len(config.seeds.evaluation)} seeds, checkpoints;"
-              f" {with_one_seed:,} if checkpoints on the way had one seed"),
+        Input("calculated", f"{answers:,} first answers: questions, checkpoints, {len(config.seeds.evaluation)} seeds"
+              " of an arm's end and one on the way"),
         Input("assumed", "questions of the benchmarks as their own papers count them"),
         *([Input("v1", "answers of 1900-3100 tokens after RL from chains, 690-1290 from a base model, 3300-3600 after"
                  " SFT alone (ends of Fig. 1 D, Table 4; on the RL set); 300-500 of a base model is assumed"),

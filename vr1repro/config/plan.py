@@ -200,6 +200,11 @@ class Plan:
                     return checkpoint
         raise UserError(f"{slug}: the config keeps no such checkpoint; see arms and rl.evaluate_every")
 
+    def evaluation_seeds(self, checkpoint: Checkpoint) -> list[int]:
+        """All of the config's for an arm's end, which gets a judgement; the first for a checkpoint on the way."""
+        seeds = self.config.seeds.evaluation
+        return list(seeds if checkpoint.final else seeds[:1])
+
     def eval_dir(self, slug: str, benchmark: str, protocol: str, seed: int) -> PurePosixPath:
         """Folder of one model's answers to one benchmark."""
         return self.root / "eval" / slug / benchmark / protocol / f"e{seed}"

@@ -269,4 +269,7 @@ class Seeds(Section):
 
     data: PositiveSeed = Field(description="Generated problems, lab pretraining, bridging.")
     training: list[PositiveSeed] = Field(min_length=1, description="SFT and RL; one model each.")
-    evaluation: list[PositiveSeed] = Field(min_length=1, description="Sampling of answers. Paper: one run (repo).")
+    evaluation: list[PositiveSeed] = Field(
+        min_length=1,
+        description="Sampling of answers; checkpoints on the way have the first alone. Paper: one run (repo).",
+    )

@@ -19,7 +19,7 @@ def run(config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(he
         str(plan.checkpoint_model(model)),
         [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(model.arm)],
         settings.evaluation,
-        settings.seeds.evaluation,
+        plan.evaluation_seeds(model),
         out.parent,
         settings.run,
         checkpoint,

@@ -22,7 +22,7 @@ def run(
     scores: dict[str, object] = {}
     files = {}
     for protocol in settings.evaluation.protocols:
-        for seed in settings.seeds.evaluation:
+        for seed in plan.evaluation_seeds(plan.checkpoint(checkpoint)):
             folder = Path(plan.eval_dir(checkpoint, benchmark, protocol, seed))
             name, verdicts = str(folder.relative_to(out)), folder / "verdicts" / f"{profile}.jsonl"
             overall, *_ = grade_file(

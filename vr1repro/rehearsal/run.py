@@ -100,15 +100,15 @@ def jobs(config: Config, arms: Sequence[str], stage: int | None, folder: Path) -
     for arm in arms:
         placed, chosen = config.of_arm(arm), config.arms[arm]
         last = min(len(chosen.stages), stage or 2)
-        wanted: list[Job] = []
+        planned: list[Job] = []
         if config.starts[chosen.start].sft is not None and chosen.start not in config.take_released:
             out = Path(plan.sft_dir(chosen.start, 1))
             options: tuple[str, ...] = ("sft", "--start", chosen.start, "--seed", "1")
-            wanted.append(_job(f"SFT {chosen.start}", _processes(placed, "sft"), options, out, out / MANIFEST))
+            planned.append(_job(f"SFT {chosen.start}", _processes(placed, "sft"), options, out, out / MANIFEST))
         for number in range(1, last + 1):
             out = Path(plan.stage_dir(arm, number, 1))
             options = ("rl", "--arm", plan.stage_owner(arm, number), "--stage", str(number), "--seed", "1")
-            wanted.append(_job(f"{arm} stage {number}", _processes(placed, "rl"), options, out, out / MANIFEST))
+            planned.append(_job(f"{arm} stage {number}", _processes(placed, "rl"), options, out, out / MANIFEST))
         slug = next(
             (
                 checkpoint.slug
@@ -120,8 +120,8 @@ def jobs(config: Config, arms: Sequence[str], stage: int | None, folder: Path) -
         if slug and placed.evaluation.engine.kind != "openai":
             out = Path(plan.root) / "eval" / slug
             options = ("evaluate", "--checkpoint", slug)
-            wanted.append(_job(f"evaluate {slug}", 1, options, out, out / "responses.json"))
-        for job in wanted:
+            planned.append(_job(f"evaluate {slug}", 1, options, out, out / "responses.json"))
+        for job in planned:
             if job.closes not in seen:
                 seen.add(job.closes)
                 yield job

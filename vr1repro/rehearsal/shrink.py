@@ -125,18 +125,18 @@ def changes(preset: Config, small: Config) -> list[Change]:
         UserError: A key differs that may not.
     """
     before, after = dict(_leaves(preset.model_dump(mode="json"))), dict(_leaves(small.model_dump(mode="json")))
-    found = [
+    differing = [
         Change(key, before.get(key), after.get(key))
         for key in dict.fromkeys([*before, *after])
         if before.get(key) != after.get(key)
     ]
-    for change in found:
+    for change in differing:
         if not any(re.fullmatch(rf"{pattern}(\..*)?", change.key) for pattern in MAY_DIFFER):
             raise UserError(
                 f"rehearsal: {change.key} is {change.preset!r} in the preset and {change.small!r} in the small config;"
                 " it is not on the list of keys that may differ (vr1repro/rehearsal/shrink.py)"
             )
-    return found
+    return differing
 
 
 def _processes(launch: Mapping[str, Any]) -> int:

@@ -65,7 +65,7 @@ def _shape(config: Config, model: str) -> ModelShape | None:
 
 
 def _undivided(shape: ModelShape, split: int) -> Iterator[str]:
-    """What vLLM cannot divide; its own checks (config/model.py, model_executor/layers/linear.py)."""
+    """What vLLM cannot divide; its placement checks (config/model.py, model_executor/layers/linear.py)."""
     if shape.heads % split:
         yield f"{shape.heads} attention heads"
     if shape.kv_heads % split and split % shape.kv_heads:
@@ -146,9 +146,9 @@ def _sft(plan: Plan, gpu: Gpu) -> Iterator[str]:
         shape, placed = _shape(config, model), config.placed(model)
         if shape is None or not placed.resources.sft.gpu:
             continue
-        sft, own = placed.sft, config.placements[model].sft if model in config.placements else None
+        sft, placement = placed.sft, config.placements[model].sft if model in config.placements else None
         held = memory.states(shape, sft.launch, freeze_vision=sft.freeze_vision)
-        launch = f"placements.{model}.sft.launch" if own and own.launch else "sft.launch"
+        launch = f"placements.{model}.sft.launch" if placement and placement.launch else "sft.launch"
         yield from _states(shape, launch, held.total, gpu)
         if held.total > gpu.memory - RESERVE:
             continue
@@ -174,10 +174,10 @@ def _rl(plan: Plan, gpu: Gpu) -> Iterator[str]:
         shape, placed = _shape(config, model), config.placed(model)
         if shape is None or not placed.resources.rl.gpu:
             continue
-        own = config.placements[model].rl if model in config.placements else None
+        placement = config.placements[model].rl if model in config.placements else None
 
-        def key(name: str, section: str = "", own: object = own, model: str = model) -> str:
-            moved = getattr(own, name, None) is not None
+        def key(name: str, section: str = "", placement: object = placement, model: str = model) -> str:
+            moved = getattr(placement, name, None) is not None
             return f"placements.{model}.rl.{name}" if moved else f"rl.{section}{name}"
 
         stage = config.arms[arm].stages[number - 1]

@@ -34,7 +34,6 @@ loader.write_resolved(CONFIG, Path(RESOLVED))
 if not workflow.remote_exec:
     restore_content_hashes(Path(ROOT))
 
-EVAL_SEEDS = CONFIG.seeds.evaluation
 PROTOCOLS = CONFIG.evaluation.protocols
 PROFILE = CONFIG.reporting.profile
 SHARDS = CONFIG.coldset.shards

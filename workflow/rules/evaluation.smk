@@ -27,7 +27,9 @@ rule evaluate_checkpoint:
             *modules_of(question_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
         ),
         settings=lambda wildcards: settings(
-            of_slug(wildcards).evaluation, EVAL_SEEDS, CONFIG.resources.evaluate.threads
+            of_slug(wildcards).evaluation,
+            PLAN.evaluation_seeds(PLAN.checkpoint(wildcards.slug)),
+            CONFIG.resources.evaluate.threads,
         ),
     shell:
         "vr1repro stage evaluate --config {params.config} --checkpoint {wildcards.slug} --out {params.out}"

@@ -179,7 +179,11 @@ def test_math_verify_own_cases(shared):
     def pair(case):
         kinds = ("latex", "expr") if case["match_types"] == "default" else tuple(case["match_types"])
         settings = MatchSettings(
-            kinds, case["precision"], case["strict"], case["allow_set_relation_comp"], "math-verify"
+            match_types=kinds,
+            precision=case["precision"],
+            strict=case["strict"],
+            allow_set_relation_comp=case["allow_set_relation_comp"],
+            matcher="math-verify",
         )
         return Pair(case["gold"], case["pred"], None, settings)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vr1repro.core.jsonl import write_rows
-from vr1repro.core.records import Response, Trace, Verdict
+from vr1repro.core.records import STEPS_VERSION, Response, Trace, Verdict
 from vr1repro.reporting.run.arms import ArmInfo, StageInfo
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
@@ -168,6 +168,7 @@ def write_log(run: Path, arm: str, stage: int, first: int, last: int, limit: int
         outcomes = {"right": 40, "wrong": 20, "unparsable": 4, "timeout": 0, "judge_error": 0}
         rows.append(
             {
+                "schema_version": STEPS_VERSION,
                 "arm": arm,
                 "stage": stage,
                 "step": step,

@@ -192,9 +192,10 @@ def test_smoothing_keeps_stages_apart(run: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"stage": 1, "step": 1}, "step 1 stands twice"),
-        ({"stage": 2, "step": 41}, "`stage` 1"),
-        ({"stage": 1}, "`step`"),
+        ({"schema_version": 2, "stage": 1, "step": 1}, "step 1 stands twice"),
+        ({"schema_version": 2, "stage": 2, "step": 41}, "`stage` 1"),
+        ({"schema_version": 2, "stage": 1}, "`step`"),
+        ({"stage": 1, "step": 41}, "a step was an update and not a rollout"),
     ],
 )
 def test_bad_logs_are_refused(fresh_run: Callable[..., Path], row: dict[str, int], message: str) -> None:
