@@ -102,15 +102,13 @@ def extract(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
-    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file
     from vr1repro.evaluation.llm import Asker
 
     use_benchmarks(benchmark_folder)
     asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
-    counts = stages.extract_file(
-        benchmark, responses, questions, out, cache, asker, examples=examples, last_words=last_words
-    )
-    typer.echo(counts)
+    files = LlmFiles(responses=responses, questions=questions, out=out, cache=cache)
+    typer.echo(extract_file(benchmark, files, asker, examples=examples, last_words=last_words))
 
 
 @app.command()
@@ -130,13 +128,13 @@ def judge(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
-    from vr1repro.evaluation import stages
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file
     from vr1repro.evaluation.llm import Asker
 
     use_benchmarks(benchmark_folder)
     asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
-    counts = stages.judge_file(benchmark, profile, responses, questions, out, cache, asker, examples=examples)
-    typer.echo(counts)
+    files = LlmFiles(responses=responses, questions=questions, out=out, cache=cache)
+    typer.echo(judge_file(benchmark, profile, files, asker, examples=examples))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
-from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 from vr1repro.problems.fetch import fetch_benchmark, linked_source
 
 
@@ -62,13 +62,11 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[t
             fetch_benchmark(source, folder)
         specs.append(BenchmarkSpec(slug, linked_source(source, folder, slug)))
     results = evaluate(
-        options.model,
+        EvaluatedModel(location=options.model, name=name, run=out.name),
         specs,
         settings,
-        list(range(1, options.seeds + 1)),
+        range(1, options.seeds + 1),
         out,
-        out.name,
-        name,
         limit=options.limit,
         threads=options.threads,
     )

@@ -5,13 +5,15 @@ functions are made by name (`function`).
 """
 
 import atexit
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, overload
 
 import yaml
+from PIL import Image
 
 from vr1repro.answers.grade import Grader
 from vr1repro.benchmarks import lookup
@@ -21,8 +23,15 @@ from vr1repro.config.evaluation import PromptStyle
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core import benchmark_folders
 from vr1repro.core.files import write_atomically
-from vr1repro.evaluation.lm_tasks import METRICS, SPLIT, Doc, Docs, doc_to_image, doc_to_text, process_results
+from vr1repro.core.records import Problem
+from vr1repro.core.upstream import require
+from vr1repro.evaluation.prompts import prompt
+from vr1repro.evaluation.protocols import has_answer
 from vr1repro.problems.load import load_problems
+
+PLACEHOLDER = "<image>"  # what lm-eval's models take for the place of a picture
+SPLIT = "test"
+Doc = dict[str, Any]
 
 # The benchmarks of the paper's Table 2 that are not run here: benchmark, state, command of the harness that has it.
 # VLMEvalKit: run.py of open-compass/VLMEvalKit, which the paper's code vendors.
@@ -71,8 +80,10 @@ def write_tasks(folder: Path) -> Path:
     functions = "tasks_of_vr1repro"
     further = [str(path) for path in benchmark_folders.further().values()]
     write_atomically(folder / f"{functions}.py", _MODULE.format(folders=further))
-    metrics = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True},
-               {"metric": "undecided", "aggregation": "mean", "higher_is_better": False}, *METRICS]  # fmt: skip
+    metrics = [
+        {"metric": name, "aggregation": "mean", "higher_is_better": name != "undecided"}
+        for name in ("acc", "undecided", "replied", "answer_tag")
+    ]
     named = tasks()
     for name, (slug, style) in named.items():
         lines = {
@@ -103,6 +114,7 @@ def function(name: str) -> Any:
     slug, mark, purpose = name.partition("__")
     if not mark or slug not in benchmark_folders.slugs():
         raise AttributeError(name)
+    require("lm-eval")
     made: dict[str, Callable[[], Any]] = {
         "data": lambda: load(slug), "image": lambda: doc_to_image, "results": lambda: graded(slug),
         **{style: lambda style=style: doc_to_text(slug, style) for style in get_args(PromptStyle)},  # type: ignore[misc]
@@ -117,6 +129,51 @@ def listing() -> str:
     lines = [f'lm_eval --include_path "$(vr1repro tasks)" --tasks {name}' for name in sorted(tasks())]
     lines += [f"{name}, {state}: {command}" for name, state, command in ELSEWHERE]
     return "\n".join(lines)
+
+
+class Docs(Sequence[Doc]):
+    """Problems as lm-eval documents; pictures are opened, not decoded, each time a document is taken."""
+
+    def __init__(self, benchmark: str, problems: Iterable[Problem]) -> None:
+        self.benchmark = benchmark
+        self.problems = list(problems)
+        # lm-eval reads the column names off a data set's `features`.
+        self.features = dict.fromkeys(("id", "source", "question", "answer", "choices", "image", "metadata"))
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @overload
+    def __getitem__(self, index: int) -> Doc: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Doc]: ...
+    def __getitem__(self, index: int | slice) -> Doc | list[Doc]:
+        if isinstance(index, slice):
+            return [_doc(problem) for problem in self.problems[index]]
+        return _doc(self.problems[index])
+
+    def __iter__(self) -> Iterator[Doc]:
+        return (_doc(problem) for problem in self.problems)
+
+
+def _doc(problem: Problem) -> Doc:
+    values = problem.model_dump(include={"id", "source", "question", "answer", "choices", "metadata"})
+    return {**values, "image": None if problem.image is None else Image.open(io.BytesIO(problem.image))}
+
+
+def doc_to_text(benchmark: str, style: PromptStyle) -> Callable[[Doc], str]:
+    """The text of a document's prompt, the picture's placeholder before it."""
+
+    def text(doc: Doc) -> str:
+        mark = "" if doc["image"] is None else PLACEHOLDER
+        return mark + prompt(benchmark, Problem(**{**doc, "image": None}), style)
+
+    return text
+
+
+def doc_to_image(doc: Doc) -> list[Image.Image]:
+    """The pictures of a document, as RGB where a model asks for pixels."""
+    return [] if doc["image"] is None else [doc["image"]]
 
 
 def load(benchmark: str) -> Callable[..., dict[str, Docs]]:
@@ -137,18 +194,24 @@ def load(benchmark: str) -> Callable[..., dict[str, Docs]]:
 
 
 def graded(benchmark: str) -> Callable[[Doc, list[str]], dict[str, float]]:
-    """The `process_results` of a benchmark's YAML task: the figures of our own runs, and the verdict of profile `rule`.
+    """The `process_results` of a benchmark's YAML task: the verdict of profile `rule`, and what the reply looks like.
 
-    `acc` counts right replies, `undecided` those on which the grader ran out of time or memory (they count as wrong).
+    `acc` counts right replies, `undecided` those on which the grader ran out of time or memory (they count as wrong),
+    `replied` those with any text, `answer_tag` those with the paper's answer tag.
     """
 
     def process(doc: Doc, results: list[str]) -> dict[str, float]:
+        reply = results[0]
         fields = {name: doc[name] for name in ("id", "question", "answer", "choices")}
         question = own_columns(lookup.facts(benchmark), fields, doc["metadata"])
-        item = lookup.profile(benchmark, "rule")(question, {"id": doc["id"], "response": results[0]}, Options())
+        item = lookup.profile(benchmark, "rule")(question, {"id": doc["id"], "response": reply}, Options())
         verdict = next(_grader().stream([item]))
-        figures = {"acc": float(verdict.correct is True), "undecided": float(verdict.correct is None)}
-        return {**figures, **process_results(doc, results)}
+        return {
+            "acc": float(verdict.correct is True),
+            "undecided": float(verdict.correct is None),
+            "replied": float(bool(reply.strip())),
+            "answer_tag": float(has_answer(reply)),
+        }
 
     return process
 

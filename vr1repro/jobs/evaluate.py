@@ -10,23 +10,26 @@ from vr1repro.jobs.common import ConfigFile, Out, benchmark_source, open_run, wr
 
 def run(config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]) -> None:
     """Sample one checkpoint's answers to its benchmarks, under all evaluation seeds."""
-    from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+    from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 
     settings, plan = open_run(config)
-    model = plan.checkpoint(checkpoint)
-    settings = settings.of_arm(model.arm)
+    planned = plan.checkpoint(checkpoint)
+    settings = settings.of_arm(planned.arm)
+    model = EvaluatedModel(
+        location=str(plan.checkpoint_model(planned)),
+        name=checkpoint,
+        run=settings.run,
+        arm=planned.arm,
+        train_seed=planned.seed or None,
+        system_prompt=settings.arms[planned.arm].system_prompt,
+    )
     results = evaluate(
-        str(plan.checkpoint_model(model)),
-        [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(model.arm)],
+        model,
+        [BenchmarkSpec(slug, benchmark_source(settings, plan, slug)) for slug in plan.benchmarks(planned.arm)],
         settings.evaluation,
-        plan.evaluation_seeds(model),
+        plan.evaluation_seeds(planned),
         out.parent,
-        settings.run,
-        checkpoint,
-        arm=model.arm,
-        train_seed=model.seed or None,
         threads=settings.resources.evaluate.threads,
-        system_prompt=settings.arms[model.arm].system_prompt,
     )
     if (bad := [result for result in results if not result.healthy]) and not settings.evaluation.accept_unhealthy:
         raise UserError("\n".join(result.complaint() for result in bad) + "\nevaluation.accept_unhealthy takes it")

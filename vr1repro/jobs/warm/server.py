@@ -177,7 +177,6 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     began = dict(os.environ)
     import_trl(vllm=False)
-    importlib.import_module("lm_eval.evaluator")
     gc.collect()
     gc.freeze()  # a job's collector need not look at what was imported, nor copy its pages
     set_by_imports = dict(os.environ.items() - began.items())

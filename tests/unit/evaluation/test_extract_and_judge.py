@@ -12,8 +12,8 @@ from llm_server import Asked, LlmServer, Reply, completion, failure
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
+from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, judge_file
 from vr1repro.evaluation.llm import Asker, Llm
-from vr1repro.evaluation.stages import extract_file, judge_file
 
 pytest.importorskip("openai")
 
@@ -119,18 +119,23 @@ def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, t
     write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": "1"}])
     write_rows(tmp_path / "r.jsonl", [{"id": "1", "response": "one two three SAY 12"}])
     (tmp_path / "shots.txt").write_text("EXAMPLES\n")
-    extract_file(
-        "mathverse", tmp_path / "r.jsonl", tmp_path / "q.jsonl", tmp_path / "e.jsonl", tmp_path / "c.jsonl",
-        Asker(model="m", url=server.url), examples=tmp_path / "shots.txt", last_words=2,
-    )  # fmt: skip
+    files = LlmFiles(
+        responses=tmp_path / "r.jsonl",
+        questions=tmp_path / "q.jsonl",
+        out=tmp_path / "e.jsonl",
+        cache=tmp_path / "c.jsonl",
+    )
+    asker = Asker(model="m", url=server.url)
+    extract_file("mathverse", files, asker, examples=tmp_path / "shots.txt", last_words=2)
     assert server.asked[0].text == "EXAMPLES\n\nModel response: 'SAY 12'\nExtracted Answer: "
 
 
 def test_bad_wishes_are_named(tmp_path: Path) -> None:
     nothing = tmp_path / "none.jsonl"
+    files = LlmFiles(responses=nothing, questions=nothing, out=nothing, cache=nothing)
     with pytest.raises(UserError, match="no cache of replies here and no --endpoint"):
         Llm(Asker(model="m"), nothing)
     with pytest.raises(UserError, match="mmmath: no profile reads"):
-        extract_file("mmmath", nothing, nothing, nothing, nothing, Asker(model="m"))
+        extract_file("mmmath", files, Asker(model="m"))
     with pytest.raises(UserError, match="mathvista official: no judge replies"):
-        judge_file("mathvista", "official", nothing, nothing, nothing, nothing, Asker(model="m"))
+        judge_file("mathvista", "official", files, Asker(model="m"))

@@ -1,4 +1,4 @@
-"""`vr1repro extract` and `vr1repro judge`: the two places where benchmarks use an LLM, as stages of their own.
+"""`vr1repro extract` and `vr1repro judge`: the two places where benchmarks use an LLM, apart from grading.
 
 Each reads responses and writes them again with one more key, which the scoring profiles read: `extraction`, or
 `judgement` with `judged_as`. A row whose call failed comes without that key and with the reason; the profiles then say
@@ -10,6 +10,7 @@ evaluation/prompts/ext_ans.py; MathVerse: evaluation/prompts.py), and the prompt
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 
@@ -35,12 +36,43 @@ _JUDGE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LlmFiles:
+    """What is read and written.
+
+    Attributes:
+        responses: JSONL with an id and `response`.
+        questions: The benchmark's questions.
+        out: JSONL: the responses' rows with the LLM's part, or with why there is none.
+        cache: JSONL of the LLM's replies.
+    """
+
+    responses: Path
+    questions: Path
+    out: Path
+    cache: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What the LLM does with a row.
+
+    Attributes:
+        prompt: What it is asked; None where it is not needed.
+        fits: Whether a reply is one.
+        finished: The row with the reply in it, None where the LLM was not needed.
+        error_key: The row's key for why there is no reply.
+    """
+
+    prompt: Callable[[Question, Row], str | None]
+    fits: Callable[[str], bool]
+    finished: Callable[[Question, Row, str | None], Row]
+    error_key: str
+
+
 def extract_file(
     slug: str,
-    responses: Path,
-    questions: Path,
-    out: Path,
-    cache: Path,
+    files: LlmFiles,
     asker: Asker,
     *,
     examples: Path | None = None,
@@ -53,10 +85,7 @@ def extract_file(
 
     Args:
         slug: The benchmark.
-        responses: JSONL with an id and `response`.
-        questions: The benchmark's questions.
-        out: JSONL: the same rows with `extraction`, or with `extraction_error`.
-        cache: JSONL of the LLM's replies.
+        files: Rows come out with `extraction`, or with `extraction_error`.
         asker: Who is asked.
         examples: Text file with few-shot examples.
         last_words: Keep only the last words of a response (MathVerse's README: 30).
@@ -79,9 +108,9 @@ def extract_file(
         if without_llm(question, text_of(row)) is not None:
             return None
         text = _shortened(text_of(row), last_words, longest)
-        asked = question.get("query") or question.get("question_for_eval") or question.get("question") or ""
+        words = question.get("query") or question.get("question_for_eval") or question.get("question") or ""
         layout = _EXTRACTION_LAYOUT if shots is None else official_layout
-        return str(layout).format(head=shots or _EXTRACT, question=asked, response=text)
+        return str(layout).format(head=shots or _EXTRACT, question=words, response=text)
 
     def finished(question: Question, row: Row, reply: str | None) -> Row:
         if reply is None:  # the benchmark's own rule decided
@@ -91,19 +120,14 @@ def extract_file(
             answer = answer.removeprefix(head).strip()
         return {**row, "extraction": answer, "extracted_by": asker.model}
 
-    return _run(
-        slug, responses, questions, out, cache, asker, prompt, lambda reply: bool(reply.strip()), finished,
-        "extraction_error",
-    )  # fmt: skip
+    task = _Task(prompt=prompt, fits=lambda reply: bool(reply.strip()), finished=finished, error_key="extraction_error")
+    return _ask_each_row(slug, files, asker, task)
 
 
 def judge_file(
     slug: str,
     profile: str,
-    responses: Path,
-    questions: Path,
-    out: Path,
-    cache: Path,
+    files: LlmFiles,
     asker: Asker,
     *,
     examples: Path | None = None,
@@ -114,10 +138,8 @@ def judge_file(
     Args:
         slug: The benchmark.
         profile: The scoring profile that the judgement is for.
-        responses: JSONL with an id, `response` and, but for `lmms-eval`, `extraction`.
-        questions: The benchmark's questions.
-        out: JSONL: the same rows with `judgement` and `judged_as`, or with `judgement_error`.
-        cache: JSONL of the LLM's replies.
+        files: The responses have an `extraction`, but for `lmms-eval`; rows come out with `judgement` and `judged_as`,
+            or with `judgement_error`.
         asker: Who is asked.
         examples: Text file with few-shot examples.
         longest: Keep only the last characters of an answer.
@@ -138,9 +160,9 @@ def judge_file(
         answer = text_of(row) if profile == "lmms-eval" else row.get("extraction")
         if answer is None or (profile == "vlmevalkit" and str(answer).strip() == str(question["answer"]).strip()):
             return None
-        asked = question.get("question_for_eval") or question.get("question") or ""
+        words = question.get("question_for_eval") or question.get("question") or ""
         return (
-            f"{head}\n\n[Question]: {asked}\n[Standard Answer]: {question['answer']}\n"
+            f"{head}\n\n[Question]: {words}\n[Standard Answer]: {question['answer']}\n"
             f"[Model_answer] : {str(answer)[-longest:]}\nJudgement:"
         )
 
@@ -149,40 +171,28 @@ def judge_file(
             return row
         return {**row, "judgement": reply.strip(), "judged_as": profile, "judged_by": asker.model}
 
-    return _run(
-        slug, responses, questions, out, cache, asker, prompt, lambda reply: reply.strip() in ("0", "1"), finished,
-        "judgement_error",
-    )  # fmt: skip
+    task = _Task(
+        prompt=prompt, fits=lambda reply: reply.strip() in ("0", "1"), finished=finished, error_key="judgement_error"
+    )
+    return _ask_each_row(slug, files, asker, task)
 
 
-def _run(
-    slug: str,
-    responses: Path,
-    questions: Path,
-    out: Path,
-    cache: Path,
-    asker: Asker,
-    prompt: Callable[[Question, Row], str | None],
-    fits: Callable[[str], bool],
-    finished: Callable[[Question, Row, str | None], Row],
-    error_key: str,
-) -> Counts:
-    target = lookup.facts(slug)
-    asked = read_questions(target, questions)
+def _ask_each_row(slug: str, files: LlmFiles, asker: Asker, task: _Task) -> Counts:
+    benchmark = lookup.facts(slug)
+    questions = read_questions(benchmark, files.questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:
-        for number, row in read_lines(responses):
-            yield question_of(asked, row, target, responses, number), row
+        for number, row in read_lines(files.responses):
+            yield question_of(questions, row, benchmark, files.responses, number), row
 
-    with Llm(asker, cache) as llm, Aside(out) as write:
+    with Llm(asker, files.cache) as llm, Aside(files.out) as write:
         kept, to_ask = tee(rows())
-        answers = llm.answers((prompt(*item) for item in to_ask), fits)
+        answers = llm.answers((task.prompt(*item) for item in to_ask), task.fits)
         for (question, row), answer in zip(kept, answers, strict=True):
             if answer is not None and answer.text is None:
-                done = {**row, error_key: answer.error}
+                write({**row, task.error_key: answer.error})
             else:
-                done = finished(question, row, None if answer is None else answer.text)
-            write(done)
+                write(task.finished(question, row, None if answer is None else answer.text))
     return llm.counts
 
 
