@@ -12,4 +12,4 @@ def forward_of(settings: RlSettings) -> Forward:
     """The strategy that a config asks for."""
     if not (settings.share_prefix or settings.pack):
         return StockForward()
-    return PackedForward(share_prefix=settings.share_prefix, pack=settings.pack)
+    return PackedForward(share_prefix=settings.share_prefix, pack=settings.pack, kernel=settings.packed_attention)
