@@ -4,12 +4,10 @@ One run trains and evaluates models of several sizes. How a model is spread over
 does not, so only keys that no result depends on stand here.
 """
 
-from typing import Annotated
-
 from pydantic import Field
 
 from vr1repro.config.base import Section
-from vr1repro.config.samplers import EndpointSampler, TransformersSampler, VllmSampler
+from vr1repro.config.samplers import Sampler
 from vr1repro.config.training import Launch
 
 
@@ -34,9 +32,7 @@ class RlPlacement(Section):
 class EvaluationPlacement(Section):
     """Sampling of answers."""
 
-    engine: Annotated[TransformersSampler | VllmSampler | EndpointSampler, Field(discriminator="kind")] | None = Field(
-        default=None, description="Instead of `evaluation.engine`."
-    )
+    engine: Sampler | None = Field(default=None, description="Instead of `evaluation.engine`.")
     gpu: int | None = Field(default=None, ge=0, description="Instead of `resources.evaluate.gpu`.")
 
 

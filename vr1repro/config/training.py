@@ -12,6 +12,10 @@ from vr1repro.config.samplers import Decoding
 WITHOUT_EFFECT = {"launch": {"save_every", "trackers", "rehearse"}}
 
 
+# How the losses of tokens are averaged, in TRL's names (`training.losses`).
+Average = Literal["grpo", "dr_grpo", "dapo", "sequence"]
+
+
 class Launch(Section):
     """How a training job spreads over devices. The effective batch does not depend on it."""
 
@@ -135,7 +139,7 @@ class RlSettings(Section):
     )
     epsilon: float = Field(gt=0, description="Clip range. Paper: eps = 0.2 (section 3.4).")
     beta: float = Field(ge=0, description="Weight of the KL term, k3 estimator. Paper: beta = 1e-2 (section 3.4).")
-    loss: Literal["grpo", "dr_grpo", "dapo", "sequence"] = Field(
+    loss: Average = Field(
         description="How token losses are averaged over an update's batch, in TRL's names; `sequence`: Eq. 1 as"
         " printed, one ratio and one KL term a completion. The paper's framework EasyR1 averages over the batch's"
         " tokens, which is TRL's dapo (bnpo is a mean of each forward pass). Which one ran: not stated."

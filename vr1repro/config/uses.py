@@ -1,4 +1,9 @@
-"""What a config's `rule all` takes and makes: models, problem sets, trainings, evaluated checkpoints, each once."""
+"""What the arms of a config take and make: models, problem sets, trainings, evaluated checkpoints, each once.
+
+Of `run_arms`, which `rule all` makes, or of the arms that a target names.
+"""
+
+from collections.abc import Sequence
 
 from vr1repro.config.plan import RELEASED, Plan
 
@@ -13,13 +18,13 @@ def builds_coldset(plan: Plan) -> bool:
     return has_coldset(plan) and "coldset" not in plan.config.take_released
 
 
-def sft_runs(plan: Plan) -> list[tuple[str, int]]:
+def sft_runs(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, int]]:
     """Starts and seeds that are fine-tuned here."""
     config = plan.config
     return list(
         dict.fromkeys(
             (start, seed)
-            for arm in config.run_arms
+            for arm in arms or config.run_arms
             if arm not in config.take_released
             and (start := config.arms[arm].start) not in config.take_released
             and config.starts[start].sft
@@ -28,13 +33,13 @@ def sft_runs(plan: Plan) -> list[tuple[str, int]]:
     )
 
 
-def rl_runs(plan: Plan) -> list[tuple[str, int, int]]:
+def rl_runs(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, int, int]]:
     """Arm, stage and seed of every GRPO stage; shared stages once, under the arm that owns them."""
     config = plan.config
     return list(
         dict.fromkeys(
             (plan.stage_owner(arm, stage), stage, seed)
-            for arm in config.run_arms
+            for arm in arms or config.run_arms
             if arm not in config.take_released
             for seed in plan.training_seeds(arm)
             for stage in range(1, len(config.arms[arm].stages) + 1)
@@ -42,11 +47,11 @@ def rl_runs(plan: Plan) -> list[tuple[str, int, int]]:
     )
 
 
-def evaluated(plan: Plan) -> dict[str, str]:
+def evaluated(plan: Plan, arms: Sequence[str] | None = None) -> dict[str, str]:
     """Slug to arm of every checkpoint that is evaluated."""
     return {
         checkpoint.slug: checkpoint.arm
-        for arm in plan.config.run_arms
+        for arm in arms or plan.config.run_arms
         for checkpoint in (*plan.final_checkpoints(arm), *plan.progress_checkpoints(arm))
     }
 

@@ -4,12 +4,10 @@ TRL's own loss divides by what one forward pass holds; here the divisor is the u
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-# How losses are averaged, in TRL's names; `sequence` is Eq. 1 as printed.
-Average = Literal["grpo", "dr_grpo", "dapo", "sequence"]
+from vr1repro.config.training import Average
 
 
 @dataclass(frozen=True, kw_only=True)

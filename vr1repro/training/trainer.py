@@ -14,12 +14,13 @@ import torch
 from accelerate.utils import DistributedType
 from trl import GRPOTrainer
 
+from vr1repro.config.training import Average
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
 from vr1repro.training import engine_prompts, guards, sampler_weights
 from vr1repro.training.forward import Forward, LogProbs, Rows, StockForward, pieces, take
 from vr1repro.training.forward.text_only import always_see
-from vr1repro.training.losses import Average, Update, piece_loss
+from vr1repro.training.losses import Update, piece_loss
 from vr1repro.training.phases import PhaseClock
 from vr1repro.training.reference import check_reference, reference_from
 from vr1repro.training.resume import Resumable

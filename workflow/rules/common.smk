@@ -187,38 +187,17 @@ def evaluation_priority(wildcards):
     return 0 if CONFIG.arms[PLAN.checkpoint(wildcards.slug).arm].stages else 5
 
 
-def checkpoints(arms):
-    """Every checkpoint to evaluate for some arms: ends, and those on the way."""
-    found = {}
-    for arm in arms:
-        for checkpoint in (*PLAN.final_checkpoints(arm), *PLAN.progress_checkpoints(arm)):
-            found[checkpoint.slug] = checkpoint
-    return list(found.values())
-
-
 def verdict_files(arms):
     return [
-        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
-        for checkpoint in checkpoints(arms)
-        for benchmark in PLAN.benchmarks(checkpoint.arm)
+        f"{ROOT}/eval/{slug}/{benchmark}/verdicts.json"
+        for slug, arm in uses.evaluated(PLAN, arms).items()
+        for benchmark in PLAN.benchmarks(arm)
     ]
 
 
 def sft_runs(arms):
-    return unique(
-        str(PLAN.start_closed(CONFIG.arms[arm].start, seed)) for arm in arms for seed in PLAN.training_seeds(arm)
-    )
+    return [str(PLAN.sft_dir(start, seed) / CONTENT) for start, seed in uses.sft_runs(PLAN, arms)]
 
 
 def rl_stages(arms):
-    return unique(
-        str(PLAN.stage_dir(arm, stage, seed) / CONTENT)
-        for arm in arms
-        if arm not in CONFIG.take_released
-        for seed in PLAN.training_seeds(arm)
-        for stage in range(1, len(CONFIG.arms[arm].stages) + 1)
-    )
-
-
-def unique(paths):
-    return list(dict.fromkeys(paths))
+    return [str(PLAN.stage_dir(arm, stage, seed) / CONTENT) for arm, stage, seed in uses.rl_runs(PLAN, arms)]
