@@ -200,8 +200,8 @@ class RlSettings(Section):
     pack: bool = Field(default=False, description="Forward completions without their padding: exact. Ours.")
     packed_attention: Literal["sdpa", "flash"] = Field(
         default="sdpa",
-        description="With `share_prefix` or `pack`: attention of the packed row by torch's SDPA under a mask, or by flash"
-        " kernels merged by log-sum-exp (on a GPU refused until results/reference/gpu has a record). Exact. Ours.",
+        description="With `share_prefix` or `pack`: attention of the packed row by torch's SDPA under a mask, or by"
+        " flash kernels merged by log-sum-exp (on a GPU refused until results/reference/gpu has a record). Ours.",
     )
     freeze_vision: bool = Field(description="Freeze the vision tower in RL. Not stated; EasyR1's default is false.")
     generation: Generation = Field(description="Sampling.")
