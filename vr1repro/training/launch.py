@@ -9,6 +9,7 @@ import torch
 
 from vr1repro.config.training import Launch
 from vr1repro.core.errors import UserError
+from vr1repro.core.upstream import require
 
 # What transformers is told of the device; None: what torch sees. A rehearsal of a GPU preset says no.
 ON_CPU: bool | None = None
@@ -41,12 +42,15 @@ def distributed_arguments(launch: Launch, seed: int, out: Path, *, every: int = 
     for tracker in launch.trackers:
         if find_spec(tracker) is None:
             raise UserError(f"launch.trackers: {tracker} is not installed; pip install {tracker}, or take it out")
+    deepspeed = deepspeed_config(launch)
+    if deepspeed and "zero_hpz_partition_size" in deepspeed["zero_optimization"]:
+        _share_hpz_groups()
     return {
         "output_dir": str(out),
         "use_cpu": not torch.cuda.is_available() if ON_CPU is None else ON_CPU,
         "bf16": launch.precision == "bf16",
         "gradient_checkpointing": launch.gradient_checkpointing,
-        "deepspeed": deepspeed_config(launch),
+        "deepspeed": deepspeed,
         **fsdp_arguments(launch),
         "seed": seed,
         "data_seed": seed,
@@ -92,8 +96,8 @@ def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
         }
         if launch.nodes > 1:
             # hpZ (ZeRO++, arXiv 2306.10209): each node keeps a second, 16-bit copy of the weights, sharded over its own
-            # GPUs, so the gathers of a backward do not leave it. 2 B x parameters / processes on each GPU, for one
-            # gather over the network a pass instead of two.
+            # GPUs, so only the first gather of a layer after an update leaves it. 2 B x parameters / processes on each
+            # GPU, for the policy and again for the reference.
             zero["zero_hpz_partition_size"] = launch.processes
     return {
         "train_batch_size": "auto",
@@ -107,3 +111,17 @@ def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
         "bf16": {"enabled": launch.precision == "bf16"},
         "zero_optimization": zero,
     }
+
+
+def _share_hpz_groups() -> None:
+    """Let a second model, GRPO's reference, use the first one's groups of hpZ, which DeepSpeed builds only once."""
+    require("deepspeed")
+    from deepspeed.utils import groups  # type: ignore[import-untyped,unused-ignore]
+
+    build = groups._create_zero_param_parallel_group
+
+    def build_once(size: int) -> None:
+        if groups._get_zero_param_intra_parallel_group() is None:
+            build(size)
+
+    groups._create_zero_param_parallel_group = build_once

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from torch.utils.checkpoint import checkpoint
 
@@ -53,7 +54,7 @@ def assert_equal(theirs: list[torch.Tensor], mine: list[torch.Tensor], tolerance
         assert (tensor - expected).norm() <= tolerance * expected.norm()
 
 
-@settings(max_examples=40)
+@examples(max_examples=40)
 @given(
     prompts=st.lists(st.integers(1, 70), min_size=1, max_size=4),
     completions=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90)), max_size=12),
@@ -232,7 +233,6 @@ def test_a_stage_learns_the_same_with_either_kernel(
     from vr1repro.answers.reward import HardFormatReward
     from vr1repro.config.training import Stage
     from vr1repro.training import grpo
-    from vr1repro.training.forward import PackedForward
 
     # As they were, after `run_stage` has replaced them.
     monkeypatch.setattr(GRPOTrainer, "_generate_single_turn", GRPOTrainer._generate_single_turn)
@@ -251,14 +251,14 @@ def test_a_stage_learns_the_same_with_either_kernel(
     monkeypatch.setattr(flash.SharedPrefixAttention, "forward", spy)
     steps, weights = [], []
     for kernel in ("sdpa", "flash"):
-        monkeypatch.setattr(grpo, "forward_of", lambda _, kernel=kernel: PackedForward(kernel=kernel))
         job = grpo.StageJob(
             arm="a", number=1, stage=Stage(max_tokens=8, group=4, steps=2), first_step=0, kept_steps=[2],
             skip_prompts=0, system_prompt=None, seed=1,
         )  # fmt: skip
         out = tmp_path / kernel
         assert not used
-        grpo.train(job, changed, lab.config.rewards["hard"], lab.model, lab.model, lab.problems, 1, out)
+        settings = changed.model_copy(update={"packed_attention": kernel})
+        grpo.train(job, settings, lab.config.rewards["hard"], lab.model, lab.model, lab.problems, 1, out)
         steps.append([json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()])
         weights.append(load_file(out / "step2" / "model.safetensors"))
     assert max(used) > 1  # prompts were shared
