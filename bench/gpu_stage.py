@@ -32,7 +32,7 @@ from vr1repro.core.jsonl import read_lines
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import made, write_manifest
 from vr1repro.evaluation.ledger import RESPONSES, RUN
-from vr1repro.evaluation.run import BenchmarkSpec, evaluate
+from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 from vr1repro.lab.benchmarks import write_benchmark
 from vr1repro.lab.model import build_processor
 from vr1repro.lab.tokenizer import IMAGE, VIDEO, VISION_END, VISION_START, Prompts
@@ -284,10 +284,9 @@ def answer(work: dict[str, Any], folder: Path) -> None:
     """The evaluation."""
     source = ProblemSource(kind="path", path=str(folder / SLUG), adapter=SLUG)
     settings = EvaluationSettings.model_validate(work["evaluation"])
-    evaluate(
-        work["model"], [BenchmarkSpec(SLUG, source)], settings, [1], folder / "evaluation", "bench", "random",
-        threads=os.cpu_count() or 1,
-    )  # fmt: skip
+    model = EvaluatedModel(location=work["model"], name="random", run="bench")
+    benchmarks = [BenchmarkSpec(SLUG, source)]
+    evaluate(model, benchmarks, settings, [1], folder / "evaluation", threads=os.cpu_count() or 1)
 
 
 def main() -> None:

@@ -147,8 +147,8 @@ def measure_stage(options: argparse.Namespace) -> None:
         write(options.out, record)
     if options.record:
         write(RECORDS / f"stage-{options.size}-{record['gpus']}x.json", record)
-    if any("error" in record[part] for part in ("stage", "evaluation")):
-        raise SystemExit(1)
+    if errors := [f"{part}: {record[part]['error']}" for part in ("stage", "evaluation") if "error" in record[part]]:
+        raise SystemExit("\n".join(errors))
 
 
 def measure_steps(options: argparse.Namespace) -> None:
