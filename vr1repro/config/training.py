@@ -29,6 +29,12 @@ class Launch(Section):
         description="Shard weights, gradients and optimizer with PyTorch's FSDP2 instead of DeepSpeed's ZeRO-3; it also"
         " runs on CPUs. Ours.",
     )
+    hpz: bool = Field(
+        default=False,
+        description="With ZeRO-3 over several nodes: a second shard of the weights within each node, so that they are"
+        " gathered over its links alone; 2 bytes a parameter over a node's processes more, for policy and reference"
+        " each. Ours.",
+    )
     precision: Literal["fp32", "bf16"] = Field(description="SFT: bf16 (repo, train.yaml). RL: not stated.")
     gradient_checkpointing: bool = Field(description="Recompute activations; memory only.")
     save_every: int = Field(

@@ -73,12 +73,14 @@ def states(shape: ModelShape, launch: Launch, *, freeze_vision: bool, reference:
         )
     if launch.zero_stage == 3:
         live = min(_LIVE_PARAMETERS, everything) + max(layer, shape.head_parameters)
+        # hpZ: a second shard within each node, of the policy and of the reference.
+        second = everything * _BF16 // launch.processes if launch.hpz and launch.nodes > 1 else 0
         return States(
-            weights=everything * e // world,
+            weights=everything * e // world + second,
             optimizer=3 * trained * _FP32 // world,
             gradients=trained * _FP32 // world + 2 * shape.hidden**2 * _FP32,
             gathered=live * e if world > 1 else 0,
-            reference=everything * e // world if reference else 0,
+            reference=everything * e // world + second if reference else 0,
         )
     if launch.zero_stage == 2:
         return States(

@@ -94,7 +94,7 @@ def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
             "stage3_param_persistence_threshold": "auto",
             "stage3_gather_16bit_weights_on_model_save": True,
         }
-        if launch.nodes > 1:
+        if launch.hpz and launch.nodes > 1:
             # hpZ (ZeRO++, arXiv 2306.10209): each node keeps a second, 16-bit copy of the weights, sharded over its own
             # GPUs, so only the first gather of a layer after an update leaves it. 2 B x parameters / processes on each
             # GPU, for the policy and again for the reference.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from accelerate.utils import DistributedType
 from trl import GRPOTrainer
+from trl.trainer import grpo_trainer
 
 from vr1repro.config.training import Average
 from vr1repro.core.errors import UserError
@@ -243,6 +244,35 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
             **rows.pictures,
         )
         return log_probs
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """TRL's, but with several updates a rollout each takes whole groups, which no number of processes changes.
+
+        TRL shuffles a process's completions before it splits them, so that what an update holds would depend on how
+        many processes there are, and a group's prompt be forwarded in each.
+        """
+        if self.args.steps_per_generation == 1:
+            inputs = super()._prepare_inputs(generation_batch)
+        else:
+            shuffle, grpo_trainer.shuffle_sequence_dict = grpo_trainer.shuffle_sequence_dict, self._by_update
+            try:
+                inputs = super()._prepare_inputs(generation_batch)
+            finally:
+                grpo_trainer.shuffle_sequence_dict = shuffle
+        return inputs
+
+    def _by_update(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A process's rows with those of the first update first: every n-th of its prompts, n the updates a rollout."""
+        updates, group = self.args.steps_per_generation, self.num_generations
+        rows = len(batch["completion_ids"])
+        order = sorted(range(rows), key=lambda row: (row // group % updates, row))
+
+        def reordered(values: Any) -> Any:
+            if isinstance(values, torch.Tensor) and values.dim():
+                return values[order]
+            return [values[row] for row in order] if isinstance(values, list) else values
+
+        return {name: reordered(values) for name, values in batch.items()}
 
     def _get_per_token_logps_and_entropies(
         self,

@@ -61,8 +61,10 @@ def test_weights_are_gathered_within_a_node_where_there_are_several(
     configured = launches(repo)
     assert {launch.nodes > 1 for launch in configured if launch.zero_stage == 3} == {False, True}
     for launch in configured:
-        size = parsed(launch, monkeypatch).zero_config.zero_hpz_partition_size
+        assert parsed(launch, monkeypatch).zero_config.zero_hpz_partition_size == 1  # off: it takes memory
+        asked = launch.model_copy(update={"hpz": True})
+        size = parsed(asked, monkeypatch).zero_config.zero_hpz_partition_size
         assert size == (launch.processes if launch.nodes > 1 and launch.zero_stage == 3 else 1)
-    over_nodes = next(launch for launch in configured if launch.nodes > 1)
+    over_nodes = next(launch for launch in configured if launch.nodes > 1).model_copy(update={"hpz": True})
     settings = parsed(over_nodes.model_copy(update={"zero_stage": 2}), monkeypatch)
     assert settings.zero_config.zero_hpz_partition_size == 1

@@ -17,7 +17,7 @@ def test_weights_kept_by_nodes_change_nothing(lab: SimpleNamespace, tmp_path: Pa
     changes = {"updates_per_rollout": updates, "prompts_per_step": 4 * updates}
     logged = []
     for nodes, processes in ((1, 4), (2, 2)):
-        backend: dict[str, Any] = {"zero_stage": 3, "nodes": nodes, "processes": processes}
+        backend: dict[str, Any] = {"zero_stage": 3, "nodes": nodes, "processes": processes, "hpz": True}
         out = tmp_path / f"{nodes}x{processes}"
         finish(work(lab, out, 4, backend, steps=3, changes=changes, limit=400), tmp_path / f"work-{nodes}", 4)
         logged.append((rows(out), (out / "step3" / "model.safetensors").read_bytes()))

@@ -110,6 +110,17 @@ def test_no_loss_depends_on_processes_or_on_the_cut(
 
 @verify
 @pytest.mark.parametrize("backend", SHARDED)
+def test_updates_hold_the_same_groups_whatever_the_processes(
+    lab: SimpleNamespace, tmp_path: Path, backend: str
+) -> None:
+    changes = {"updates_per_rollout": 2, "learning_rate": 1e-3}
+    plain = run(tmp_path, "plain", lambda out: work(lab, out, 1, PLAIN, changes=changes), 1)
+    sharded = run(tmp_path, "sharded", lambda out: work(lab, out, 2, SHARDED[backend], changes=changes), 2)
+    same(sharded, plain, 2e-3, 1e-5)
+
+
+@verify
+@pytest.mark.parametrize("backend", SHARDED)
 def test_bf16_is_near_fp32(lab: SimpleNamespace, tmp_path: Path, backend: str) -> None:
     plain = run(tmp_path, "plain", lambda out: work(lab, out, 1, PLAIN), 1)
     sharded = run(tmp_path, "sharded", lambda out: work(lab, out, 2, SHARDED[backend], precision="bf16"), 2)
