@@ -7,6 +7,7 @@ from typing import Any
 from vr1repro.config.problems import ProblemSource
 
 Question = dict[str, Any]
+EXCLUDED = "excluded"  # stratum of questions that the overall score leaves out (MathVerse's Text Only)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,16 @@ class Benchmark:
     choices_column: str | None = None
     llm_extraction: bool = False
     llm_judged: tuple[str, ...] = ()
+
+    def stratum(self, question: Question) -> str:
+        """The part of the overall score that a question counts in; the score is the mean of its parts' means.
+
+        `all` where the overall score is the mean of all rows, else one of `members`, or `EXCLUDED`.
+        """
+        if self.overall is None:
+            return "all"
+        member = dict(self.groups(question)).get(self.overall)
+        return member if member in self.members else EXCLUDED
 
     def id_of(self, question: Question) -> str | None:
         """The id of a question, or of a response row, under the first of its id keys that is there."""

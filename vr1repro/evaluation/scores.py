@@ -63,6 +63,7 @@ class Tally:
 
     benchmark: Benchmark
     _counts: dict[tuple[str, str], _Count] = field(default_factory=lambda: defaultdict(_Count))
+    _strata: dict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
     _counting: dict[Hashable, Verdict] = field(default_factory=dict)
     _clusters: dict[tuple[Any, ...], _Count] = field(default_factory=lambda: defaultdict(_Count))
 
@@ -82,6 +83,7 @@ class Tally:
 
     def _count(self, question: Question, outcome: Outcome, sign: int, cluster: tuple[Any, ...] | None) -> None:
         counts = [self._counts[group] for group in (("overall", "all"), *self.benchmark.groups(question))]
+        counts.append(self._strata[self.benchmark.stratum(question)])
         for count in [*counts, *([] if cluster is None else [self._clusters[cluster]])]:
             count.add(outcome, sign)
 
@@ -95,10 +97,9 @@ class Tally:
         if self.benchmark.overall is None:
             return scores
         members = [
-            score
+            _score(self.benchmark.overall, name, self._strata[name])
             for name in self.benchmark.members
-            for score in scores
-            if (score.group, score.name) == (self.benchmark.overall, name)
+            if name in self._strata
         ]
         return [_mean(members, self.benchmark), *(score for score in scores if score.group != "overall")]
 

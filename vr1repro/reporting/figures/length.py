@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.reporting.figures.marks import errors, note, say_missing
 from vr1repro.reporting.figures.style import CUT, DARK_BLUE, EDGE, LIGHT_BLUE, arm_style, grid, new_figure, say
-from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights
 from vr1repro.reporting.statistics.bootstrap import bootstrap_band

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.reporting.figures.marks import errors, note, say_missing
 from vr1repro.reporting.figures.style import DARK_BLUE, HOLLOW, arm_style, grid, new_figure, say
 from vr1repro.reporting.run.arms import ArmInfo, smoothed
-from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy
 

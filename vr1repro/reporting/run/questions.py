@@ -12,8 +12,6 @@ from vr1repro.benchmarks.base import Benchmark, Question
 from vr1repro.benchmarks.questions import question_rows
 from vr1repro.core.errors import UserError
 
-EXCLUDED = "excluded"  # stratum of questions that the overall score leaves out (MathVerse's Text Only)
-
 
 def read_questions(folder: Path, slug: str, class_of: str | None = None) -> pd.DataFrame:
     """One row a question: id, cluster, stratum, subsets (tuple of names), klass, question, answer.
@@ -42,15 +40,11 @@ def subset_name(benchmark: Benchmark, group: str, name: str) -> str:
 
 def _describe(key: str, row: Question, benchmark: Benchmark, class_of: str | None) -> dict[str, Any]:
     groups = list(benchmark.groups(row))
-    stratum = "all"
-    if benchmark.overall:
-        member = dict(groups).get(benchmark.overall)
-        stratum = member if member in benchmark.members else EXCLUDED
     klass = dict(groups).get(class_of, _dig(row, class_of)) if class_of else None
     return {
         "id": key,
         "cluster": benchmark.cluster(row),
-        "stratum": stratum,
+        "stratum": benchmark.stratum(row),
         "subsets": tuple(dict.fromkeys(subset_name(benchmark, group, name) for group, name in groups)),
         "klass": None if klass is None else str(klass),
         **stated(row),

@@ -14,13 +14,14 @@ from typing import Any
 import pandas as pd
 
 from vr1repro.benchmarks import lookup
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.attempts import last_attempts
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Response, Verdict
-from vr1repro.reporting.run.questions import EXCLUDED, read_questions
+from vr1repro.reporting.run.questions import read_questions
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean, pair_codes
 from vr1repro.reporting.statistics.paired import PairedDifference, paired_difference
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.scores import pick
 from vr1repro.reporting.statistics.estimate import Array, row_weights
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.scores import average_weights, headline
 from vr1repro.reporting.run.scores_by_seed import answers_by_question, item_spread, mean_scores
 from vr1repro.reporting.statistics.estimate import clustered_mean, row_weights

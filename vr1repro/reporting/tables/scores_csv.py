@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.run.questions import EXCLUDED
 from vr1repro.reporting.run.scores import accuracy, average_weights, pick, tokens
 
 _GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]

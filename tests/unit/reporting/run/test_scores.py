@@ -9,6 +9,7 @@ import pytest
 from synthetic_run import BENCHMARKS, arm_infos
 
 from vr1repro.benchmarks import lookup
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.benchmarks.questions import read_questions as read_benchmark
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.attempts import attempt_of
@@ -18,7 +19,7 @@ from vr1repro.core.records import Response, Verdict
 from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.scores import aggregate
 from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, trajectory
-from vr1repro.reporting.run.questions import EXCLUDED, read_questions, subset_name
+from vr1repro.reporting.run.questions import read_questions, subset_name
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import (
     accuracy,
