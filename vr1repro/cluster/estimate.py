@@ -94,7 +94,7 @@ class Cost:
     def add(self, gpu_hours: Range) -> None:
         """Count a job."""
         self.gpu_hours += gpu_hours
-        self.longest = max(self.longest, gpu_hours, key=lambda found: found.high)
+        self.longest = max(self.longest, gpu_hours, key=lambda hours: hours.high)
 
 
 def estimate(plan: Plan) -> list[Cost]:
@@ -355,10 +355,10 @@ def _report(plan: Plan) -> Cost:
 
 def total(costs: Iterable[Cost]) -> Cost:
     """The sum of the stages; no cost where one of them has none."""
-    found = Cost("sum", money=NOTHING)
+    all_stages = Cost("sum", money=NOTHING)
     for cost in costs:
-        found.jobs += cost.jobs
-        found.gpu_hours += cost.gpu_hours
-        found.disk_gb += cost.disk_gb
-        found.money = None if found.money is None or cost.money is None else found.money + cost.money
-    return found
+        all_stages.jobs += cost.jobs
+        all_stages.gpu_hours += cost.gpu_hours
+        all_stages.disk_gb += cost.disk_gb
+        all_stages.money = None if all_stages.money is None or cost.money is None else all_stages.money + cost.money
+    return all_stages

@@ -13,8 +13,8 @@ from vr1repro.evaluation.protocols import has_answer
 
 def stripped(reply: str) -> str:
     """A reply as the paper's evaluator hands it to its scorer: group 1 of the first match, else the whole reply."""
-    found = paper_answer(reply)
-    return reply if found is None else found
+    answer = paper_answer(reply)
+    return reply if answer is None else answer
 
 
 def pick(attempts: list[Response], protocol: Protocol) -> Response:

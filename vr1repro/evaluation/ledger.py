@@ -45,9 +45,9 @@ class Ledger:
         self._appenders = {protocol: Appender(folder / RESPONSES) for protocol, folder in folders.items()}
         self._timing = [Appender(folder / TIMING) for folder in folders.values()]
 
-    def earned(self, wanted: Key) -> Response | None:
+    def row_of(self, key: Key) -> Response | None:
         """The row that answers this very prompt, or None."""
-        return self._rows.get(wanted)
+        return self._rows.get(key)
 
     def add(self, row: Response, telemetry: dict[str, Any]) -> None:
         """Keep one earned row, and when and how long it took."""
@@ -74,7 +74,7 @@ class Ledger:
         """
         self.close()
         counting = {key(row) for row in attempts}
-        spare = sorted((row for found, row in self._rows.items() if found not in counting), key=_order)
+        spare = sorted((row for name, row in self._rows.items() if name not in counting), key=_order)
         for protocol, folder in self.folders.items():
             rows = [_as(row, protocol) for row in attempts if _belongs(row, protocol)]
             aside = [_as(row, protocol) for row in spare if _belongs(row, protocol)]
@@ -91,20 +91,20 @@ def counts(rows: Iterable[Response]) -> dict[str, int]:
 
     `truncated`: hit the token limit; `refused`: never asked; `unknown_tokens`, `grid_mismatches`: 0 in health.
     """
-    found = dict.fromkeys(
+    counts = dict.fromkeys(
         ("questions", "responses", "truncated", "refused", "unknown_tokens", "grid_mismatches", "tokens"), 0
     )
     questions = set()
     for row in rows:
         extra = row.model_extra or {}
         questions.add(row.id)
-        found["responses"] += 1
-        found["truncated"] += row.finish_reason == "length"
-        found["refused"] += row.finish_reason == "refused"
-        found["unknown_tokens"] += extra.get("unknown_tokens") or 0
-        found["grid_mismatches"] += bool(extra.get("grid_mismatch"))
-        found["tokens"] += row.n_tokens or 0
-    return {**found, "questions": len(questions)}
+        counts["responses"] += 1
+        counts["truncated"] += row.finish_reason == "length"
+        counts["refused"] += row.finish_reason == "refused"
+        counts["unknown_tokens"] += extra.get("unknown_tokens") or 0
+        counts["grid_mismatches"] += bool(extra.get("grid_mismatch"))
+        counts["tokens"] += row.n_tokens or 0
+    return {**counts, "questions": len(questions)}
 
 
 def _belongs(row: Response, protocol: Protocol) -> bool:

@@ -57,11 +57,11 @@ class Counts:
     """Where the answers came from."""
 
     cached: int = 0
-    asked: int = 0
+    requests: int = 0
     failed: int = 0
 
     def __str__(self) -> str:
-        return f"replies: {self.cached} from the cache, {self.asked} asked, {self.failed} failed"
+        return f"replies: {self.cached} from the cache, {self.requests} asked for, {self.failed} failed"
 
 
 class Llm:
@@ -104,16 +104,16 @@ class Llm:
                 for place, prompt in enumerate(window)
                 if prompt is not None
             }
-            found: dict[int, Answer] = {}
+            answers: dict[int, Answer] = {}
             for attempt in range(self.asker.attempts):
                 if left:
                     replies = self._ask(left, Sampling(0.5 * attempt, 1.0, self.asker.max_tokens))
-                    found |= replies
+                    answers |= replies
                     left = {place: text for place, text in left.items() if _again(replies[place], fits)}
             for place in left:
-                found[place] = Answer(None, f"the reply {str(found[place].text)[:80]!r} is none of those that fit")
-            self.counts.failed += sum(answer.text is None for answer in found.values())
-            yield from (found.get(place) for place in range(len(window)))
+                answers[place] = Answer(None, f"the reply {str(answers[place].text)[:80]!r} is none of those that fit")
+            self.counts.failed += sum(answer.text is None for answer in answers.values())
+            yield from (answers.get(place) for place in range(len(window)))
 
     def _ask(self, prompts: dict[int, str], sampling: Sampling) -> dict[int, Answer]:
         """A reply to each prompt, from the cache where it is there; else what went wrong."""
@@ -121,22 +121,22 @@ class Llm:
             place: json_sha({"model": self.asker.model, "prompt": prompt, "sampling": vars(sampling)})
             for place, prompt in prompts.items()
         }
-        found = {place: Answer(self._replies[key]) for place, key in keys.items() if key in self._replies}
-        self.counts.cached += len(found)
-        missing = [place for place in prompts if place not in found]
+        answers = {place: Answer(self._replies[key]) for place, key in keys.items() if key in self._replies}
+        self.counts.cached += len(answers)
+        missing = [place for place in prompts if place not in answers]
         if self.asker.url is None:
-            return found | dict.fromkeys(missing, Answer(None, "not in the cache, and there is no endpoint to ask"))
+            return answers | dict.fromkeys(missing, Answer(None, "not in the cache, and there is no endpoint to ask"))
         requests = [Request(key=place, text=prompts[place], seed=0) for place in missing]
         for completion in self._endpoint().generate(requests, sampling) if requests else ():
             place = completion.key
             if completion.finish_reason in ("failed", "refused"):
-                found[place] = Answer(None, completion.detail or "the prompt is longer than the LLM's context")
+                answers[place] = Answer(None, completion.detail or "the prompt is longer than the LLM's context")
                 continue
-            self.counts.asked += 1
+            self.counts.requests += 1
             self._replies[keys[place]] = completion.text
             self._appender.append({"key": keys[place], "model": self.asker.model, "reply": completion.text})
-            found[place] = Answer(completion.text)
-        return found
+            answers[place] = Answer(completion.text)
+        return answers
 
     def _endpoint(self) -> Any:
         if self._engine is None:

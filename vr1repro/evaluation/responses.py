@@ -154,7 +154,7 @@ def _sample(
     questions: list[_Question], attempt: int, engine: Engine, sampling: Sampling, answered: Callable[[int], None]
 ) -> float:
     """One attempt at each question; a ledger's row is taken as it is."""
-    rows = [question.run.ledger.earned(question.key(attempt)) for question in questions]
+    rows = [question.run.ledger.row_of(question.key(attempt)) for question in questions]
     missing = [number for number, row in enumerate(rows) if row is None]
     answered(len(rows) - len(missing))
     started = time.perf_counter()

@@ -154,12 +154,12 @@ def evaluate(
                 BenchmarkRun(
                     benchmark=slug,
                     seed=seed,
-                    prompts=asked,
+                    prompts=benchmark_prompts,
                     ledger=Ledger({name: folder / slug / name / f"e{seed}" for name in protocols}),
                     common=common,
                     retries=settings.retries if "paper" in protocols else 0,
                 )
-                for slug, asked in prompts.items()
+                for slug, benchmark_prompts in prompts.items()
             ]
             try:
                 generating = collect_responses(runs, engine, sampling, partial(bar.advance, counter))

@@ -41,8 +41,8 @@ def test_a_torn_last_line_is_asked_again_and_the_rest_is_not(tmp_path):
         path = tmp_path / protocol / "responses.jsonl"
         path.write_bytes(path.read_bytes()[:-5])
     after = Ledger(folders(tmp_path))
-    assert after.earned(key(row("1"))) is not None
-    assert after.earned(key(row("2"))) is None
+    assert after.row_of(key(row("1"))) is not None
+    assert after.row_of(key(row("2"))) is None
     after.close()
 
 
@@ -50,12 +50,12 @@ def test_other_settings_are_asked_anew_and_nothing_earned_is_lost(tmp_path):
     for generation in ("old", "new"):
         ledger = Ledger(folders(tmp_path))
         one = row("1", generation=generation)
-        assert ledger.earned(key(one)) is None
+        assert ledger.row_of(key(one)) is None
         ledger.add(one, {})
         list(ledger.finish([one]))
     assert rows(tmp_path, "single", ASIDE) == [("1", 0, "single")]
     back = Ledger(folders(tmp_path))
-    old = back.earned(key(row("1", generation="old")))
+    old = back.row_of(key(row("1", generation="old")))
     assert old is not None
     list(back.finish([old]))
     assert [one.generation_sha for one in read(tmp_path / "paper" / ASIDE, Response)] == ["new"]

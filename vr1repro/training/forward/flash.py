@@ -101,8 +101,8 @@ def parts_of(layout: Layout) -> tuple[Part, ...]:
                 causal=False,
             )
         )
-    row, own = slice(0, layout.tokens), tuple(pieces)
-    return Part(queries=row, keys=row, query_lengths=own, key_lengths=own, causal=True), *shared
+    row, lengths = slice(0, layout.tokens), tuple(pieces)
+    return Part(queries=row, keys=row, query_lengths=lengths, key_lengths=lengths, causal=True), *shared
 
 
 Gradients = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -273,8 +273,8 @@ class SharedPrefixAttention(torch.autograd.Function):
         Returns:
             [T, heads, width].
         """
-        own, *shared = parts
-        out, lse = kernel.forward(query, key, value, own, scale)
+        pieces, *shared = parts
+        out, lse = kernel.forward(query, key, value, pieces, scale)
         for part in shared:
             seen, of_prompt = kernel.forward(query[part.queries], key[part.keys], value[part.keys], part, scale)
             before = lse[:, part.queries]
@@ -290,8 +290,8 @@ class SharedPrefixAttention(torch.autograd.Function):
         """Gradients of queries, keys and values: sums over the parts."""
         (grad,) = grads
         query, key, value, out, lse = ctx.saved_tensors
-        own, *shared = ctx.parts
-        sums = ctx.kernel.backward(grad, (query, key, value, out, lse), own, ctx.scale)
+        pieces, *shared = ctx.parts
+        sums = ctx.kernel.backward(grad, (query, key, value, out, lse), pieces, ctx.scale)
         for part in shared:
             saved = (query[part.queries], key[part.keys], value[part.keys], out[part.queries], lse[:, part.queries])
             more = ctx.kernel.backward(grad[part.queries], saved, part, ctx.scale)
