@@ -85,8 +85,8 @@ def small(repo: Path, work: Path, arm: str, nodes: int) -> str:
 @pytest.mark.parametrize(
     ("options", "arm", "nodes", "said"),
     [
-        ([], "base", 1, "--resources gpu=None: a job needs 8 GPUs"),
-        (["--resources", "gpu=4"], "base", 1, "--resources gpu=4: a job needs 8 GPUs"),
+        ([], "base", 1, "--resources gpu=None: a job needs 1 GPUs"),
+        (["--resources", "gpu=4"], "zero", 1, "--resources gpu=4: a job needs 8 GPUs"),
         (["--resources", "gpu=8"], "zero", 2, "rl.launch.nodes: 2 machines need --profile slurm"),
         (["--resources", "gpu=8"], "base", 1, None),
     ],

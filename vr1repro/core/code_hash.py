@@ -28,6 +28,7 @@ OUTSIDE = {
     "vr1repro.core.benchmark_folders": "it finds a benchmark's modules, which are covered themselves",
     "vr1repro.core.code_hash": "it says whether a checkpoint may be resumed, and decides nothing in it",
     "vr1repro.core.errors": "messages",
+    "vr1repro.core.processes": "it ends a process with its parent, and decides nothing that one writes",
     "vr1repro.core.progress": "progress bars",
 }
 

@@ -208,7 +208,10 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
         "top_p": generation.top_p,
         "beta": settings.beta,
         "epsilon": settings.epsilon,
-        "loss_type": "dapo",  # not used: the trainer computes its own (`losses`)
+        # Of TRL's own loss, which the trainer replaces (`losses`): the same formula, so that tests can compare.
+        # TRL 1.16 would weigh the KL term by the ratio, which neither Eq. 1 nor EasyR1 does.
+        "loss_type": "dapo",
+        "use_bias_correction_kl": False,
         "scale_rewards": settings.scale_rewards,
         "mask_truncated_completions": settings.truncation == "mask",
         "shuffle_dataset": False,  # rl_stream has the order, so that it goes on across stages
