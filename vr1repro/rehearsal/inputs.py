@@ -56,18 +56,22 @@ def make(config: Config, models: list[str], arms: Sequence[str]) -> None:
         folder = Path(plan.problems(name))
         write_problems(folder / PROBLEMS, generate(config.lab.world, "rl", 4 * _ROWS, number + 1))
         write_manifest(folder, "problems", {}, {})
+    write_coldset(config.lab, _ROWS, Path(plan.coldset()))
+
+
+def write_coldset(lab: Lab, n: int, folder: Path) -> None:
+    """A cold-start set of generated problems with chains of three lengths."""
     cold = [
         problem.model_copy(
             update={
                 "metadata": {
-                    "completion": completion("1 2 1+2=3. Wait, check: " * (n % 3 + 1), problem.answer),
+                    "completion": completion("1 2 1+2=3. Wait, check: " * (place % 3 + 1), problem.answer),
                     "answer_only": answer_only(problem.answer),
                 }
             }
         )
-        for n, problem in enumerate(generate(config.lab.world, "cold", _ROWS, 1))
+        for place, problem in enumerate(generate(lab.world, "cold", n, 1))
     ]
-    folder = Path(plan.coldset())
     write_problems(folder / "coldset.parquet", cold)
     write_manifest(folder, "coldset", {}, {})
 

@@ -87,21 +87,24 @@ def arms_to_rehearse(config: Config) -> list[str]:
     ]
 
 
-def jobs(config: Config, arms: Sequence[str], stage: int | None, folder: Path) -> Iterator[Job]:
+def jobs(config: Config, arms: Sequence[str], stage: int | None) -> Iterator[Job]:
     """The jobs of some arms in order: fine-tuning, up to two stages, evaluation; each once.
+
+    Of what the preset takes as released, the evaluation alone.
 
     Args:
         config: The small config.
         arms: Keys of `arms`.
         stage: The last stage; None for the second, where an arm has as many.
-        folder: Where results/ is.
     """
     plan, seen = Plan(config), set[Path]()
     for arm in arms:
         placed, chosen = config.of_arm(arm), config.arms[arm]
-        last = min(len(chosen.stages), stage or 2)
+        released = arm in config.take_released
+        last = 0 if released else min(len(chosen.stages), stage or 2)
         planned: list[Job] = []
-        if config.starts[chosen.start].sft is not None and chosen.start not in config.take_released:
+        start_is_made = config.starts[chosen.start].sft is not None and chosen.start not in config.take_released
+        if start_is_made and not released:
             out = Path(plan.sft_dir(chosen.start, 1))
             options: tuple[str, ...] = ("sft", "--start", chosen.start, "--seed", "1")
             planned.append(_job(f"SFT {chosen.start}", _processes(placed, "sft"), options, out, out / MANIFEST))
@@ -113,7 +116,7 @@ def jobs(config: Config, arms: Sequence[str], stage: int | None, folder: Path) -
             (
                 checkpoint.slug
                 for checkpoint in (*plan.progress_checkpoints(arm), *plan.final_checkpoints(arm))
-                if (checkpoint.stage or 0) == last
+                if released or (checkpoint.stage or 0) == last
             ),
             None,
         )
@@ -167,7 +170,7 @@ def rehearse(
     finally:
         os.chdir(before)
     outcomes = []
-    for job in jobs(config, arms, stage, folder):
+    for job in jobs(config, arms, stage):
         started = time.perf_counter()
         error = _run(job, folder, limit_s)
         outcomes.append(Outcome(job=job, seconds=time.perf_counter() - started, error=error))

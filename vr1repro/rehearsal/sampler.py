@@ -6,7 +6,6 @@ What this leaves out: the sync in place, sleep mode, CUDA graphs and kernels.
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def _restart(vllm: Any, engine: Any) -> None:
         "logprobs_mode": "processed_logprobs",
     }
     source = Path(model.name_or_path)
-    folder = Path(tempfile.gettempdir()) / f"rehearsed-policy-{os.environ.get('TORCHELASTIC_RUN_ID', os.getpid())}"
+    folder = Path("policy").absolute()  # in the rehearsal's folder, where its jobs run one after the other
     # TRL's own walk over the policy's weights, which gathers shards; the guard of weight sums counts what passes.
     weights = {name: tensor.detach().cpu().clone() for name, tensor in vllm._iter_named_params()}
     if accelerator.is_main_process:

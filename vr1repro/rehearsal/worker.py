@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
                 from vr1repro.rehearsal.sampler import engine_on_cpu
 
                 engine_on_cpu()
-            _reward_by_hash()
+            reward_by_hash()
     else:
         os.environ.update(VLLM_CPU_KVCACHE_SPACE="1", VLLM_NO_USAGE_STATS="1")
 
@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         os._exit(0)
 
 
-def _reward_by_hash() -> None:
+def reward_by_hash() -> None:
+    """Let a completion's text alone decide its reward in this process: 0, 1/4, ... or 1."""
     from vr1repro.answers.reward import HardFormatReward, Reward
     from vr1repro.core.records import Outcome
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 from lab_sizes import LAB
 
-from vr1repro.answers.completion import answer_only, completion
 from vr1repro.coldset import prompts
 from vr1repro.config.loader import load
 from vr1repro.core.problem_files import write_problems
@@ -14,6 +13,7 @@ from vr1repro.core.provenance import write_manifest
 from vr1repro.lab.model import build, save
 from vr1repro.lab.tokenizer import Prompts
 from vr1repro.lab.world import generate
+from vr1repro.rehearsal.inputs import write_coldset
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +24,7 @@ def lab(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
     save(*build(world, bridging, 0), root / "model")
     write_manifest(root / "model", "model", {}, {})
-    cold = [
-        problem.model_copy(
-            update={
-                "metadata": {
-                    "completion": completion("1 2 1+2=3. Wait, check: " * (n % 3 + 1), problem.answer),
-                    "answer_only": answer_only(problem.answer),
-                }
-            }
-        )
-        for n, problem in enumerate(generate(world.world, "cold", 16, 1))
-    ]
-    write_problems(root / "coldset" / "coldset.parquet", cold)
-    write_manifest(root / "coldset", "coldset", {}, {})
+    write_coldset(world, 16, root / "coldset")
     write_problems(root / "rl" / "problems.parquet", generate(world.world, "rl", 12, 1))
     return SimpleNamespace(
         model=root / "model",

@@ -19,8 +19,7 @@ def replay_rollouts(uneven: int = 1) -> None:
 
     from trl import GRPOTrainer
 
-    from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.core.records import Outcome
+    from vr1repro.rehearsal.worker import reward_by_hash
 
     def generate(self: Any, prompt_ids: list[list[int]], *_: Any, **__: Any) -> Any:
         ids = []
@@ -31,11 +30,8 @@ def replay_rollouts(uneven: int = 1) -> None:
             ids.append([4 + (start >> shift % 24) % 200 for shift in range((3 + place) * longer)])
         return ids, None
 
-    def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
-        return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
-
     GRPOTrainer._generate_single_turn = generate
-    HardFormatReward.score = score  # type: ignore[assignment, method-assign]
+    reward_by_hash()
 
 
 def die_in_update(update: int) -> None:
