@@ -24,7 +24,7 @@ def sft_runs(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, i
     return list(
         dict.fromkeys(
             (start, seed)
-            for arm in arms or config.run_arms
+            for arm in (config.run_arms if arms is None else arms)
             if arm not in config.take_released
             and (start := config.arms[arm].start) not in config.take_released
             and config.starts[start].sft
@@ -39,7 +39,7 @@ def rl_runs(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, in
     return list(
         dict.fromkeys(
             (plan.stage_owner(arm, stage), stage, seed)
-            for arm in arms or config.run_arms
+            for arm in (config.run_arms if arms is None else arms)
             if arm not in config.take_released
             for seed in plan.training_seeds(arm)
             for stage in range(1, len(config.arms[arm].stages) + 1)
@@ -51,7 +51,7 @@ def evaluated(plan: Plan, arms: Sequence[str] | None = None) -> dict[str, str]:
     """Slug to arm of every checkpoint that is evaluated."""
     return {
         checkpoint.slug: checkpoint.arm
-        for arm in arms or plan.config.run_arms
+        for arm in (plan.config.run_arms if arms is None else arms)
         for checkpoint in (*plan.final_checkpoints(arm), *plan.progress_checkpoints(arm))
     }
 

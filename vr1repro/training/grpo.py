@@ -137,15 +137,6 @@ def train(
     lengths = prompt_lengths(source, places, processor, settings.max_prompt_tokens, job.system_prompt, limits)
     rows = rl_rows(source, order, job.system_prompt, limits)
     clock = PhaseClock()
-    log = StepLog(
-        out,
-        rl_row,
-        {"arm": job.arm, "stage": job.number},
-        first_step=job.first_step,
-        check=lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
-        clock=clock,
-        updates=updates,
-    )
     samples_log = Appender(out / SAMPLES) if is_first_process() else nullcontext()
     with HardFormatReward(reward_settings) as reward, samples_log as samples:
         penalty = settings.truncation_penalty if settings.truncation == "penalty" else 0.0
@@ -155,7 +146,6 @@ def train(
             args=args,
             train_dataset=rows,
             processing_class=processor,
-            callbacks=[log],
             options=TrainerOptions(
                 forward=forward_of(settings),
                 tokens_per_forward=settings.tokens_per_forward,
@@ -165,9 +155,19 @@ def train(
             ),
             clock=clock,
         )
-        log.rollout_facts = trainer.rollout_facts
-        keeper = _KeepSteps(trainer, processor, out, job, values, inputs)
-        trainer.add_callback(keeper)
+        trainer.add_callback(
+            StepLog(
+                out,
+                rl_row,
+                {"arm": job.arm, "stage": job.number},
+                first_step=job.first_step,
+                check=lambda row: check_clipped(row, settings.max_clipped_share, job.stage.max_tokens),
+                clock=clock,
+                updates=updates,
+                facts=trainer.rollout_facts,
+            )
+        )
+        trainer.add_callback(_KeepSteps(trainer, processor, out, job, values, inputs))
         if settings.launch.rehearse:
             longest = max(range(len(order)), key=lambda row: lengths[order[row]])
             trainer.add_callback(
@@ -214,7 +214,7 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
         "use_bias_correction_kl": False,
         "scale_rewards": settings.scale_rewards,
         "mask_truncated_completions": settings.truncation == "mask",
-        "shuffle_dataset": False,  # rl_stream has the order, so that it goes on across stages
+        "shuffle_dataset": False,  # rl_order has it, so that it goes on across stages
         "use_vllm": generation.engine != "transformers",
     }
     if generation.ban_placeholders and banned:

@@ -12,7 +12,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from vr1repro.config.training import Stage
 from vr1repro.core.errors import UserError
-from vr1repro.core.upstream import require
+from vr1repro.training.backward import backward, held_back
 from vr1repro.training.forward import Rows
 from vr1repro.training.trainer import VisionGRPOTrainer
 
@@ -31,7 +31,6 @@ class Rehearsal(TrainerCallback):
     """
 
     def __init__(self, trainer: Trainer, longest: Callable[[Any], torch.Tensor], what: str, advice: str) -> None:
-        require("accelerate")
         self._trainer, self._longest, self._what, self._advice = trainer, longest, what, advice
 
     def on_train_begin(
@@ -47,7 +46,9 @@ class Rehearsal(TrainerCallback):
         cpu, gpus = torch.get_rng_state(), torch.cuda.get_rng_state_all() if on_gpu else []
         model.train()
         try:
-            self._backward(0.0 * self._longest(model))  # gradients of zero: DeepSpeed keeps them for the first step
+            with held_back(self._trainer.accelerator, model):
+                # Gradients of zero: DeepSpeed keeps them for the first step.
+                backward(self._trainer.accelerator, 0.0 * self._longest(model))
         except (RuntimeError, MemoryError) as error:
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) and _CPU_ALLOCATOR not in str(error):
                 raise
@@ -60,16 +61,6 @@ class Rehearsal(TrainerCallback):
                 torch.cuda.set_rng_state_all(gpus)
         peak = f", peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if on_gpu else ""
         print(f"longest legal batch: {self._what}: fits{peak}", flush=True)
-
-    def _backward(self, loss: torch.Tensor) -> None:
-        """Backward without the update that would end it."""
-        accelerator = self._trainer.accelerator
-        deepspeed = {"scale_wrt_gas": False} if self._trainer.is_deepspeed_enabled else {}
-        accelerator.gradient_state._set_sync_gradients(False)
-        try:
-            accelerator.backward(loss, **deepspeed)
-        finally:
-            accelerator.gradient_state._set_sync_gradients(True)
 
 
 def completions_rehearsal(

@@ -51,7 +51,7 @@ def train(
     model, processor = checkpoints.load(model_dir, settings.launch)
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
-    if (settings.launch.fsdp or settings.launch.zero_stage) and hasattr(model.model, "visual"):
+    if settings.launch.fsdp or settings.launch.zero_stage:
         always_see(model)
     problems = ProblemFile(coldset / "coldset.parquet")
     rows, lengths, too_long = sft_rows(problems, completions, processor, settings.cutoff, PictureLimits.of(settings))

@@ -77,10 +77,8 @@ class StepLog(TrainerCallback):
         check: Looks at the row of the stage's first step and raises what is wrong with it.
         clock: The trainer's, where it has phases.
         updates: Optimizer steps of a step.
+        facts: What a trainer has to say of a step beside its metrics.
     """
-
-    # Set by a trainer that has more to say of a step than its metrics.
-    rollout_facts: Callable[[], dict[str, Any]] | None = None
 
     def __init__(
         self,
@@ -92,10 +90,11 @@ class StepLog(TrainerCallback):
         check: Callable[[dict[str, Any]], None] | None = None,
         clock: PhaseClock | None = None,
         updates: int = 1,
+        facts: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._row, self._labels, self._first = row, labels, first_step
         self._check, self._clock = check, clock
-        self._updates, self._entries = updates, list[Entry]()
+        self._updates, self._entries, self._facts = updates, list[Entry](), facts
         self._steps = Appender(folder / "steps.jsonl")
         self._timing = Appender(folder / "timing.jsonl")
         self._logged_at = time.perf_counter()
@@ -116,8 +115,13 @@ class StepLog(TrainerCallback):
         self._entries.append(logs)
         if math.isfinite(logs["loss"]) and surplus + 1 < self._updates:
             return  # a loss that is not a number ends the job at once
-        facts = self.rollout_facts() if self.rollout_facts else {}
-        row = {"schema_version": STEPS_VERSION, **self._labels, "step": step, **self._row(self._entries), **facts}
+        row = {
+            "schema_version": STEPS_VERSION,
+            **self._labels,
+            "step": step,
+            **self._row(self._entries),
+            **self._facts(),
+        }
         self._entries = []
         self._steps.append(row)
         now = time.perf_counter()

@@ -4,14 +4,12 @@ Passes in pieces within a budget of tokens, a loss over the update's global batc
 phase times, the sequence-level loss, and a forward strategy. Tests hold losses and rewards to TRL's.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import DistributedType
 from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
 
@@ -19,6 +17,7 @@ from vr1repro.config.training import Average
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
 from vr1repro.training import engine_prompts, guards, sampler_weights
+from vr1repro.training.backward import backward, held_back
 from vr1repro.training.forward import Forward, LogProbs, Rows, StockForward, pieces, take
 from vr1repro.training.forward.text_only import always_see
 from vr1repro.training.losses import Update, piece_loss
@@ -58,12 +57,11 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
 
     def __init__(self, *, options: TrainerOptions, clock: PhaseClock, **stock: Any) -> None:
         require("trl")
-        require("accelerate")
         self.options, self._clock = options, clock
         # The first rollout's log-probabilities are compared with TRL's.
         self._compares = not isinstance(options.forward, StockForward)
         self._earlier_losses: torch.Tensor | float = 0.0  # of an update's pieces before its last
-        self.sampler_weights: list[sampler_weights.Weights] = []  # of the last rollout, on the first process
+        self.sampler_weights: list[sampler_weights.Weights] = []  # of the last rollout
         with reference_from(options.reference):
             super().__init__(**stock)
         if self.ref_model is not None and options.reference is not None:
@@ -73,7 +71,7 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
             if model is not None:
                 unwrapped = self.accelerator.unwrap_model(model)
                 options.forward.prepare(unwrapped)
-                if sharded and hasattr(unwrapped.model, "visual"):
+                if sharded:
                     always_see(unwrapped)
         if self.use_vllm:
             require("vllm")
@@ -116,16 +114,15 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         if return_outputs:
             raise ValueError("a GRPO trainer has no outputs to return")
         parts = self._pieces_of_update(inputs)
-        own_tokens = inputs["completion_mask"].sum()
-        tokens = float(self.accelerator.reduce(own_tokens.float(), reduction="mean"))
+        tokens = float(self.accelerator.reduce(inputs["completion_mask"].sum().float(), reduction="mean"))
         update = Update(rows=len(inputs["completion_ids"]), tokens=tokens, max_tokens=self.max_completion_length)
-        sums = torch.zeros(4, device=own_tokens.device)  # tokens; of KL, entropy and clipped tokens
+        sums = torch.zeros(4, device=self.accelerator.device)  # tokens; of KL, entropy and clipped tokens
         compared: list[torch.Tensor] = []
         self._earlier_losses = 0.0
         for part in parts[:-1]:
-            with self._held_back(model):
+            with held_back(self.accelerator, model):
                 loss = self._loss_of_piece(model, part, update, sums, compared)
-                self._backward(loss)
+                backward(self.accelerator, loss)
             self._earlier_losses = self._earlier_losses + loss.detach()
         loss = self._loss_of_piece(model, parts[-1], update, sums, compared)
         self._check_engine(compared)
@@ -178,29 +175,11 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         """An update's rows in pieces, as many on every process; the last ones may count for nothing."""
         rows = Rows.of_rollout(inputs)
         cut = pieces.cut(self.options.forward, rows, self.options.tokens_per_forward)
-        parts = [take(inputs, part) for part in cut]
+        parts = [inputs] if len(cut) == 1 else [take(inputs, part) for part in cut]
         for _ in range(pieces.most(len(cut), self.accelerator) - len(cut)):
             empty = take(inputs, cut[0][:1])
             parts.append({**empty, "completion_mask": torch.zeros_like(empty["completion_mask"])})
         return parts
-
-    @contextmanager
-    def _held_back(self, model: Any) -> Iterator[None]:
-        """Backward passes inside do not end an update. Sharded gradients are reduced all the same, to stay shards."""
-        state, kind = self.accelerator.gradient_state, self.accelerator.distributed_type
-        plain = kind not in (DistributedType.DEEPSPEED, DistributedType.FSDP)
-        state._set_sync_gradients(False)
-        try:
-            with self.accelerator.no_sync(model) if plain else nullcontext():
-                yield
-        finally:
-            state._set_sync_gradients(True)
-
-    def _backward(self, loss: torch.Tensor) -> None:
-        # As transformers' training_step does it.
-        scale = {"scale_wrt_gas": False} if self.accelerator.distributed_type == DistributedType.DEEPSPEED else {}
-        with torch.autocast(loss.device.type, enabled=False):
-            self.accelerator.backward(loss, **scale)
 
     def log_probs(self, model: Any, rows: Rows, *, entropy: bool = True, aux_loss: bool = False) -> LogProbs:
         """Log-probabilities and entropies of completions, as the forward strategy computes them.
@@ -222,7 +201,7 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         log_probs, entropies = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
         losses = []
         for part in cut:
-            chosen = rows.select(part)
+            chosen = rows if len(part) == len(rows.input_ids) else rows.select(part)
             places = (torch.tensor(part, device=device)[:, None], torch.arange(chosen.completion_length, device=device))
             scored = self.options.forward.log_probs(self, model, chosen, entropy=entropy, aux_loss=aux_loss)
             log_probs[places] = scored[0].float()
@@ -252,14 +231,12 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         many processes there are, and a group's prompt be forwarded in each.
         """
         if self.args.steps_per_generation == 1:
-            inputs = super()._prepare_inputs(generation_batch)
-        else:
-            shuffle, grpo_trainer.shuffle_sequence_dict = grpo_trainer.shuffle_sequence_dict, self._by_update
-            try:
-                inputs = super()._prepare_inputs(generation_batch)
-            finally:
-                grpo_trainer.shuffle_sequence_dict = shuffle
-        return inputs
+            return super()._prepare_inputs(generation_batch)
+        shuffle, grpo_trainer.shuffle_sequence_dict = grpo_trainer.shuffle_sequence_dict, self._by_update
+        try:
+            return super()._prepare_inputs(generation_batch)
+        finally:
+            grpo_trainer.shuffle_sequence_dict = shuffle
 
     def _by_update(self, batch: dict[str, Any]) -> dict[str, Any]:
         """A process's rows with those of the first update first: every n-th of its prompts, n the updates a rollout."""

@@ -17,16 +17,19 @@ def always_see(model: Any) -> None:
     """Let a model of the Qwen2.5-VL family run its vision tower on every forward; no value changes.
 
     Args:
-        model: The unwrapped model, with `model.visual` and `model.language_model`.
+        model: The unwrapped model. One of another family, without `model.visual`, is left as it is.
     """
     require("transformers")
+    if not hasattr(getattr(model, "model", None), "visual"):
+        return
     vision = model.config.vision_config
     side = 2 * vision.spatial_merge_size
     values = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
-    sees = [True]  # whether the forward under way has pictures of its own
+    sees = [True]  # whether the forward under way has pictures of its own, or needs none
 
     def before_model(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        sees[0] = kwargs.get("pixel_values") is not None
+        # Sampling has a cache, and steps that no other process makes.
+        sees[0] = kwargs.get("pixel_values") is not None or bool(kwargs.get("use_cache"))
 
     # After the embedding and before the first layer, where pictures are encoded too: collectives keep their order.
     def before_language(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
