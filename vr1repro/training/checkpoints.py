@@ -13,6 +13,7 @@ from vr1repro.config.training import WITHOUT_EFFECT, Launch, RlSettings, SftSett
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import content_sha, write_manifest
 from vr1repro.core.upstream import require
+from vr1repro.training.buffers import keep_fp32_buffers
 from vr1repro.training.resume import writing
 
 
@@ -53,7 +54,7 @@ def load(folder: Path, launch: Launch) -> tuple[PreTrainedModel, ProcessorMixin]
     processor.tokenizer.padding_side = "left"
     if launch.zero_stage == 3 and not all(hasattr(parameter, "ds_id") for parameter in model.parameters()):
         raise RuntimeError("ZeRO-3: the model was loaded before the trainer's arguments, so whole in every process")
-    return model, processor
+    return keep_fp32_buffers(model), processor
 
 
 def config_of(folder: Path) -> Any:

@@ -18,6 +18,7 @@ from trl.trainer import grpo_trainer
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.upstream import require
+from vr1repro.training.buffers import keep_fp32_buffers
 from vr1repro.training.weight_sums import shared_name
 
 # In float64 over equal values, in another order.
@@ -30,8 +31,11 @@ def reference_from(folder: Path | None) -> Iterator[None]:
     require("trl")
     require("deepspeed")
     load = grpo_trainer.create_model_from_path
-    if folder is not None:
-        grpo_trainer.create_model_from_path = lambda _, **kwargs: load(str(folder), **kwargs)
+
+    def load_reference(policy: str, **kwargs: Any) -> Any:
+        return keep_fp32_buffers(load(policy if folder is None else str(folder), **kwargs))
+
+    grpo_trainer.create_model_from_path = load_reference
     try:
         yield
     finally:
@@ -62,15 +66,14 @@ def check_reference(model: Any, folder: Path) -> int:
             continue
         file, key = stored[name]
         with safe_open(file, framework="pt") as tensors:
-            expected = tensors.get_tensor(key).to(parameter.dtype)
-        ours = _whole(parameter)
-        for measure in (torch.sum, _square_sum):
-            difference = abs(float(measure(ours.double().cpu())) - float(measure(expected.double())))
-            if difference > _ALLOWED * max(1.0, float(_square_sum(expected.double()))):
-                raise UserError(
-                    f"rl.reference: {name} of the reference model is not {folder}'s (its sum differs by"
-                    f" {difference:.3g}); the KL term would be against another model"
-                )
+            expected = tensors.get_tensor(key)
+        ours = _sums(_whole(parameter))
+        # FSDP2 keeps in fp32 what was loaded in bf16.
+        if not any(_close(ours, _sums(expected.to(loaded))) for loaded in (parameter.dtype, torch.bfloat16)):
+            raise UserError(
+                f"rl.reference: {name} of the reference model is not {folder}'s (sum {ours[0]:.9g}, there"
+                f" {_sums(expected)[0]:.9g}); the KL term would be against another model"
+            )
         compared += 1
     if not compared:
         raise UserError(f"rl.reference: {folder}: no weight of the reference is found in its files by name")
@@ -81,8 +84,14 @@ def _is_projection(name: str) -> bool:
     return name.startswith("layers.") and name.endswith(("up_proj.weight", "q_proj.weight"))
 
 
-def _square_sum(values: torch.Tensor) -> torch.Tensor:
-    return values.square().sum()
+def _sums(values: torch.Tensor) -> tuple[float, float]:
+    """Sum and sum of squares."""
+    exact = values.double().cpu()
+    return float(exact.sum()), float(exact.square().sum())
+
+
+def _close(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:
+    return all(abs(one - other) <= _ALLOWED * max(1.0, theirs[1]) for one, other in zip(ours, theirs, strict=True))
 
 
 def _files_of(folder: Path) -> dict[str, tuple[Path, str]]:

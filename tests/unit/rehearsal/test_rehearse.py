@@ -17,6 +17,8 @@ pytest.importorskip("vllm")
     [
         # Tied embeddings, ZeRO-3, vLLM in the trainer's process, SFT before, a second stage with another reference.
         ("paper-8gpu-3b", ["--arm", "vision-r1"]),
+        # A long system prompt: what is wrong with positions shows behind it.
+        ("paper-8gpu-7b", ["--arm", "zero", "--stage", "1"]),
         pytest.param("paper-8gpu-7b", [], marks=pytest.mark.verify),
         pytest.param("paper-8gpu-3b", [], marks=pytest.mark.verify),
         pytest.param("paper", [], marks=pytest.mark.verify),

@@ -81,3 +81,26 @@ def model_before_arguments() -> None:
     checkpoints.config_of = remember
     grpo.arguments = arguments_after
     checkpoints.load = lambda folder, launch: loaded[0]
+
+
+def watch_positions() -> None:
+    """No defect: policy and reference must have their frequencies in fp32 when an update begins."""
+    from vr1repro.training.trainer import VisionGRPOTrainer
+
+    compute_loss = VisionGRPOTrainer.compute_loss
+
+    def watched(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        for part in (model, self.ref_model):
+            for name, value in self.accelerator.unwrap_model(part).named_buffers():
+                assert not value.is_floating_point() or value.dtype == torch.float32, name
+        return compute_loss(self, model, *args, **kwargs)
+
+    VisionGRPOTrainer.compute_loss = watched  # type: ignore[method-assign]
+
+
+def positions_rounded() -> None:
+    """Rotary frequencies in the weights' format, as DeepSpeed leaves them."""
+    from vr1repro.training import checkpoints, reference
+
+    checkpoints.keep_fp32_buffers = reference.keep_fp32_buffers = lambda model: model
+    watch_positions()
