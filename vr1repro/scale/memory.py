@@ -146,7 +146,7 @@ def rl_peaks(
         settings: GRPO's, as the model's jobs see them.
         stage: Limits.
         gpu_memory: Bytes of a GPU; vLLM takes a share.
-        pixels: Of a picture of the rollout; None: usual ones within the config's limits.
+        pixels: Of a picture of the rollout where prompts are not shared; None: usual ones within the config's limits.
     """
     launch = settings.launch
     e = _element(launch)
@@ -160,11 +160,13 @@ def rl_peaks(
         logits = rows * shape.vocabulary * (e + _FP32)
         parts = {"states": held.resident, "gathered": held.gathered, "keys and values": cache, "activations": logits}
         yield Peak(phase="rollout", parts=parts)
-    pictures = _rows(settings, stage) * patches(_picture(settings, pixels)) * _VALUES_A_PATCH * _FP32
     groups = row_within(settings.tokens_per_forward, settings.max_prompt_tokens, stage.max_tokens, stage.group)
     # A prompt is a picture of the largest size at most.
     largest = min(_pixels(shape, settings.max_prompt_tokens), settings.max_image_pixels or 10**12)
     seen = patches(largest) * len(groups)
+    # A piece looks its patches up in the rollout's table; without one TRL keeps every completion's.
+    held_patches = seen if settings.share_prefix else _rows(settings, stage) * patches(_picture(settings, pixels))
+    pictures = held_patches * _VALUES_A_PATCH * _FP32
     for phase, grad in (("scoring", False), ("update", True)):
         checkpointing = launch.gradient_checkpointing
         trained = grad and not settings.freeze_vision
@@ -222,8 +224,8 @@ def host_bytes(shape: ModelShape, launch: Launch) -> int:
 
 
 def rollout_pictures_on_host(settings: RlSettings, stage: Stage, *, pixels: int | None = None) -> int:
-    """Bytes of a rollout's processed pictures on a node, which each process holds once before they go to its GPU."""
-    rows = _rows(settings, stage) * settings.launch.processes
+    """Bytes of a rollout's processed pictures on a node: a prompt's once, or a completion's each."""
+    rows = settings.prompts_per_step // settings.launch.nodes * (1 if settings.share_prefix else stage.group)
     return rows * patches(_picture(settings, pixels)) * _VALUES_A_PATCH * _FP32
 
 

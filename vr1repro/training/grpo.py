@@ -46,7 +46,7 @@ from vr1repro.training.phases import PhaseClock
 from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
 from vr1repro.training.rollout import add_group_sampling
-from vr1repro.training.shared_pictures import process_pictures_once
+from vr1repro.training.shared_pictures import share_pictures
 from vr1repro.training.step_log import StepLog, rl_row
 from vr1repro.training.trainer import TrainerOptions, VisionGRPOTrainer
 
@@ -126,8 +126,7 @@ def train(
     begun = resume.prepare(out, __name__, values, inputs, ends)
     if settings.generation.by_groups:
         add_group_sampling(model, settings.generation.decoding)
-    if settings.share_prefix:
-        process_pictures_once(processor)
+    pictures = share_pictures(processor) if settings.share_prefix else None
     if settings.freeze_vision:
         checkpoints.freeze_vision(model)
     prompts = prompts_used(settings, job.stage.steps)
@@ -152,6 +151,7 @@ def train(
                 reference=None if reference_dir == model_dir else reference_dir,
                 average=settings.loss,
                 sync_timeout_s=settings.generation.sync_timeout_s,
+                pictures=pictures,
             ),
             clock=clock,
         )

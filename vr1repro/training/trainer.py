@@ -24,6 +24,7 @@ from vr1repro.training.losses import Update, piece_loss
 from vr1repro.training.phases import PhaseClock
 from vr1repro.training.reference import check_reference, reference_from
 from vr1repro.training.resume import Resumable
+from vr1repro.training.shared_pictures import SharedPictures
 from vr1repro.training.weight_sums import sync_and_compare
 
 
@@ -37,6 +38,7 @@ class TrainerOptions:
         average: How losses are averaged over an update.
         reference: Folder of the KL term's reference model; None: the folder that the policy came from.
         sync_timeout_s: Seconds within which the sampling engine must have the new weights.
+        pictures: The rollouts' pictures, where the processor gives places in their table.
     """
 
     forward: Forward
@@ -44,6 +46,7 @@ class TrainerOptions:
     average: Average
     reference: Path | None = None
     sync_timeout_s: float = 600.0
+    pictures: SharedPictures | None = None
 
 
 class VisionGRPOTrainer(Resumable, GRPOTrainer):
@@ -71,6 +74,8 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
             if model is not None:
                 unwrapped = self.accelerator.unwrap_model(model)
                 options.forward.prepare(unwrapped)
+                if options.pictures is not None:
+                    options.pictures.look_up(unwrapped)
                 if sharded:
                     always_see(unwrapped)
         if self.use_vllm:
@@ -156,12 +161,17 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         self._compare_with_engine(log_probs.detach(), part, compared)
         if not torch.isfinite(loss):
             path = Path(self.args.output_dir) / f"not-finite-update{self.state.global_step + 1}.pt"
-            guards.save_batch(part, path)
+            guards.save_batch(self._with_patches(part), path)
             raise UserError(
                 f"the loss is {loss.item()} at update {self.state.global_step + 1} of the stage; its batch is in"
                 f" {path}; lower the learning rate, or look at the batch"
             )
         return loss
+
+    def _with_patches(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if self.options.pictures is None or batch.get("pixel_values") is None:
+            return batch
+        return {**batch, "pixel_values": self.options.pictures.patches(batch["pixel_values"])}
 
     def _log_means(self, sums: torch.Tensor) -> None:
         tokens, divergence, entropy, clipped = self.accelerator.reduce(sums, reduction="sum").tolist()
@@ -269,6 +279,8 @@ class VisionGRPOTrainer(Resumable, GRPOTrainer):
         return self.log_probs(model, rows, entropy=compute_entropy, aux_loss=compute_aux_loss)
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        if self.options.pictures is not None:
+            self.options.pictures.forget()
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         config = self.accelerator.unwrap_model(self.model).config
         if (image_token := getattr(config, "image_token_id", None)) is not None:

@@ -136,8 +136,8 @@ def test_an_engine_without_room(repo: Path, rng: random.Random) -> None:
 def test_host_memory(repo: Path, rng: random.Random) -> None:
     given = rng.randrange(1000, 40_000)
     messages = changed(repo, ("resources/rl/mem_mb", given))
-    # Gathered weights, eight processes of 4 GB, and a rollout's 512 x 16 smallest pictures: 1176 fp32 values a patch.
-    needed = 2 * SEVEN + 8 * 4e9 + 512 * 16 * (262144 // 196) * 1176 * 4
+    # Gathered weights, eight processes of 4 GB, and a rollout's 512 smallest pictures: 1176 fp32 values a patch.
+    needed = 2 * SEVEN + 8 * 4e9 + 512 * (262144 // 196) * 1176 * 4
     (figure,) = re.findall(rf"{given}, but 8 processes .* need (\d+) on a node", "\n".join(messages))[:1]
     assert int(figure) == pytest.approx(needed / 1e6, abs=2)
 

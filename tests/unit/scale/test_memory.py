@@ -69,16 +69,21 @@ def test_disk_of_checkpoints() -> None:
     assert memory.kept_bytes(QWEN_7B, launch(zero_stage=0, fsdp=True)) == 4 * N
 
 
-def test_pictures_of_a_rollout_stay_on_the_gpu(repo: Path) -> None:
+def test_pictures_of_a_rollout(repo: Path) -> None:
     config = loader.load(repo / "config" / "paper-8gpu-7b.yaml")
     stage = config.arms["vision-r1"].stages[0]
-    small, large = (
-        {peak.phase: peak for peak in memory.rl_peaks(QWEN_7B, config.rl, stage, pixels=pixels)}["update"]
-        for pixels in (1, 10**9)
-    )
-    # 512 x 16 completions over 8 processes, each with its picture: 196 pixels a patch, 1176 fp32 values.
+
+    def update(share: bool, pixels: int) -> dict[str, int]:
+        rl = config.rl.model_copy(update={"share_prefix": share})
+        peaks = memory.rl_peaks(QWEN_7B, rl, stage, pixels=pixels)
+        return {peak.phase: peak for peak in peaks}["update"].parts
+
+    # TRL keeps 512 x 16 / 8 completions' pictures: 196 pixels a patch, 1176 fp32 values.
     between = (4194304 // 196 - 262144 // 196) * 1024 * 1176 * 4
-    assert large.parts["pictures"] - small.parts["pictures"] == between
+    assert update(False, 10**9)["pictures"] - update(False, 1)["pictures"] == between
+    # A table on the host leaves a piece's: 2 prompts fill 32768 tokens, each 4096 x 28 x 28 pixels at most.
+    assert update(True, 10**9) == update(True, 1)
+    assert memory.rollout_pictures_on_host(config.rl, stage, pixels=10**9) == 512 * (4194304 // 196) * 1176 * 4
 
 
 @pytest.mark.verify

@@ -4,13 +4,14 @@ import random
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from vr1repro.training.shared_pictures import process_pictures_once
+from vr1repro.training.shared_pictures import share_pictures
 
 
 def picture(seed: int, cells: int) -> Image.Image:
@@ -21,27 +22,50 @@ def picture(seed: int, cells: int) -> Image.Image:
     return Image.open(BytesIO(file.getvalue()))
 
 
+ROWS = [(1, 3), (2, 3), (1, 3), (3, 5), (2, 3), (3, 5), (1, 3), (4, 4)]
+
+
+def batch(processor: Any) -> Any:
+    text = [f"<|vision_start|>{processor.image_token}<|vision_end|>{number}" for number in range(len(ROWS))]
+    return processor(text=text, images=[[picture(*row)] for row in ROWS], padding=True, return_tensors="pt")
+
+
 def test_equal_pictures_are_processed_once(
     lab: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Groups stand mixed, and one picture is another's neighbour of the same size."""
     processor = AutoProcessor.from_pretrained(lab.model)
-    rows = [(1, 3), (2, 3), (1, 3), (3, 5), (2, 3), (3, 5), (1, 3), (4, 4)]
-    text = [f"<|vision_start|>{processor.image_token}<|vision_end|>{number}" for number in range(len(rows))]
-    images = [[picture(*row)] for row in rows]
-    kind, plain = (
-        type(processor.image_processor),
-        processor(text=text, images=images, padding=True, return_tensors="pt"),
-    )
-    seen = []
+    kind, plain = type(processor.image_processor), batch(processor)
+    processed = []
     original = kind._preprocess
-    process_pictures_once(processor)
+    pictures = share_pictures(processor)
     monkeypatch.setattr(
-        kind, "_preprocess", lambda self, found, **words: seen.append(len(found)) or original(self, found, **words)
+        kind, "_preprocess", lambda self, new, **words: processed.append(len(new)) or original(self, new, **words)
     )
-    shared = processor(text=text, images=[[picture(*row)] for row in rows], padding=True, return_tensors="pt")
-    assert seen == [4]
-    assert plain.keys() == shared.keys()
-    assert all(torch.equal(plain[name], shared[name]) for name in plain)
+    first, second = batch(processor), batch(processor)  # tokens of the prompts, and the forward passes
+    assert processed == [4]
+    assert plain.keys() == first.keys() == second.keys()
+    for shared in (first, second):
+        assert shared["pixel_values"].shape == (len(plain["pixel_values"]), 1)
+        assert torch.equal(pictures.patches(shared["pixel_values"]), plain["pixel_values"])
+        assert all(torch.equal(plain[name], shared[name]) for name in plain if name != "pixel_values")
+    pictures.forget()
+    with pytest.raises(RuntimeError, match="rollout that was forgotten"):
+        pictures.patches(first["pixel_values"])
+    assert torch.equal(batch(processor)["pixel_values"], first["pixel_values"])
+    assert processed == [4, 4]
     processor.save_pretrained(tmp_path)
     assert type(AutoProcessor.from_pretrained(tmp_path).image_processor) is kind
+
+
+def test_a_model_looks_patches_up(lab: SimpleNamespace) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(lab.model).eval()
+    processor = AutoProcessor.from_pretrained(lab.model)
+    with torch.no_grad():
+        plain = model(**batch(processor)).logits
+        pictures = share_pictures(processor)
+        pictures.look_up(model)
+        assert torch.equal(model(**batch(processor)).logits, plain)
+        patches = {**batch(processor)}
+        patches["pixel_values"] = pictures.patches(patches["pixel_values"])
+        assert torch.equal(model(**patches).logits, plain)  # patches stay what they are
