@@ -35,6 +35,11 @@ class Launch(Section):
         " gathered over its links alone; 2 bytes a parameter over a node's processes more, for policy and reference"
         " each. Ours.",
     )
+    offload: bool = Field(
+        default=False,
+        description="With ZeRO-3: fp32 weights, moments and gradients stay in the host's memory, 16 bytes a trained"
+        " parameter over all processes, and AdamW steps there. Memory and throughput only. Ours.",
+    )
     precision: Literal["fp32", "bf16"] = Field(description="SFT: bf16 (repo, train.yaml). RL: not stated.")
     gradient_checkpointing: bool = Field(description="Recompute activations; memory only.")
     save_every: int = Field(
@@ -53,6 +58,12 @@ class Launch(Section):
         description="Try the longest legal batch, forward and backward, before the first step, so that a batch that"
         " does not fit in memory ends a job in its first minute. No result depends on it. Ours.",
     )
+
+    @model_validator(mode="after")
+    def _offload_is_of_zero_3(self) -> Self:
+        if self.offload and self.zero_stage != 3:
+            raise ValueError("launch.offload: needs ZeRO-3; set zero_stage to 3, or offload to false")
+        return self
 
 
 class SftSettings(Section):

@@ -24,6 +24,8 @@ _HEAD, _VISION_HEAD, _LAYERS = 32, 8, 2
 _ROWS = 8
 # An untrained model ends a completion once in a vocabulary; with a wider row of its head it does so now and then.
 _END_WIDER = 4.0
+# The width whose logits, at the lab's initial weights, bf16 rounds by less than the guard of log-probabilities allows.
+_WIDTH = 512
 
 
 def make(config: Config, models: list[str], arms: Sequence[str]) -> None:
@@ -107,6 +109,8 @@ def _model(lab: Lab, name: str, source: ModelSource, folder: Path) -> None:
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
     model, processor = build(lab.model_copy(update={"model": small}), bridging, 1, tied=tied)
     with torch.no_grad():
+        if not tied and small.hidden > _WIDTH:
+            model.get_output_embeddings().weight *= (_WIDTH / small.hidden) ** 0.5
         model.get_output_embeddings().weight[processor.tokenizer.eos_token_id] *= _END_WIDER
     save(model.bfloat16() if shape else model, processor, folder)
     write_manifest(folder, "model", {}, {})

@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vr1repro.cluster.launcher import needs_torchrun
 from vr1repro.config import loader
 from vr1repro.config.lab import Lab
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
+from vr1repro.config.training import Launch
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import MANIFEST
 from vr1repro.rehearsal import inputs
@@ -27,6 +29,7 @@ class Job:
     Attributes:
         name: For the table.
         processes: CPU processes.
+        torchrun: Whether torchrun starts them.
         arguments: Of `vr1repro stage`.
         closes: The file that says that it has ended well.
         log: Where its output goes, below the folder.
@@ -34,6 +37,7 @@ class Job:
 
     name: str
     processes: int
+    torchrun: bool
     arguments: tuple[str, ...]
     closes: Path
     log: Path
@@ -107,11 +111,11 @@ def jobs(config: Config, arms: Sequence[str], stage: int | None) -> Iterator[Job
         if start_is_made and not released:
             out = Path(plan.sft_dir(chosen.start, 1))
             options: tuple[str, ...] = ("sft", "--start", chosen.start, "--seed", "1")
-            planned.append(_job(f"SFT {chosen.start}", _processes(placed, "sft"), options, out, out / MANIFEST))
+            planned.append(_job(f"SFT {chosen.start}", placed.sft.launch, options, out, out / MANIFEST))
         for number in range(1, last + 1):
             out = Path(plan.stage_dir(arm, number, 1))
             options = ("rl", "--arm", plan.stage_owner(arm, number), "--stage", str(number), "--seed", "1")
-            planned.append(_job(f"{arm} stage {number}", _processes(placed, "rl"), options, out, out / MANIFEST))
+            planned.append(_job(f"{arm} stage {number}", placed.rl.launch, options, out, out / MANIFEST))
         slug = next(
             (
                 checkpoint.slug
@@ -123,22 +127,22 @@ def jobs(config: Config, arms: Sequence[str], stage: int | None) -> Iterator[Job
         if slug and placed.evaluation.engine.kind != "openai":
             out = Path(plan.root) / "eval" / slug
             options = ("evaluate", "--checkpoint", slug)
-            planned.append(_job(f"evaluate {slug}", 1, options, out, out / "responses.json"))
+            planned.append(_job(f"evaluate {slug}", None, options, out, out / "responses.json"))
         for job in planned:
             if job.closes not in seen:
                 seen.add(job.closes)
                 yield job
 
 
-def _job(name: str, processes: int, options: tuple[str, ...], out: Path, closes: Path) -> Job:
-    arguments = (options[0], "--config", "config.yaml", *options[1:], "--out", str(out))
-    log = Path("logs") / f"{name.replace(' ', '-')}.log"
-    return Job(name=name, processes=processes, arguments=arguments, closes=closes, log=log)
-
-
-def _processes(config: Config, kind: str) -> int:
-    launch = getattr(config, kind).launch
-    return int(launch.nodes * launch.processes)
+def _job(name: str, launch: Launch | None, options: tuple[str, ...], out: Path, closes: Path) -> Job:
+    return Job(
+        name=name,
+        processes=launch.nodes * launch.processes if launch else 1,
+        torchrun=launch is not None and needs_torchrun(launch),
+        arguments=(options[0], "--config", "config.yaml", *options[1:], "--out", str(out)),
+        closes=closes,
+        log=Path("logs") / f"{name.replace(' ', '-')}.log",
+    )
 
 
 def rehearse(
@@ -183,7 +187,7 @@ def rehearse(
 def _run(job: Job, folder: Path, limit_s: float) -> str | None:
     worker = ["-m", "vr1repro.rehearsal.worker", *job.arguments]
     command = [sys.executable, *worker]
-    if job.processes > 1:
+    if job.torchrun:
         # `--`: else torchrun takes our options for abbreviations of its own.
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(job.processes)]
         command = [sys.executable, *torchrun, *worker[:1], "--", *worker[1:]]

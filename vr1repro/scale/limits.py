@@ -164,7 +164,7 @@ def _sft(plan: Plan, gpu: Gpu) -> Iterator[str]:
                 f" {_gb(peak.total)} ({_parts(peak)}), one {gpu.name} has {_gb(gpu.memory - RESERVE)} for them;"
                 f" {_most(fits, sft.cutoff)} tokens would fit"
             )
-        yield from _host(shape, sft.launch, "sft", placed.resources.sft.mem_mb, 0)
+        yield from _host(shape, sft, "sft", placed.resources.sft.mem_mb, 0)
 
 
 def _rl(plan: Plan, gpu: Gpu) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _rl(plan: Plan, gpu: Gpu) -> Iterator[str]:
         stage = config.arms[arm].stages[number - 1]
         yield from _stage(shape, placed.rl, stage, key, gpu)
         pictures = memory.rollout_pictures_on_host(placed.rl, stage, pixels=0)
-        yield from _host(shape, placed.rl.launch, "rl", placed.resources.rl.mem_mb, pictures)
+        yield from _host(shape, placed.rl, "rl", placed.resources.rl.mem_mb, pictures)
 
 
 def _stage(shape: ModelShape, rl: RlSettings, stage: Stage, key: Callable[..., str], gpu: Gpu) -> Iterator[str]:
@@ -244,12 +244,15 @@ def _states(shape: ModelShape, key: str, needed: int, gpu: Gpu) -> Iterator[str]
         yield (
             f"{key}: the states of {shape.name} take {_gb(needed)} on each GPU, one {gpu.name} has"
             f" {_gb(gpu.memory - RESERVE)} for them; zero_stage 3 or fsdp shards them, more processes make shards"
-            " smaller"
+            " smaller, offload leaves the optimizer's to the host"
         )
 
 
-def _host(shape: ModelShape, launch: Launch, kind: str, given_mb: int, pictures: int) -> Iterator[str]:
-    needed = memory.host_bytes(shape, launch) + pictures
+def _host(
+    shape: ModelShape, settings: SftSettings | RlSettings, kind: str, given_mb: int, pictures: int
+) -> Iterator[str]:
+    launch = settings.launch
+    needed = memory.host_bytes(shape, launch, freeze_vision=settings.freeze_vision) + pictures
     if needed > given_mb * _MEGABYTE:
         yield (
             f"resources.{kind}.mem_mb: {given_mb}, but {launch.processes} processes with {shape.name} need"

@@ -77,8 +77,8 @@ def states(shape: ModelShape, launch: Launch, *, freeze_vision: bool, reference:
         second = everything * _BF16 // launch.processes if launch.hpz and launch.nodes > 1 else 0
         return States(
             weights=everything * e // world + second,
-            optimizer=3 * trained * _FP32 // world,
-            gradients=trained * _FP32 // world + 2 * shape.hidden**2 * _FP32,
+            optimizer=0 if launch.offload else 3 * trained * _FP32 // world,
+            gradients=(0 if launch.offload else trained * _FP32 // world) + 2 * shape.hidden**2 * _FP32,
             gathered=live * e if world > 1 else 0,
             reference=everything * e // world + second if reference else 0,
         )
@@ -208,10 +208,10 @@ def key_value_bytes(shape: ModelShape, element: int = _BF16) -> int:
     return 2 * shape.layers * shape.kv_width * element
 
 
-def host_bytes(shape: ModelShape, launch: Launch) -> int:
+def host_bytes(shape: ModelShape, launch: Launch, *, freeze_vision: bool) -> int:
     """Least memory of a node's processes in a training.
 
-    ZeRO-3 and FSDP2 gather the weights on the first process to save them; else each process holds them when it loads.
+    Offloaded are fp32 weights, both moments and gradients. ZeRO-3 and FSDP2 gather the weights on the first process to save them; else each process holds them when it loads.
     """
     e = _element(launch)
     if launch.fsdp:
@@ -220,7 +220,8 @@ def host_bytes(shape: ModelShape, launch: Launch) -> int:
         whole = shape.parameters * e
     else:
         whole = launch.processes * shape.parameters * (e if launch.zero_stage else _FP32)
-    return whole + launch.processes * HOST_OF_A_PROCESS
+    offloaded = 4 * shape.trained(freeze_vision=freeze_vision) * _FP32 // launch.nodes if launch.offload else 0
+    return whole + offloaded + launch.processes * HOST_OF_A_PROCESS
 
 
 def rollout_pictures_on_host(settings: RlSettings, stage: Stage, *, pixels: int | None = None) -> int:

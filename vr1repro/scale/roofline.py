@@ -30,6 +30,8 @@ _TRAINING, _SMALL_TRAINING = Span(0.16, 0.26), Span(0.08, 0.16)
 _SCORING = Span(0.25, 0.40)
 _BANDWIDTH = Span(0.50, 0.70)
 _NETWORK = 50e9  # bytes a second of a GPU's link to other nodes: 400 Gb/s
+_HOST_LINK = 50e9  # bytes a second between a GPU and its host, of 63 GB/s of PCIe 5.0 x16
+_HOST_BANDWIDTH = 100e9  # of the host's memory, where AdamW steps on offloaded states
 _SYNC = Span(5.0, 15.0)  # seconds in which new weights reach the engine and are compared
 _SEQUENCES = 1024  # vLLM's max_num_seqs of an offline engine on such a card
 _LARGE = 5e9  # parameters
@@ -45,7 +47,8 @@ SOURCES: tuple[tuple[Tag, str], ...] = (
     ("assumed", "passes without gradients reach 25-40 %, decoding 50-70 % of a card's bandwidth; no run has shown it"),
     ("v1", "completions of 1400-1700 tokens in a first stage of 4K, 1700-2050 in 8K, 2450-3000 in 16K after them,"
            " 3000-3700 in 16K alone, 550-750 from a base model: means over the steps of Fig. 1 D"),
-    ("assumed", "prompts of 600-1000 tokens with their picture; 50 GB/s of network a GPU"),
+    ("assumed", "prompts of 600-1000 tokens with their picture; 50 GB/s of network a GPU; offloaded states travel at"
+                " 50 GB/s and are stepped at 100 GB/s of the host's memory"),
 )  # fmt: skip
 
 
@@ -85,7 +88,7 @@ class Step:
         rollout: Sampling, with the sync of weights.
         scoring: Passes without gradients.
         update: Forward and backward passes of all updates.
-        bound: What bounds sampling and updates: `compute`, `bandwidth`, `network` or `longest row`.
+        bound: What bounds sampling and updates: `compute`, `bandwidth`, `network`, `host` or `longest row`.
     """
 
     rollout: Span
@@ -140,7 +143,9 @@ def sft_gpu_seconds(shape: ModelShape, sft: SftSettings, *, chains: bool, gpu: G
         compute = 3 * forward / (gpu.flops * _end(_training(shape), fast=fast))
         # A row travels with the others of its forward.
         travel = _travel(shape, sft.launch, gpu) / sft.device_batch
-        ends.append(sft.epochs * rows * max(compute, travel))
+        pieces, updates = 1 / sft.device_batch, 1 / sft.batch
+        offload = _offload(shape, sft.launch, pieces, updates, freeze_vision=sft.freeze_vision)
+        ends.append(sft.epochs * rows * (max(compute, travel) + offload))
     return Span(*ends)
 
 
@@ -219,7 +224,9 @@ def _rl_seconds(
     scoring = models * max(forward / (gpu.flops * _end(_SCORING, fast=fast)), travel / 3)
     compute = 3 * forward / (gpu.flops * _end(_training(shape), fast=fast))
     sync = _SYNC.low if fast else _SYNC.high
-    return sampling + sync, scoring, max(compute, travel), bound, "network" if travel > compute else "compute"
+    offload = _offload(shape, launch, pieces, rl.updates_per_rollout, freeze_vision=rl.freeze_vision)
+    limit = "network" if travel > compute else "host" if offload > compute else "compute"
+    return sampling + sync, scoring, max(compute, travel) + offload, bound, limit
 
 
 def _travel(shape: ModelShape, launch: Launch, gpu: Gpu) -> float:
@@ -228,6 +235,19 @@ def _travel(shape: ModelShape, launch: Launch, gpu: Gpu) -> float:
         return 0.0
     link = _NETWORK if launch.nodes > 1 else gpu.link
     return 3 * 2 * shape.parameters / link
+
+
+def _offload(shape: ModelShape, launch: Launch, pieces: float, updates: float, *, freeze_vision: bool) -> float:
+    """Seconds in which offloaded states travel and are stepped.
+
+    DeepSpeed (runtime/zero/stage3.py, partition_grads) brings the sum of gradients to the GPU and back for each piece.
+    AdamW reads weights, moments and gradients in fp32, and writes all but the gradients.
+    """
+    if not launch.offload:
+        return 0.0
+    trained = shape.trained(freeze_vision=freeze_vision)
+    travels = 2 * 4 * trained / (launch.nodes * launch.processes) / _HOST_LINK
+    return pieces * travels + updates * 7 * 4 * trained / launch.nodes / _HOST_BANDWIDTH
 
 
 def _training(shape: ModelShape) -> Span:

@@ -53,7 +53,7 @@ def _sft_row(config: Config, shape: ModelShape, *, chains: bool) -> tuple[str, .
     what = f"SFT {sft.device_batch} x {sft.cutoff}" + ("" if chains else ", answers")
     return (
         shape.name, what, str(sft.launch.nodes * sft.launch.processes), "-", "-",
-        _gb(memory.sft_peak(shape, sft).total), _gb(memory.host_bytes(shape, sft.launch)), "-", "-", _span(seconds, 2),
+        _gb(memory.sft_peak(shape, sft).total), _gb(memory.host_bytes(shape, sft.launch, freeze_vision=sft.freeze_vision)), "-", "-", _span(seconds, 2),
         "-",
     )  # fmt: skip
 
@@ -63,7 +63,8 @@ def _rl_row(config: Config, arm: str, number: int, shape: ModelShape) -> tuple[s
     tuned = config.starts[config.arms[arm].start].sft == "chains"
     peaks = {peak.phase: _gb(peak.total) for peak in memory.rl_peaks(shape, rl, stage)}
     step = roofline.rl_step(shape, rl, stage, roofline.completion_tokens(stage, number=number, tuned=tuned))
-    host = memory.host_bytes(shape, rl.launch) + memory.rollout_pictures_on_host(rl, stage)
+    host = memory.host_bytes(shape, rl.launch, freeze_vision=rl.freeze_vision)
+    host += memory.rollout_pictures_on_host(rl, stage)
     what = f"RL {stage.max_tokens} x {stage.group}" + ("" if tuned else ", from base")
     return (
         shape.name, what, str(rl.launch.nodes * rl.launch.processes), peaks.get("rollout", "-"), peaks["scoring"],

@@ -99,7 +99,12 @@ def deepspeed_config(launch: Launch) -> dict[str, Any] | None:
             # GPUs, so only the first gather of a layer after an update leaves it. 2 B x parameters / processes on each
             # GPU, for the policy and again for the reference.
             zero["zero_hpz_partition_size"] = launch.processes
+    # torch's fused AdamW also steps on the host; DeepSpeed's own would have to be compiled there first.
+    offloaded = {"zero_force_ds_cpu_optimizer": False} if launch.offload else {}
+    if launch.offload:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
     return {
+        **offloaded,
         "train_batch_size": "auto",
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",

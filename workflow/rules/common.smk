@@ -4,6 +4,7 @@ import os
 import shlex
 
 from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
+from vr1repro.cluster.launcher import launcher
 from vr1repro.coldset import released
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.config import loader, uses
@@ -131,27 +132,9 @@ def needs(kind, placed=None):
     return {"mpi": "srun", "nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "cpus_per_task": cores, **gpus, **found}
 
 
-def launcher(kind, placed):
-    """How a training command starts: plain Python for one process, torchrun for more, by srun on each of several nodes."""
-
-    def command(wildcards):
-        launch = getattr(placed(wildcards), kind).launch
-        if launch.nodes * launch.processes == 1:
-            return "vr1repro"
-        # `--`: else torchrun takes our options for abbreviations of its own (--start, --stage).
-        called = "-m -- vr1repro.cli"
-        torchrun = f"torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes}"
-        if launch.nodes == 1:
-            return f"{torchrun} --standalone {called}"
-        need = getattr(CONFIG.resources, kind)
-        srun = f"srun --nodes={launch.nodes} --ntasks={launch.nodes} --ntasks-per-node=1"
-        srun += f" --kill-on-bad-exit=1 --cpu-bind=none --cpus-per-task={need.threads * launch.processes}"
-        srun += f" --gres=gpu:{need.gpu}" if need.gpu else ""
-        # The batch script runs on the first node, which then keeps the store at which all meet; a port of the job's own.
-        meet = "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
-        return f"{srun} {torchrun} {meet} {called}"
-
-    return command
+def starting(kind, placed):
+    """What starts a training command, by the model's config."""
+    return lambda wildcards: launcher(getattr(placed(wildcards), kind).launch, getattr(CONFIG.resources, kind))
 
 
 def problem_sets(names):

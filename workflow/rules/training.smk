@@ -20,7 +20,7 @@ rule train_sft:
     resources:
         **needs("sft", of_start),
     params:
-        launcher=launcher("sft", of_start),
+        launcher=starting("sft", of_start),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("sft"),
@@ -50,7 +50,7 @@ rule train_rl_stage:
     resources:
         **needs("rl", of_arm),
     params:
-        launcher=launcher("rl", of_arm),
+        launcher=starting("rl", of_arm),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("rl"),

@@ -17,7 +17,7 @@ from vr1repro.config.models import HubModel
 from vr1repro.config.plan import Plan
 
 RESOURCES = {"threads": 8, "gpu": 8, "mem_mb": 900_000}
-CONFIGS = ("smoke", "micro", "paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate")
+CONFIGS = ("smoke", "micro", "paper", "paper-8gpu-7b", "paper-8gpu-3b", "paper-1gpu-3b", "evaluate")
 
 
 def changed(repo: Path, name: str = "paper", **sections: Any) -> dict[str, estimate.Cost]:

@@ -10,7 +10,7 @@ from vr1repro.config import loader
 from vr1repro.core.errors import UserError
 from vr1repro.scale.shapes import SHAPES, ModelShape, shape_of
 
-PRESETS = ("paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate")
+PRESETS = ("paper", "paper-8gpu-7b", "paper-8gpu-3b", "paper-1gpu-3b", "evaluate")
 
 
 def splits(repo: Path, preset: str) -> list[tuple[str, ModelShape, int]]:

@@ -22,6 +22,26 @@ ONE |= {"resources.evaluate.mem_mb"}
 ONE |= {"resources.bridge.threads", "resources.evaluate.runtime"}
 ONE |= {"sft.launch.processes", "rl.launch.processes", "evaluation.engine.tensor_parallel"}
 
+# The same 3B on one GPU: no arm of Tables 5 and 6, both bridging models behind endpoints, a smaller rollout.
+ALONE = {
+    "run",
+    "run_arms",
+    "models.qwen2.5-vl-72b",
+    "starts.ci-answers",
+    "rl.prompts_per_step",
+    "rl.tokens_per_forward",
+}
+ALONE |= {"coldset.mllm.model"} | {
+    f"coldset.mllm.sampler.{key}" for key in ("kind", "model", "tensor_parallel", "max_model_len")
+}
+ALONE |= {"sft.launch.processes", "rl.launch.processes", "rl.launch.offload"}
+ALONE |= {f"resources.{kind}.gpu" for kind in ("bridge", "sft", "rl")}
+ALONE |= {f"resources.{kind}.threads" for kind in ("bridge", "sft", "rl")}
+ALONE |= {f"resources.{kind}.mem_mb" for kind in ("bridge", "sft", "rl", "evaluate")}
+ALONE |= {"resources.sft.runtime", "resources.rl.runtime", "resources.evaluate.runtime"}
+ALONE |= {f"arms.{name}" for name in ("vision-r1-stage3", "ptst-4kx16-4kx16", "ptst-4kx16-8kx16",
+                                      "ptst-4kx16-6kx12-8kx8", "ptst-16kx16-16kx16", "zero-ptst", "zero-sft-ptst")}  # fmt: skip
+
 
 def differing(one: Any, other: Any, key: str = "") -> set[str]:
     if not (isinstance(one, dict) and isinstance(other, dict)):
@@ -37,6 +57,11 @@ def differing(one: Any, other: Any, key: str = "") -> set[str]:
 def test_a_preset_differs_in_these_keys_alone(repo: Path, name: str, keys: set[str]) -> None:
     paper, preset = (yaml.safe_load((repo / "config" / f"{file}.yaml").read_text()) for file in ("paper", name))
     assert differing(paper, preset) == keys
+
+
+def test_one_gpu_differs_from_eight_in_these_keys_alone(repo: Path) -> None:
+    eight, one = (yaml.safe_load((repo / "config" / f"paper-{n}gpu-3b.yaml").read_text()) for n in (8, 1))
+    assert differing(eight, one) == ALONE
 
 
 @pytest.mark.parametrize("name", ["paper-8gpu-7b", "paper-8gpu-3b"])

@@ -21,6 +21,7 @@ pytest.importorskip("vllm")
         ("paper-8gpu-7b", ["--arm", "zero", "--stage", "1"]),
         pytest.param("paper-8gpu-7b", [], marks=pytest.mark.verify),
         pytest.param("paper-8gpu-3b", [], marks=pytest.mark.verify),
+        pytest.param("paper-1gpu-3b", [], marks=pytest.mark.verify),
         pytest.param("paper", [], marks=pytest.mark.verify),
         pytest.param("evaluate", [], marks=pytest.mark.verify),
     ],

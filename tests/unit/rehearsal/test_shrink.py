@@ -8,10 +8,11 @@ from vr1repro.config.loader import load
 from vr1repro.core.errors import UserError
 from vr1repro.rehearsal import run, shrink
 
-PRESETS = ("paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate")
+PRESETS = ("paper", "paper-8gpu-7b", "paper-8gpu-3b", "paper-1gpu-3b", "evaluate")
 KEPT = (
     "rl.loss", "rl.updates_per_rollout", "rl.reference", "rl.share_prefix", "rl.pack", "rl.freeze_vision", "rl.beta",
-    "rl.launch.zero_stage", "rl.launch.fsdp", "rl.launch.precision", "rl.launch.gradient_checkpointing",
+    "rl.launch.zero_stage", "rl.launch.fsdp", "rl.launch.offload",
+    "rl.launch.precision", "rl.launch.gradient_checkpointing",
     "rl.generation.engine", "rl.generation.correction", "rl.generation.ban_placeholders", "sft.launch.zero_stage",
     "sft.launch.precision", "sft.device_batch", "sft.freeze_vision", "evaluation.engine.kind",
 )  # fmt: skip

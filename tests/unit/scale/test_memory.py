@@ -30,6 +30,17 @@ def test_zero_3_shards_everything() -> None:
     assert held.gathered == 2 * (10**9 + 152064 * 3584)
 
 
+def test_offloaded_states_are_on_the_host() -> None:
+    alone = launch(processes=1, offload=True)
+    held = memory.states(QWEN_3B, alone, freeze_vision=False, reference=True)
+    n = QWEN_3B.parameters
+    # bf16 weights of the policy and of the reference, two buckets of 2048 x 2048.
+    assert (held.weights, held.reference, held.optimizer, held.gathered) == (2 * n, 2 * n, 0, 0)
+    assert held.gradients == 2 * 2048**2 * 4
+    # Weights while they are saved; fp32 weights, two moments and gradients; a process.
+    assert memory.host_bytes(QWEN_3B, alone, freeze_vision=False) == 2 * n + 16 * n + 4 * 10**9
+
+
 def test_zero_2_shards_moments_and_gradients() -> None:
     held = memory.states(QWEN_7B, launch(zero_stage=2), freeze_vision=False, reference=True)
     assert (held.weights, held.reference, held.optimizer) == (2 * N, 2 * N, 12 * N // 8)

@@ -1,6 +1,6 @@
 """DeepSpeed's own parser over the ZeRO settings of every config that asks for it.
 
-Training itself needs GPUs: on a CPU, accelerate and DeepSpeed do not agree on who wraps a partitioned model.
+What training does with them is in test_sharded.py.
 """
 
 from pathlib import Path
@@ -45,6 +45,7 @@ def launches(repo: Path) -> list[Launch]:
 def test_every_configs_zero_settings_are_understood(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configured = launches(repo)
     assert {launch.zero_stage for launch in configured} >= {3}
+    assert {launch.offload for launch in configured} == {True, False}
     for launch in [*configured, configured[0].model_copy(update={"zero_stage": 2})]:
         settings = parsed(launch, monkeypatch)
         assert settings.zero_optimization_stage == launch.zero_stage
@@ -53,6 +54,8 @@ def test_every_configs_zero_settings_are_understood(repo: Path, monkeypatch: pyt
         if launch.zero_stage == 3:
             assert settings.zero_config.reduce_bucket_size == HIDDEN**2
             assert settings.zero_config.gather_16bit_weights_on_model_save
+            offloads = settings.zero_config.offload_optimizer
+            assert (offloads is not None and offloads.device == "cpu") == launch.offload
 
 
 def test_weights_are_gathered_within_a_node_where_there_are_several(

@@ -12,7 +12,7 @@ from vr1repro.config.training import Stage
 from vr1repro.core.problem_files import read_problems, write_problems
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-SHARDED = {"zero": {"zero_stage": 3}, "fsdp": {"fsdp": True}}
+SHARDED = {"zero": {"zero_stage": 3}, "fsdp": {"fsdp": True}, "offload": {"zero_stage": 3, "offload": True}}
 PLAIN: dict[str, Any] = {}
 verify = pytest.mark.verify
 
@@ -77,7 +77,7 @@ def same(ours: list[dict[str, Any]], plain: list[dict[str, Any]], rel: float, ab
             assert [row[name] for row in ours] == pytest.approx(values, rel=rel, abs=abs_), name
 
 
-@pytest.mark.parametrize("backend", ["zero", pytest.param("fsdp", marks=verify)])
+@pytest.mark.parametrize("backend", ["zero", *(pytest.param(name, marks=verify) for name in ("fsdp", "offload"))])
 def test_a_sharded_rl_stage_is_that_of_one_process(lab: SimpleNamespace, tmp_path: Path, backend: str) -> None:
     plain = run(tmp_path, "plain", lambda out: work(lab, out, 1, PLAIN), 1)
     sharded = run(tmp_path, "sharded", lambda out: work(lab, out, 2, SHARDED[backend]), 2)
