@@ -211,7 +211,8 @@ def key_value_bytes(shape: ModelShape, element: int = _BF16) -> int:
 def host_bytes(shape: ModelShape, launch: Launch, *, freeze_vision: bool) -> int:
     """Least memory of a node's processes in a training.
 
-    Offloaded are fp32 weights, both moments and gradients. ZeRO-3 and FSDP2 gather the weights on the first process to save them; else each process holds them when it loads.
+    Offloaded are fp32 weights, both moments and gradients. ZeRO-3 and FSDP2 gather the weights on the first process to
+    save them; else each process holds them when it loads.
     """
     e = _element(launch)
     if launch.fsdp:

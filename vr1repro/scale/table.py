@@ -50,11 +50,11 @@ def _sft_row(config: Config, shape: ModelShape, *, chains: bool) -> tuple[str, .
     rows = sft.epochs * roofline.SFT_ROWS.low, sft.epochs * roofline.SFT_ROWS.high
     span = roofline.sft_gpu_seconds(shape, sft, chains=chains)
     seconds = roofline.Span(span.low / rows[0], span.high / rows[1])
+    host = memory.host_bytes(shape, sft.launch, freeze_vision=sft.freeze_vision)
     what = f"SFT {sft.device_batch} x {sft.cutoff}" + ("" if chains else ", answers")
     return (
         shape.name, what, str(sft.launch.nodes * sft.launch.processes), "-", "-",
-        _gb(memory.sft_peak(shape, sft).total), _gb(memory.host_bytes(shape, sft.launch, freeze_vision=sft.freeze_vision)), "-", "-", _span(seconds, 2),
-        "-",
+        _gb(memory.sft_peak(shape, sft).total), _gb(host), "-", "-", _span(seconds, 2), "-",
     )  # fmt: skip
 
 

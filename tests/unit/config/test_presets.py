@@ -31,16 +31,13 @@ ALONE = {
     "rl.prompts_per_step",
     "rl.tokens_per_forward",
 }
-ALONE |= {"coldset.mllm.model"} | {
-    f"coldset.mllm.sampler.{key}" for key in ("kind", "model", "tensor_parallel", "max_model_len")
-}
-ALONE |= {"sft.launch.processes", "rl.launch.processes", "rl.launch.offload"}
-ALONE |= {f"resources.{kind}.gpu" for kind in ("bridge", "sft", "rl")}
-ALONE |= {f"resources.{kind}.threads" for kind in ("bridge", "sft", "rl")}
-ALONE |= {f"resources.{kind}.mem_mb" for kind in ("bridge", "sft", "rl", "evaluate")}
-ALONE |= {"resources.sft.runtime", "resources.rl.runtime", "resources.evaluate.runtime"}
-ALONE |= {f"arms.{name}" for name in ("vision-r1-stage3", "ptst-4kx16-4kx16", "ptst-4kx16-8kx16",
-                                      "ptst-4kx16-6kx12-8kx8", "ptst-16kx16-16kx16", "zero-ptst", "zero-sft-ptst")}  # fmt: skip
+ALONE |= {"coldset.mllm.model", "sft.launch.processes", "rl.launch.processes", "rl.launch.offload"}
+ALONE |= {f"coldset.mllm.sampler.{key}" for key in ("kind", "model", "tensor_parallel", "max_model_len")}
+ALONE |= {f"resources.{kind}.{key}" for kind in ("bridge", "sft", "rl") for key in ("gpu", "threads", "mem_mb")}
+ALONE |= {"resources.evaluate.mem_mb", *(f"resources.{kind}.runtime" for kind in ("sft", "rl", "evaluate"))}
+PTST = ("4kx16-4kx16", "4kx16-8kx16", "4kx16-6kx12-8kx8", "16kx16-16kx16")
+ALONE |= {f"arms.{name}" for name in ("vision-r1-stage3", "zero-ptst", "zero-sft-ptst")}
+ALONE |= {f"arms.ptst-{name}" for name in PTST}
 
 
 def differing(one: Any, other: Any, key: str = "") -> set[str]:
