@@ -42,12 +42,12 @@ def make(config: Config, models: list[str], arms: Sequence[str]) -> None:
     assert config.lab is not None  # noqa: S101 - set by `shrink`
     plan = Plan(config)
     for name in models:
-        _model(config.lab, name, config.models[name], Path(plan.model(name)))
+        write_model(config.lab, name, config.models[name], Path(plan.model(name)))
     for arm in arms:
         start = config.arms[arm].start
         for taken in {arm, start} & set(config.take_released):
             model = config.starts[start].model
-            _model(config.lab, model, config.models[model], Path(plan.model(f"{RELEASED}{taken}")))
+            write_model(config.lab, model, config.models[model], Path(plan.model(f"{RELEASED}{taken}")))
     for slug, source in config.benchmarks.items():
         assert isinstance(source, LabBenchmark)  # noqa: S101 - set by `shrink`
         folder = Path(plan.problems(slug))
@@ -78,7 +78,7 @@ def write_coldset(lab: Lab, n: int, folder: Path) -> None:
     write_manifest(folder, "coldset", {}, {})
 
 
-def _model(lab: Lab, name: str, source: ModelSource, folder: Path) -> None:
+def write_model(lab: Lab, name: str, source: ModelSource, folder: Path) -> None:
     """An untrained model with a preset's heads, vision MLP and tying."""
     import torch
 
