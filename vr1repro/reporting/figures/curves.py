@@ -1,8 +1,11 @@
 """Figure 1 D-F: length, accuracy and reward over the RL steps, with the paper's digitised curves as ghosts."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from vr1repro.published import PublishedValue
 from vr1repro.published.targets import THREE
@@ -15,7 +18,7 @@ from vr1repro.reporting.run.results import Results
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_CURVE_ARMS = ("zero", "long", "vision-r1")
+CURVE_ARMS = ("zero", "long", "vision-r1")
 _PAPER_STEPS = 100  # of each PTST stage
 _PAPER_END = 300
 
@@ -34,7 +37,7 @@ def reward(axes: "Axes", results: Results) -> None:
 
 def curve_arms(results: Results) -> list[ArmInfo]:
     """Zero, Long and Vision-R1, the last with its third stage where that was trained."""
-    arms = [results.arms[name] for name in _CURVE_ARMS if name in results.arms]
+    arms = [results.arms[name] for name in CURVE_ARMS if name in results.arms]
     third = results.arms.get("vision-r1-stage3")
     if third is not None and third.stages:
         log = results.log(third)
@@ -52,15 +55,7 @@ def _logged(axes: "Axes", results: Results, column: str, letter: str, label: str
             continue
         shown = True
         points = smoothed(log, column, results.settings.points_per_curve, arm.last_step)
-        for stage, part in points.groupby("stage"):
-            style = stage_style(arm, int(part["stage"].iloc[0]))
-            # The line enters a stage from the last point of the stage before.
-            before = points[points["stage"] < stage].tail(1)
-            x = [*before["step"], *part["step"]]
-            axes.plot(x, [*before["value"], *part["value"]], **style)
-            if (part["seeds"] > 1).any():
-                colour = style["color"]
-                axes.fill_between(part["step"], part["seed_low"], part["seed_high"], color=colour, alpha=0.15, lw=0)
+        draw_stages(axes, points, partial(stage_style, arm.name))
     _draw_ghosts(ghosts, results, letter)
     _stage_borders(axes, results)
     if not shown:
@@ -68,6 +63,19 @@ def _logged(axes: "Axes", results: Results, column: str, letter: str, label: str
     axes.set_xlabel("RL steps")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
+
+
+def draw_stages(axes: "Axes", points: pd.DataFrame, style_of: Callable[[int], dict[str, Any]]) -> None:
+    """Draw the means of a logged column (`smoothed`), each stage in its style, with the range of training seeds."""
+    for stage, part in points.groupby("stage"):
+        style = style_of(int(part["stage"].iloc[0]))
+        # The line enters a stage from the last point of the stage before.
+        before = points[points["stage"] < stage].tail(1)
+        x = [*before["step"], *part["step"]]
+        axes.plot(x, [*before["value"], *part["value"]], **style)
+        if (part["seeds"] > 1).any():
+            colour = style["color"]
+            axes.fill_between(part["step"], part["seed_low"], part["seed_high"], color=colour, alpha=0.15, lw=0)
 
 
 def accuracy(axes: "Axes", results: Results) -> None:
@@ -88,7 +96,7 @@ def accuracy(axes: "Axes", results: Results) -> None:
                 ecolor=EDGE,
                 elinewidth=0.4,
                 capsize=1,
-                **stage_style(arm, number),
+                **stage_style(arm.name, number),
             )
     ours = results.arms.get("vision-r1")
     for arm_name, step in (("ci", 0), ("vision-r1", ours.last_step if ours else 0)):
@@ -106,10 +114,14 @@ def accuracy(axes: "Axes", results: Results) -> None:
     axes.set_ylabel("Accuracy (%)")
 
 
-def stage_style(arm: ArmInfo, stage: int) -> dict[str, Any]:
-    """Vision-R1 changes colour with its stage, as in the paper; the third is dashed."""
-    if not arm.name.startswith("vision-r1"):
-        return arm_style(arm.name, list(_CURVE_ARMS))
+def stage_style(arm: str, stage: int, others: Sequence[str] = CURVE_ARMS) -> dict[str, Any]:
+    """Vision-R1 changes colour with its stage, as in the paper; the third is dashed.
+
+    Args:
+        others: All arms of the figure, for the style of one that the paper has not.
+    """
+    if not arm.startswith("vision-r1"):
+        return arm_style(arm, list(others))
     style = arm_style("vision-r1", [])
     marker = {1: "^", 2: "D", 3: "v"}.get(stage, "^")
     return style | {
@@ -120,16 +132,21 @@ def stage_style(arm: ArmInfo, stage: int) -> dict[str, Any]:
 
 
 def _draw_ghosts(axes: "Axes", results: Results, letter: str) -> None:
-    for name in _CURVE_ARMS:
+    for name in CURVE_ARMS:
         drawn = (name, "vision-r1-stage3") if name == "vision-r1" else (name,)
         values = [value for arm in drawn for value in paper_values(letter, arm=arm) if value.step is not None]
         if not results.comparable and "vision-r1-stage3" not in {arm.name for arm in curve_arms(results)}:
             # Without a third stage of ours there is no place on the axis for the paper's.
             values = [value for value in values if value.ptst_stage != 3 or name != "vision-r1"]
-        values.sort(key=lambda value: value.step or 0)
-        x = [_our_step(value, name, results) for value in values]
-        marker = {"zero": "o", "long": "s", "vision-r1": "^"}[name]
-        axes.plot(x, [value.number for value in values], marker=marker, linestyle=":", mfc="none", **GHOST_LINE)
+        draw_paper_curve(axes, name, [(_our_step(value, name, results), value) for value in values])
+
+
+def draw_paper_curve(axes: "Axes", arm: str, points: Sequence[tuple[float, PublishedValue]]) -> None:
+    """Draw a digitised curve of the paper: each value at a step of our axis."""
+    points = sorted(points, key=lambda point: point[1].step or 0)
+    marker = {"zero": "o", "long": "s", "vision-r1": "^"}[arm]
+    x, y = [step for step, _ in points], [value.number for _, value in points]
+    axes.plot(x, y, marker=marker, linestyle=":", mfc="none", **GHOST_LINE)
 
 
 def _our_step(value: PublishedValue, name: str, results: Results) -> float:

@@ -128,11 +128,11 @@ def _legend(figure: "Figure", results: Results) -> None:
     for arm in curve_arms(results):
         if arm.name.startswith("vision-r1"):
             for stage in arm.stages:
-                style = stage_style(arm, stage.number)
+                style = stage_style(arm.name, stage.number)
                 label = f"Vision-R1 stage {stage.number} ({stage.max_tokens}x{stage.group})"
                 handles.append(Line2D([], [], label=label, **style))
         else:
-            handles.append(Line2D([], [], label=arm.label, **stage_style(arm, 1)))
+            handles.append(Line2D([], [], label=arm.label, **stage_style(arm.name, 1)))
     handles.append(Line2D([], [], marker="o", linestyle=":", mfc="none", label="paper", **GHOST_LINE))
     handles.append(Line2D([], [], label="Qwen2.5-VL-72B (paper)", **panels.REFERENCE_LINE))
     handles.append(Line2D([], [], marker="*", linestyle="", color=HIGHLIGHT, markersize=7, label="CI, Vision-R1"))

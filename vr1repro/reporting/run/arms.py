@@ -1,7 +1,7 @@
 """A config's arms for the report, with their training logs and checkpoint scores in the order of the steps."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,23 +111,32 @@ def training_log(run: Path, arm: ArmInfo) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for stage in arm.stages:
         for path in sorted((run / "train" / stage.owner).glob(f"s*/stage{stage.number}/steps.jsonl")):
-            seed = int(path.parts[-3].removeprefix("s"))
-            seen: set[int] = set()
-            for number, row in read_lines(path):
-                if row.get("schema_version") != STEPS_VERSION:
-                    raise UserError(
-                        f"{path}:{number}: an older version wrote it, in which a step was an update and not a rollout;"
-                        " train the stage again, or read it with that version"
-                    )
-                if not isinstance(row.get("step"), int) or row.get("stage") != stage.number:
-                    raise UserError(f"{path}:{number}: needs an integer `step` and `stage` {stage.number}")
-                if row["step"] in seen:
-                    raise UserError(f"{path}:{number}: step {row['step']} stands twice; resume must not repeat steps")
-                seen.add(row["step"])
-                outcomes = row.pop("outcomes", None) or {}
-                rows.append(row | {"train_seed": seed} | {f"outcome_{key}": n for key, n in outcomes.items()})
+            rows += _stage_rows(path, stage.number)
     frame = pd.DataFrame(rows)
     return frame if frame.empty else frame.sort_values(["train_seed", "step"], ignore_index=True)
+
+
+def _stage_rows(path: Path, stage: int) -> Iterator[dict[str, Any]]:
+    seed = int(path.parts[-3].removeprefix("s"))
+    seen: set[int] = set()
+    for number, row in read_lines(path):
+        check_version(f"{path}:{number}", row)
+        if not isinstance(row.get("step"), int) or row.get("stage") != stage:
+            raise UserError(f"{path}:{number}: needs an integer `step` and `stage` {stage}")
+        if row["step"] in seen:
+            raise UserError(f"{path}:{number}: step {row['step']} stands twice; resume must not repeat steps")
+        seen.add(row["step"])
+        outcomes = row.pop("outcomes", None) or {}
+        yield row | {"train_seed": seed} | {f"outcome_{key}": n for key, n in outcomes.items()}
+
+
+def check_version(place: str, row: Mapping[str, Any]) -> None:
+    """Refuse a row of `steps.jsonl` in which a step means something else."""
+    if row.get("schema_version") != STEPS_VERSION:
+        raise UserError(
+            f"{place}: an older version wrote it, in which a step was an update and not a rollout;"
+            " train the stage again, or read it with that version"
+        )
 
 
 def smoothed(log: pd.DataFrame, column: str, points: int, last_step: int) -> pd.DataFrame:
