@@ -54,6 +54,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def paper() -> Path:
+    """The folder of texts of the paper beside a developer's checkout; tests are skipped where it is absent."""
+    folder = REPO.parent / "shared" / "paper"
+    if not folder.is_dir():
+        pytest.skip("the paper's texts (../shared/paper) are not here: a user's clone has none")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random checkpoint of the real architecture."""
     from lab_sizes import changed

@@ -81,14 +81,18 @@ def problem_row(problem: Problem) -> dict[str, Any]:
     }
 
 
-def read_problems(path: Path) -> Iterator[Problem]:
+def read_problems(path: Path, *, pictures: bool = True) -> Iterator[Problem]:
     """Read what `write_problems` wrote.
+
+    Args:
+        pictures: Whether they are read too; they are the bulk of a file.
 
     Raises:
         UserError: The file is missing or is not such a Parquet file.
     """
     table = _opened(path, {"id", "question", "answer", "image"})
-    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields]
+    left_out = set() if pictures else {"image"}
+    columns = [name for name in table.schema_arrow.names if name in Problem.model_fields.keys() - left_out]
     for batch in table.iter_batches(batch_size=256, columns=columns):
         yield from map(_problem, batch.to_pylist())
 
@@ -151,19 +155,9 @@ class ProblemFile(Sequence[Problem]):
 
 
 def _problem(row: dict[str, Any]) -> Problem:
-    image = row.pop("image")
+    image = row.pop("image", None)
     row["metadata"] = json.loads(row.get("metadata") or "{}")
     return Problem(**row, image=None if image is None else image["bytes"])
-
-
-def read_metadata(path: Path) -> Iterator[dict[str, Any]]:
-    """The metadata of each problem in a file, without reading its images.
-
-    Raises:
-        UserError: The file is missing or is not such a Parquet file.
-    """
-    for batch in _opened(path, {"metadata"}).iter_batches(batch_size=256, columns=["metadata"]):
-        yield from (json.loads(text or "{}") for text in batch.column(0).to_pylist())
 
 
 def _opened(path: Path, columns: set[str]) -> Any:

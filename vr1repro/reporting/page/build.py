@@ -20,6 +20,7 @@ from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, covera
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.lineage.sources import FILE, Sources
+from vr1repro.reporting.page.cases import case_studies
 from vr1repro.reporting.page.embedding import write_script
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
@@ -38,6 +39,7 @@ PAGES: Mapping[str, str] = {
     "tables": "Tables",
     "figures": "Figures",
     "traces": "Responses",
+    "cases": "Case studies",
     "provenance": "Provenance",
 }
 # Only files beside the page: 'self' over http; on a disk browsers disagree about what that is, hence file:.
@@ -152,6 +154,7 @@ def write_report(folder: Path, results: Results, figures: Path, contents: Report
         "own_tables": contents.own_tables,
         "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
         "figures_made_from": _made_from(figures, aside),
+        "cases": case_studies(results),
         "inputs": input_hashes(sources),
         "manifests": manifests(sources),
         "config_text": contents.config,

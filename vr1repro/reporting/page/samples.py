@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from vr1repro.core.records import sha256
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import eval_folders, last_responses, last_verdicts
+from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_responses, last_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ def _order(sample: Sample) -> str:
     return sha256(f"{sample.benchmark}/{sample.id}")
 
 
-def _samples(results: Results) -> Iterator[Sample]:
+def first_ends(results: Results) -> Iterator[tuple[EvalFolder, Path]]:
+    """For every arm's end and benchmark the folder of the first seeds, and its verdicts of the headline profile."""
     settings = results.settings
     seen: set[tuple[str, str]] = set()
     for folder in eval_folders(results.run):
@@ -46,6 +48,11 @@ def _samples(results: Results) -> Iterator[Sample]:
         if folder.step is not None or folder.protocol != settings.protocol or key in seen or not verdicts.exists():
             continue
         seen.add(key)
+        yield folder, verdicts
+
+
+def _samples(results: Results) -> Iterator[Sample]:
+    for folder, verdicts in first_ends(results):
         graded, responses = last_verdicts(verdicts), last_responses(folder.path / "responses.jsonl")
         path = folder.path.relative_to(results.run / "eval").as_posix()
         pool = [
@@ -60,4 +67,4 @@ def _samples(results: Results) -> Iterator[Sample]:
             for name, row in graded.items()
             if name in responses
         ]
-        yield from sorted(pool, key=_order)[: settings.samples]
+        yield from sorted(pool, key=_order)[: results.settings.samples]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.coldset.words import whole
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.jsonl import read
-from vr1repro.core.problem_files import read_metadata
+from vr1repro.core.problem_files import read_problems
 from vr1repro.core.records import Trace, sha256
 from vr1repro.reporting.run.scores import eval_folders, last_responses
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
@@ -35,7 +36,7 @@ def summed(texts: Sequence[str], words: Sequence[str], confidence: float = 0.95)
 
 def coldset_counts(folder: Path, settings: ReportSettings) -> dict[str, Estimate]:
     """Counts over the chains of the cold-start set in a folder, built or released (v4 Table 4); empty without one."""
-    chains = list(_chains(folder))
+    chains = [row.chain for row in cold_chains(folder)]
     return summed(chains, settings.words, settings.confidence) if chains else {}
 
 
@@ -45,15 +46,28 @@ def chains_file(folder: Path) -> Path | None:
     return next((path for path in files if path.exists()), None)
 
 
-def _chains(folder: Path) -> Iterator[str]:
+class ColdChain(NamedTuple):
+    """A chain of the cold-start set and the problem that it solves."""
+
+    id: str
+    source: str
+    question: str
+    chain: str
+
+
+def cold_chains(folder: Path) -> Iterator[ColdChain]:
+    """The chains of the cold-start set in a folder, built or released; none where there is no set."""
     path = chains_file(folder)
     if path is None:
         return
     if path.suffix == ".jsonl":
-        yield from (trace.chain for trace in read(path, Trace) if trace.rejected is None)
+        for trace in read(path, Trace):
+            if trace.rejected is None:
+                yield ColdChain(trace.id, trace.source, trace.question, trace.chain)
     else:
-        for metadata in read_metadata(path):
-            yield str(metadata["completion"]).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN)
+        for row in read_problems(path, pictures=False):
+            chain = str(row.metadata["completion"]).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN)
+            yield ColdChain(row.id, row.source, row.question, chain)
 
 
 def sampled_counts(run: Path, settings: ReportSettings, benchmark: str = "mathverse") -> dict[str, dict[str, Estimate]]:
