@@ -1,8 +1,9 @@
 """Generate what is written about the config from its models: `python -m vr1repro.config.docs [--check]`.
 
 config/README.md lists every key, each section once; config/schema.json serves editors. docs/DEVIATIONS.md lists, by
-pipeline step, where the method differs from the paper's and every value that the paper does not state, with the value
-that each config takes instead.
+pipeline step, where the method differs from the paper's and every value that the paper does not state: first the keys
+whose description says so, with the value that each config takes instead, then what else paper.yaml holds and no source
+states (`paper_sources.yaml`).
 """
 
 import ast
@@ -12,7 +13,7 @@ import re
 import sys
 import types
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -24,8 +25,10 @@ from pydantic_core import PydanticUndefined
 from vr1repro.config.base import NOT_STATED
 from vr1repro.config.loader import load
 from vr1repro.config.run import Config
+from vr1repro.config.sources import Leaf, Sourced, sourced
 
 REPO = Path(__file__).resolve().parents[2]
+_LONGEST = 100  # of the values of a row
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,19 @@ STEPS = (
         ("coldset/",),
         ("coldset.polish", "coldset.mllm.temperature", "coldset.reasoner.temperature", "coldset.reasoner.max_tokens"),
     ),
-    Step("Cold-start initialisation (SFT)", ("sft.",), ("training/sft",), ("sft.freeze_vision", "sft.group_by_length")),
+    Step(
+        "Cold-start initialisation (SFT)",
+        ("sft.", "starts."),
+        ("training/sft",),
+        ("sft.freeze_vision", "sft.group_by_length"),
+    ),
     Step(
         "Reinforcement learning",
-        ("rl.", "rewards."),
+        ("rl.", "rewards.", "arms."),
         ("training/", "answers/"),
         (
             *("rl.problems", "rl.loss", "rl.learning_rate", "rl.prompts_per_step", "rl.updates_per_rollout"),
-            *("rewards.<name>.strictness", "rewards.<name>.matcher", "rl.truncation", "rl.reference"),
+            *("rewards.<name>.strictness", "rewards.<name>.matcher", "rl.reference"),
         ),
     ),
     Step(
@@ -69,7 +77,7 @@ STEPS = (
         ("evaluation.prompts", "evaluation.preset", "evaluation.temperature", "evaluation.max_tokens"),
     ),
     Step("Report", ("reporting.",), ("reporting/",), ("reporting.profile", "reporting.protocol", "reporting.margins")),
-    Step("Models and data", ("",), ("",)),
+    Step("Models, data, the run and the machine", ("",), ("",)),
 )
 # Keys that say where and how fast something runs or which commit is fetched: last in their step.
 LAST = re.compile(
@@ -180,14 +188,21 @@ def _default(field: FieldInfo) -> str:
 
 def deviations() -> str:
     """docs/DEVIATIONS.md."""
-    values = {name: dict(_unstated(load(REPO / "config" / f"{name}.yaml"))) for name in ("paper", "micro")}
+    configs = {name: load(REPO / "config" / f"{name}.yaml") for name in ("paper", "micro")}
+    values = {name: dict(_unstated(config)) for name, config in configs.items()}
+    by_source = list(sourced(configs["paper"]))
+    unstated = sum(1 for value in by_source if value.rule is None or value.rule.unstated)
+    others = _named_by_source(by_source, values["paper"])
     descriptions = {key: description for used in values.values() for key, (description, _) in used.items()}
     lines = [
         "# Where this differs from the paper, and what the paper does not state",
         "",
         "`make docs` generates this page; do not edit it. Each step of the pipeline first lists where the method",
         "differs; this comes from the docstrings of the modules named. Then come the values that the paper does not",
-        'state, those that decide most first; they are the config keys whose source says "not stated".',
+        'state, those that decide most first: the config keys whose description says "not stated", and then what else',
+        "`config/paper.yaml` holds that no source states, with whose value it is. Of its",
+        f"{len(by_source)} values {len(by_source) - unstated} have a source in the paper or its repository, and",
+        f"{unstated} have none (`vr1repro/config/paper_sources.yaml`).",
     ]
     keys, method = list(descriptions), list(method_deviations())
     for step in STEPS:
@@ -201,7 +216,27 @@ def deviations() -> str:
         for key in sorted(own_keys, key=lambda key: (_rank(key, step.first), bool(LAST.search(key)))):
             shown = [_shown(used[key][1]) if key in used else "not used" for used in values.values()]
             lines.append(_row(f"`{key}`", *shown, descriptions[key]))
+        if rest := [row for row in others if row[0].startswith(step.keys)]:
+            lines += ["", "| further, not stated either | paper.yaml | whose value |", "|---|---|---|"]
+            lines += [_row(f"`{key}`", shown, whose) for key, shown, whose in rest]
+        others = [row for row in others if row not in rest]
     return "\n".join(lines) + "\n"
+
+
+def _named_by_source(by_source: Sequence[Sourced], described: Collection[str]) -> list[tuple[str, str, str]]:
+    """Keys as their rule writes them, their values in short, and whose these are; without what is described above."""
+    rows: dict[tuple[str, str], list[Leaf]] = defaultdict(list)
+    for value in by_source:
+        if value.rule is not None and value.rule.unstated and value.leaf.field not in described:
+            rows[str(value.written), value.rule.unstated].append(value.leaf)
+    return [(key, _short(leaves), whose) for (key, whose), leaves in rows.items()]
+
+
+def _short(leaves: Sequence[Leaf]) -> str:
+    """The values of some keys, each once, where they are few."""
+    texts = dict.fromkeys(f"`{json.dumps(leaf.value, ensure_ascii=False, default=str)}`" for leaf in leaves)
+    short = ", ".join(texts)
+    return short if len(short) <= _LONGEST else "see the file"
 
 
 def _rank(key: str, first: tuple[str, ...]) -> int:

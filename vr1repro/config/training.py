@@ -194,8 +194,8 @@ class RlSettings(Section):
         description="Reference model of the KL term at a stage border: the arm's start or the stage before. Not stated."
     )
     truncation: Literal["zero", "mask", "penalty"] = Field(
-        description="What a completion cut at the limit gets: reward 0 as the paper's format rule implies, no say in"
-        " the loss at all, or minus `truncation_penalty`. Paper: not stated."
+        description="What a completion cut at the limit gets: reward 0, no say in the loss at all, or minus"
+        " `truncation_penalty`. 0 follows from the paper's format rule, and the author confirms it (issue #29)."
     )
     truncation_penalty: float = Field(default=0.5, ge=0, description="For `truncation: penalty`. Not stated.")
     max_clipped_share: float = Field(

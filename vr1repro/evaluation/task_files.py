@@ -2,6 +2,11 @@
 
 lm-eval finds tasks as files, and a YAML file names Python functions of a module beside it. One module serves all: its
 functions are made by name (`function`).
+
+Deviations from the paper:
+
+1. The general benchmarks of v4 Table 2 (MMStar, ChartQA, MME, HallusionBench) are not run here; `vr1repro tasks --list`
+   prints the command of a harness that has them (`ELSEWHERE`).
 """
 
 import atexit
