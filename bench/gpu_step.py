@@ -29,10 +29,9 @@ import torch
 
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
+from vr1repro.scale.gpus import peak_flops
 from vr1repro.training.forward import PackedForward, Rows
 
-# Dense bf16 FLOP/s by the makers' data sheets.
-PEAK = {"H100": 989e12, "H200": 989e12, "H800": 989e12, "A100": 312e12}
 RECORDS = Path(__file__).parents[1] / "results" / "reference" / "gpu"
 # No trainer here: full precision is the model's own, without autocast.
 HOST: Any = SimpleNamespace(accelerator=SimpleNamespace(autocast=nullcontext), temperature=1.0)
@@ -134,14 +133,10 @@ def write(path: Path, record: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(record, indent=2) + "\n")
 
 
-def peak_of(name: str) -> float | None:
-    """FLOP/s of a device, None where no data sheet is here."""
-    return next((value for key, value in PEAK.items() if key in name), None)
-
-
 def measure_stage(options: argparse.Namespace) -> None:
     """One real GRPO step and one evaluation."""
-    record = gpu_stage.measure(options, peak_of(torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"))
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    record = gpu_stage.measure(options, peak_flops(name))
     print(json.dumps({name: record[name] for name in record if name not in ("settings", "made")}, indent=2))
     if options.out:
         write(options.out, record)
@@ -156,7 +151,7 @@ def measure_steps(options: argparse.Namespace) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    peak_flops = peak_of(name)
+    peak = peak_flops(name)
     model = shapes.build(options.size, dtype, device)
     model.gradient_checkpointing_enable({"use_reentrant": False})
     PackedForward().prepare(model)
@@ -193,7 +188,7 @@ def measure_steps(options: argparse.Namespace) -> None:
                     continue
                 seconds = min(taken[1:])
                 memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
-                floor = flops * parameters * tokens / peak_flops if peak_flops else None
+                floor = flops * parameters * tokens / peak if peak else None
                 rows.append({"step": step, "P": options.prompt, "R": r, "G": g, "seconds": seconds,
                              "tokens_per_second": tokens / seconds, "peak_gib": memory, "floor_s": floor,
                              "mfu": floor / seconds if floor else None})  # fmt: skip

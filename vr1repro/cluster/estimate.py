@@ -8,7 +8,7 @@ paper's own times, which its first version alone has, for its 7B model, stand be
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from vr1repro.benchmarks import lookup
 from vr1repro.config import uses
@@ -19,28 +19,8 @@ from vr1repro.config.run import Config, Resources
 from vr1repro.config.samplers import EndpointSampler, VllmSampler
 from vr1repro.config.training import RlSettings, SftSettings, Stage
 from vr1repro.scale import memory, roofline
+from vr1repro.scale.ranges import NOTHING, Range, Tag
 from vr1repro.scale.shapes import QWEN_7B, ModelShape, shape_of
-
-Tag = Literal["v1", "v4", "calculated", "assumed"]
-
-
-class Range(NamedTuple):
-    """The least and the most."""
-
-    low: float
-    high: float
-
-    def __add__(self, other: object) -> "Range":
-        """Least and most of a sum."""
-        assert isinstance(other, Range)  # noqa: S101 - NamedTuple's own + joins tuples
-        return Range(self.low + other.low, self.high + other.high)
-
-    def times(self, low: float, high: float | None = None) -> "Range":
-        """Least and most of a product."""
-        return Range(self.low * low, self.high * (low if high is None else high))
-
-
-NOTHING = Range(0.0, 0.0)
 
 
 class Input(NamedTuple):
@@ -201,7 +181,7 @@ def _sft(plan: Plan) -> Cost:
         chains = config.starts[start].sft == "chains"
         if shape is not None:
             sft = config.of_start(start).sft
-            cost.add(Range(*roofline.sft_gpu_seconds(shape, sft, chains=chains)).times(1 / 3600))
+            cost.add(roofline.sft_gpu_seconds(shape, sft, chains=chains).times(1 / 3600))
             cost.disk_gb += _disk(shape, sft, 1)
             continue
         size = _size(plan, start)
@@ -258,7 +238,7 @@ def _rl(plan: Plan) -> Cost:
             tuned = config.starts[start_of[arm]].sft == "chains"
             length = roofline.completion_tokens(stage, number=number, tuned=tuned)
             processes = rl.launch.nodes * rl.launch.processes
-            seconds = Range(*roofline.rl_step(shape, rl, stage, length).total)
+            seconds = roofline.rl_step(shape, rl, stage, length).total
             cost.add(seconds.times(stage.steps * processes / 3600))
             cost.disk_gb += _disk(shape, rl, len(plan.kept_steps(arm, number)))
             continue
@@ -297,7 +277,7 @@ def _vision_r1(config: Config) -> Range:
     for number, (tokens, group) in enumerate(((4096, 16), (8192, 8)), 1):
         stage = Stage(max_tokens=tokens, group=group, steps=100)
         length = roofline.completion_tokens(stage, number=number, tuned=True)
-        seconds = Range(*roofline.rl_step(QWEN_7B, config.rl, stage, length).total)
+        seconds = roofline.rl_step(QWEN_7B, config.rl, stage, length).total
         hours += seconds.times(stage.steps * launch.nodes * launch.processes / 3600)
     return hours
 
@@ -324,7 +304,7 @@ def _evaluate(plan: Plan) -> Cost:
             tuned = config.starts[config.arms[arm].start].sft == "chains"
             stages = len(config.arms[arm].stages)
             length = roofline.answer_tokens(config.evaluation.max_tokens, tuned=tuned, stages=stages)
-            seconds = Range(*roofline.evaluation_gpu_seconds(shape, sampler, questions, length))
+            seconds = roofline.evaluation_gpu_seconds(shape, sampler, questions, length)
             cost.add(seconds.times(1 / 3600, again / 3600))
             continue
         slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600

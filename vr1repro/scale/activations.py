@@ -5,10 +5,11 @@ attention and the head, forward and backward. Tests hold the sums to FakeTensorM
 forward (`training/forward/packing.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vr1repro.scale.buckets import buckets
 from vr1repro.scale.shapes import PATCH, ModelShape
 
 # How TRL's head kernel folds a tile of logits: torch makes fp32 copies, Triton (on GPUs) works in the tile.
@@ -18,8 +19,6 @@ Kernel = Literal["torch", "triton"]
 _TILE_TOKENS, _TILE_COLUMNS = 4096, 32768
 # fp32 copies of a tile that torch holds at once, forward and backward; and a tile of bool.
 _COPIES_FORWARD, _COPIES_BACKWARD = 3 * 4, 7 * 4 + 1
-# As `training/forward/packing.py`: completions of like length go through attention together.
-_LIKE_TOKENS, _LIKE_SHARE = 32, 0.25
 _FP32 = 4
 
 
@@ -34,18 +33,6 @@ class Group:
     def tokens(self) -> int:
         """Tokens in a packed row."""
         return self.prompt + sum(self.completions)
-
-    @property
-    def buckets(self) -> Iterator[tuple[int, int]]:
-        """How many completions go through attention together, and the longest of them."""
-        bucket: list[int] = []
-        for length in sorted(self.completions, reverse=True):
-            if bucket and bucket[0] - length > max(_LIKE_TOKENS, _LIKE_SHARE * bucket[0]):
-                yield len(bucket), bucket[0]
-                bucket = []
-            bucket.append(length)
-        if bucket:
-            yield len(bucket), bucket[0]
 
 
 def packed_pass(
@@ -191,7 +178,8 @@ def _packed_attention(shape: ModelShape, groups: Sequence[Group], element: int) 
             forward = max(forward, repeated + group.tokens * h * element)
             continue
         saved += repeated + group.prompt * (h * element + heads * _FP32)
-        for count, longest in group.buckets:
+        for bucket in buckets(sorted(group.completions, reverse=True)):
+            count, longest = len(bucket), bucket[0]
             places = count * longest
             # A prompt's keys and values stand before those of each of its completions.
             copies = 2 * count * (group.prompt + longest) * h * element

@@ -211,12 +211,12 @@ def key_value_bytes(shape: ModelShape, element: int = _BF16) -> int:
 def host_bytes(shape: ModelShape, launch: Launch, *, freeze_vision: bool) -> int:
     """Least memory of a node's processes in a training.
 
-    Offloaded are fp32 weights, both moments and gradients. ZeRO-3 and FSDP2 gather the weights on the first process to
-    save them; else each process holds them when it loads.
+    Offloaded are fp32 weights, both moments and gradients. ZeRO-3 gathers the weights on the first process to save
+    them; else each process holds them when it loads.
     """
     e = _element(launch)
-    if launch.fsdp:
-        whole = shape.parameters * _FP32
+    if launch.fsdp:  # which saves in fp32
+        whole = max(launch.processes * shape.parameters * e, shape.parameters * _FP32)
     elif launch.zero_stage == 3:
         whole = shape.parameters * e
     else:

@@ -5,42 +5,29 @@ token; forward and backward passes multiply. Weights that are sharded travel whi
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from vr1repro.config.samplers import VllmSampler
 from vr1repro.config.training import Launch, RlSettings, SftSettings, Stage
 from vr1repro.scale import memory
 from vr1repro.scale.gpus import H100, RESERVE, Gpu
+from vr1repro.scale.ranges import NOTHING, Range, Tag
 from vr1repro.scale.shapes import ModelShape
 
-
-class Span(NamedTuple):
-    """The least and the most."""
-
-    low: float
-    high: float
-
-    def times(self, factor: float) -> "Span":
-        """Both times a factor."""
-        return Span(self.low * factor, self.high * factor)
-
-
 # Operations without recomputation as a share of the card's dense bf16 rate.
-_TRAINING, _SMALL_TRAINING = Span(0.16, 0.26), Span(0.08, 0.16)
-_SCORING = Span(0.25, 0.40)
-_BANDWIDTH = Span(0.50, 0.70)
+_TRAINING, _SMALL_TRAINING = Range(0.16, 0.26), Range(0.08, 0.16)
+_SCORING = Range(0.25, 0.40)
+_BANDWIDTH = Range(0.50, 0.70)
 _NETWORK = 50e9  # bytes a second of a GPU's link to other nodes: 400 Gb/s
 _HOST_LINK = 50e9  # bytes a second between a GPU and its host, of 63 GB/s of PCIe 5.0 x16
 _HOST_BANDWIDTH = 100e9  # of the host's memory, where AdamW steps on offloaded states
-_SYNC = Span(5.0, 15.0)  # seconds in which new weights reach the engine and are compared
+_SYNC = Range(5.0, 15.0)  # seconds in which new weights reach the engine and are compared
 _SEQUENCES = 1024  # vLLM's max_num_seqs of an offline engine on such a card
 _LARGE = 5e9  # parameters
 
-PROMPT = Span(600, 1000)  # tokens, picture included
-SFT_ROWS = Span(200_000, 261_000)
-SFT_CHAIN = Span(1000, 1800)
+PROMPT = Range(600, 1000)  # tokens, picture included
+SFT_ROWS = Range(200_000, 261_000)
+SFT_CHAIN = Range(1000, 1800)
 
-Tag = Literal["v1", "v4", "calculated", "assumed"]
 SOURCES: tuple[tuple[Tag, str], ...] = (
     ("assumed", "updates reach 16-26 % of a card's dense bf16 rate, recomputation not counted: EasyR1's table"
                 " (assets/baselines.md, 8 H100) has 16-23 % at 7B and 26 % at 32B; 8-16 % at 3B (8 % there)"),
@@ -52,7 +39,7 @@ SOURCES: tuple[tuple[Tag, str], ...] = (
 )  # fmt: skip
 
 
-def completion_tokens(stage: Stage, *, number: int, tuned: bool) -> Span:
+def completion_tokens(stage: Stage, *, number: int, tuned: bool) -> Range:
     """Mean completion of a stage, as the paper's Figure 1 D has it; between its limits where it has none.
 
     Args:
@@ -61,23 +48,23 @@ def completion_tokens(stage: Stage, *, number: int, tuned: bool) -> Span:
         tuned: Whether the arm starts from fine-tuning on chains.
     """
     if not tuned:
-        length = Span(550, 750)
+        length = Range(550, 750)
     elif stage.max_tokens <= 4096:
-        length = Span(1400, 1700)
+        length = Range(1400, 1700)
     elif stage.max_tokens <= 8192:
-        length = Span(1700, 2050)
+        length = Range(1700, 2050)
     else:
-        length = Span(3000, 3700) if number == 1 else Span(2450, 3000)
-    return Span(min(length.low, stage.max_tokens), min(length.high, stage.max_tokens))
+        length = Range(3000, 3700) if number == 1 else Range(2450, 3000)
+    return Range(min(length.low, stage.max_tokens), min(length.high, stage.max_tokens))
 
 
-def answer_tokens(limit: int, *, tuned: bool, stages: int) -> Span:
+def answer_tokens(limit: int, *, tuned: bool, stages: int) -> Range:
     """Mean answer of a checkpoint, from the ends of Figure 1 D's curves and v1's Table 4."""
     if stages:
-        length = Span(1900, 3100) if tuned else Span(690, 1290)
+        length = Range(1900, 3100) if tuned else Range(690, 1290)
     else:
-        length = Span(3300, 3600) if tuned else Span(300, 500)
-    return Span(min(length.low, limit), min(length.high, limit))
+        length = Range(3300, 3600) if tuned else Range(300, 500)
+    return Range(min(length.low, limit), min(length.high, limit))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +78,15 @@ class Step:
         bound: What bounds sampling and updates: `compute`, `bandwidth`, `network`, `host` or `longest row`.
     """
 
-    rollout: Span
-    scoring: Span
-    update: Span
+    rollout: Range
+    scoring: Range
+    update: Range
     bound: tuple[str, str]
 
     @property
-    def total(self) -> Span:
+    def total(self) -> Range:
         """All of it."""
-        phases = (self.rollout, self.scoring, self.update)
-        return Span(sum(phase.low for phase in phases), sum(phase.high for phase in phases))
+        return sum((self.rollout, self.scoring, self.update), NOTHING)
 
 
 def forward_operations(shape: ModelShape, tokens: float, *, scored: float, context: float, pictures: float) -> float:
@@ -118,7 +104,7 @@ def forward_operations(shape: ModelShape, tokens: float, *, scored: float, conte
     return tokens * layers + scored * 2 * shape.head_parameters + seen
 
 
-def rl_step(shape: ModelShape, rl: RlSettings, stage: Stage, completion: Span, *, gpu: Gpu = H100) -> Step:
+def rl_step(shape: ModelShape, rl: RlSettings, stage: Stage, completion: Range, *, gpu: Gpu = H100) -> Step:
     """Seconds of a step, every process with as much to do."""
     world = rl.launch.nodes * rl.launch.processes
     prompts, rows = rl.prompts_per_step / world, rl.prompts_per_step * stage.group / world
@@ -126,11 +112,11 @@ def rl_step(shape: ModelShape, rl: RlSettings, stage: Stage, completion: Span, *
         _rl_seconds(shape, rl, stage, prompts=prompts, rows=rows, completion=length, prompt=prompt, fast=fast, gpu=gpu)
         for length, prompt, fast in ((completion.low, PROMPT.low, True), (completion.high, PROMPT.high, False))
     )
-    spans = [Span(low, high) for low, high in zip(lows[:3], highs[:3], strict=True)]
+    spans = [Range(low, high) for low, high in zip(lows[:3], highs[:3], strict=True)]
     return Step(rollout=spans[0], scoring=spans[1], update=spans[2], bound=(highs[3], highs[4]))
 
 
-def sft_gpu_seconds(shape: ModelShape, sft: SftSettings, *, chains: bool, gpu: Gpu = H100) -> Span:
+def sft_gpu_seconds(shape: ModelShape, sft: SftSettings, *, chains: bool, gpu: Gpu = H100) -> Range:
     """GPU-seconds of fine-tuning on the cold-start set."""
     ends = []
     for rows, chain, prompt, fast in (
@@ -146,7 +132,7 @@ def sft_gpu_seconds(shape: ModelShape, sft: SftSettings, *, chains: bool, gpu: G
         pieces, updates = 1 / sft.device_batch, 1 / sft.batch
         offload = _offload(shape, sft.launch, pieces, updates, freeze_vision=sft.freeze_vision)
         ends.append(sft.epochs * rows * (max(compute, travel) + offload))
-    return Span(*ends)
+    return Range(*ends)
 
 
 def decoding(
@@ -171,8 +157,8 @@ def decoding(
 
 
 def evaluation_gpu_seconds(
-    shape: ModelShape, sampler: VllmSampler, answers: float, length: Span, *, gpu: Gpu = H100
-) -> Span:
+    shape: ModelShape, sampler: VllmSampler, answers: float, length: Range, *, gpu: Gpu = H100
+) -> Range:
     """GPU-seconds of a number of answers."""
     ends = []
     for tokens, prompt, fast in ((length.low, PROMPT.low, True), (length.high, PROMPT.high, False)):
@@ -184,7 +170,7 @@ def evaluation_gpu_seconds(
         )
         prefill = forward_operations(shape, prompt, scored=1, context=prompt / 2, pictures=prompt * 0.8)
         ends.append(answers * (split * tokens / speed + prefill / (gpu.flops * _end(_SCORING, fast=fast))))
-    return Span(*ends)
+    return Range(*ends)
 
 
 def _rl_seconds(
@@ -250,9 +236,9 @@ def _offload(shape: ModelShape, launch: Launch, pieces: float, updates: float, *
     return pieces * travels + updates * 7 * 4 * trained / launch.nodes / _HOST_BANDWIDTH
 
 
-def _training(shape: ModelShape) -> Span:
+def _training(shape: ModelShape) -> Range:
     return _TRAINING if shape.parameters > _LARGE else _SMALL_TRAINING
 
 
-def _end(share: Span, *, fast: bool) -> float:
+def _end(share: Range, *, fast: bool) -> float:
     return share.high if fast else share.low

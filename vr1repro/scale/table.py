@@ -8,6 +8,7 @@ from vr1repro.config.run import Config
 from vr1repro.config.samplers import VllmSampler
 from vr1repro.scale import memory, roofline
 from vr1repro.scale.gpus import H100, RESERVE
+from vr1repro.scale.ranges import Range
 from vr1repro.scale.shapes import ModelShape, shape_of
 
 HEAD = ("model", "job", "GPUs", "rollout GB", "scoring GB", "update GB", "host GB", "s: rollout", "scoring", "update",
@@ -49,7 +50,7 @@ def _sft_row(config: Config, shape: ModelShape, *, chains: bool) -> tuple[str, .
     sft = config.sft
     rows = sft.epochs * roofline.SFT_ROWS.low, sft.epochs * roofline.SFT_ROWS.high
     span = roofline.sft_gpu_seconds(shape, sft, chains=chains)
-    seconds = roofline.Span(span.low / rows[0], span.high / rows[1])
+    seconds = Range(span.low / rows[0], span.high / rows[1])
     host = memory.host_bytes(shape, sft.launch, freeze_vision=sft.freeze_vision)
     what = f"SFT {sft.device_batch} x {sft.cutoff}" + ("" if chains else ", answers")
     return (
@@ -85,6 +86,6 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:.0f}"
 
 
-def _span(span: roofline.Span, digits: int = 0) -> str:
+def _span(span: Range, digits: int = 0) -> str:
     low, high = (f"{value:.{digits}f}" for value in span)
     return low if low == high else f"{low}-{high}"

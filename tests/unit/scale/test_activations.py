@@ -14,7 +14,6 @@ from fake_memory import Peak, dense_peak, packed_peak, peak_of_layers, real_mode
 from vr1repro.scale.activations import Group, dense_pass, packed_pass, row_within
 from vr1repro.scale.shapes import QWEN_3B, QWEN_7B, QWEN_32B, QWEN_72B, SHAPES, ModelShape
 from vr1repro.training.forward import PackedForward
-from vr1repro.training.forward.packing import lay_out
 
 WITHIN = 0.10
 
@@ -81,15 +80,6 @@ def test_every_stage_of_the_paper(shape: ModelShape, tokens: int, group: int, gr
 def test_sft(rows: int, length: int) -> None:
     measured = peak_of_layers(QWEN_7B, dense_peak, rows, length)
     assert dense_pass(QWEN_7B, rows, length, kernel="torch") == pytest.approx(measured, rel=WITHIN)
-
-
-def test_buckets_are_those_of_the_packed_forward() -> None:
-    rng = random.Random(0)
-    for _ in range(50):
-        lengths = [rng.randint(1, 400) for _ in range(rng.randint(1, 12))]
-        (segment,) = lay_out([5], [0] * len(lengths), lengths).segments
-        (group,) = groups((5, lengths))
-        assert list(group.buckets) == [(len(bucket), bucket[0]) for bucket in segment.buckets]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_offloaded_states_are_on_the_host() -> None:
     assert memory.host_bytes(QWEN_3B, alone, freeze_vision=False) == 2 * n + 16 * n + 4 * 10**9
 
 
+def test_each_process_loads_all_weights_under_fsdp() -> None:
+    fsdp = launch(zero_stage=0, fsdp=True)
+    assert memory.host_bytes(QWEN_7B, fsdp, freeze_vision=False) == 8 * 2 * N + 8 * 4 * 10**9
+
+
 def test_zero_2_shards_moments_and_gradients() -> None:
     held = memory.states(QWEN_7B, launch(zero_stage=2), freeze_vision=False, reference=True)
     assert (held.weights, held.reference, held.optimizer) == (2 * N, 2 * N, 12 * N // 8)

@@ -9,6 +9,7 @@ from vr1repro.config.plan import Plan
 from vr1repro.config.training import Stage
 from vr1repro.scale import roofline
 from vr1repro.scale.gpus import A100, H100, H800
+from vr1repro.scale.ranges import Range
 from vr1repro.scale.shapes import QWEN_3B, QWEN_7B
 from vr1repro.scale.table import HEAD, memory_and_time
 
@@ -45,7 +46,7 @@ def plan(repo: Path) -> Plan:
 
 def test_a_step_follows_its_prompts_and_its_card(plan: Plan) -> None:
     rl, stage = plan.config.rl, Stage(max_tokens=4096, group=16, steps=100)
-    length = roofline.Span(1000, 1000)
+    length = Range(1000, 1000)
     step = roofline.rl_step(QWEN_7B, rl, stage, length)
     twice = roofline.rl_step(
         QWEN_7B, rl.model_copy(update={"prompts_per_step": 2 * rl.prompts_per_step}), stage, length
@@ -63,7 +64,7 @@ def test_a_step_follows_its_prompts_and_its_card(plan: Plan) -> None:
 
 def test_a_rollout_lasts_as_long_as_its_longest_row(plan: Plan) -> None:
     rl = plan.config.rl.model_copy(update={"prompts_per_step": 8})
-    step = roofline.rl_step(QWEN_7B, rl, Stage(max_tokens=16384, group=4, steps=1), roofline.Span(500, 500))
+    step = roofline.rl_step(QWEN_7B, rl, Stage(max_tokens=16384, group=4, steps=1), Range(500, 500))
     # 16 384 steps that read 16.6 GB each, and the sync.
     assert step.rollout.low == pytest.approx(16384 * 2 * 8.292e9 / (3.35e12 * 0.7) + 5, rel=1e-3)
     assert step.bound[0] == "longest row"

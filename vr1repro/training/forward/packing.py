@@ -17,10 +17,10 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from vr1repro.scale.buckets import buckets
+
 ATTENTION = "vr1repro_packed"
 LAYOUT = "packed_layout"  # the keyword under which the model hands the layout on to `attention`
-# Completions go through attention together if the longest is at most this much longer than the shortest.
-_LIKE_TOKENS, _LIKE_SHARE = 32, 0.25
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def lay_out(prompts: Sequence[int], owners: Sequence[int], lengths: Sequence[int
     for prompt, length in enumerate(prompts):
         completions = [row for row, owner in enumerate(owners) if owner == prompt and lengths[row]]
         rows = sorted(completions, key=lambda row: -lengths[row])
-        segment = Segment(place, length, _buckets([lengths[row] for row in rows]))
+        segment = Segment(place, length, tuple(buckets([lengths[row] for row in rows])))
         place += length
         for row in rows:
             order.append(row)
@@ -112,17 +112,6 @@ def lay_out(prompts: Sequence[int], owners: Sequence[int], lengths: Sequence[int
             place += lengths[row]
         segments.append(segment)
     return Layout(tuple(segments), tuple(order), tuple(starts))
-
-
-def _buckets(lengths: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    buckets: list[list[int]] = []
-    for length in lengths:
-        longest = buckets[-1][0] if buckets else 0
-        if buckets and longest - length <= max(_LIKE_TOKENS, _LIKE_SHARE * longest):
-            buckets[-1].append(length)
-        else:
-            buckets.append([length])
-    return tuple(map(tuple, buckets))
 
 
 def attention(
