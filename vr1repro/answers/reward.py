@@ -1,8 +1,8 @@
 """The hard formatting result reward function (HFRRF) and the Zero variant. No torch here.
 
-Paper v4 section 3.3.2: the reward is 1 only if the completion has the asked format and its final answer is right, else
-0. Vision-R1-Zero is rewarded for format and result at the ratio 1:1. What the completion looks like is defined in
-`vr1repro.answers.completion`; how strictly it is read is `RewardSettings.strictness`.
+Paper v1 and v4 section 3.4: the reward is 1 only if the completion has the asked format and its final answer is right,
+else 0. Vision-R1-Zero is rewarded for format and result at the ratio 1:1 (section 3.1). What the completion looks like
+is defined in `vr1repro.answers.completion`; how strictly it is read is `RewardSettings.strictness`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -146,6 +146,16 @@ class LabPretrain(Section):
     direct: Share = Field(
         description="Share of solved problems that are answered without a chain, as base models often do."
     )
+    system_prompt: str | None = Field(
+        default=None,
+        description="A system prompt that the base model learns to read; null: none. It is that of the arms without a"
+        " cold start, which no model could follow that never saw one.",
+    )
+    prompted: Share = Field(
+        default=0.0,
+        description="Share of solved problems that come under `system_prompt`; their chains stand in its tags alone,"
+        " without `Final Answer:`. `direct` holds for them too, so that the format is not always kept.",
+    )
     weight_decay: float = Field(ge=0, description="AdamW weight decay.")
     betas: tuple[float, float] = Field(description="AdamW betas.")
     clip: float = Field(gt=0, description="Gradient norm limit.")
@@ -157,6 +167,12 @@ class LabPretrain(Section):
         " 100 %.",
     )
     reading_pictures: int = Field(gt=0, description="Held-out pictures that reading is measured on.")
+
+    @model_validator(mode="after")
+    def _prompted_by_something(self) -> Self:
+        if self.prompted and self.system_prompt is None:
+            raise ValueError("prompted: needs `system_prompt`; set it to 0 for none")
+        return self
 
 
 class LabTeacher(Section):

@@ -8,18 +8,20 @@ from vr1repro.config.base import Section
 
 
 class RewardSettings(Section):
-    """How a completion is rewarded (paper v1 and v4 section 3.3.2, "hard formatting result reward function")."""
+    """How a completion is rewarded (paper v1 and v4 section 3.4, "hard formatting result reward function")."""
 
     kind: Literal["hfrrf", "format_plus_result"] = Field(
         default="hfrrf",
-        description="hfrrf: 1 only if format and answer are both right, else 0 (v4 section 3.3.2). "
-        "format_plus_result: the mean of a format reward and a result reward, ratio 1:1, as for Vision-R1-Zero.",
+        description="hfrrf: 1 only if format and answer are both right, else 0 (v1, v4 section 3.4). "
+        "format_plus_result: the mean of a format reward and a result reward, ratio 1:1, as for Vision-R1-Zero (v1, v4"
+        " section 3.1).",
     )
     strictness: Literal["strict", "lenient"] = Field(
         default="strict",
         description="strict: the completion is `<think>...</think><answer> Final Answer:X </answer>` and nothing "
         "else, each tag once, to the blank. lenient: white space around tags and answer is free and `Final Answer:` "
-        "may be missing. Not stated; strict follows the paper's samples and its evaluator's pattern (repo).",
+        "may be missing. HFRRF's pattern: not stated; strict follows the paper's samples (v1 Figs. 5-7) and its "
+        "evaluator's pattern (repo). Zero's prompt asks for the tags alone (v1, v4 section 3.1), which lenient takes.",
     )
     matcher: Literal["layered", "math-verify", "exact"] = Field(
         default="layered",

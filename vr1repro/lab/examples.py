@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from vr1repro.answers.completion import answer_only, completion
+from vr1repro.answers.completion import answer_only, completion, tags_alone
 from vr1repro.config.lab import Family, Kind, Lab, LabPhase
 from vr1repro.lab import drawing, questions, world
 from vr1repro.lab.tokenizer import EOS, IMAGE, Prompts
@@ -22,7 +22,7 @@ TASKS: tuple[TaskName, ...] = ("read", "bridge", "chain", "direct")
 IGNORED = -100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """One prompt with its reply.
 
@@ -31,12 +31,14 @@ class Example:
         prompt: The user's text.
         reply: What the model should say.
         task: Names the loss in `pretrain.jsonl`: `read`, `direct`, `chain` or `bridge`.
+        system: The system prompt, where there is one.
     """
 
     scene: Scene
     prompt: str
     reply: str
     task: TaskName
+    system: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,23 @@ def draw_example(lab: Lab, prompts: Prompts, phase: LabPhase, rng: random.Random
     kind = rng.random()
     if kind >= phase.solve + phase.bridge:
         if rng.random() < 0.5:
-            return Example(scene, questions.READ_PROMPT, questions.read(scene.task.values), "read")
-        return Example(scene, questions.DESCRIBE_PROMPT, scene.description, "read")
+            reading = questions.read(scene.task.values)
+            return Example(scene=scene, prompt=questions.READ_PROMPT, reply=reading, task="read")
+        return Example(scene=scene, prompt=questions.DESCRIBE_PROMPT, reply=scene.description, task="read")
     text = user_turn(world.make_problem(lab.world, scene, "", None, rng))
     answer = str(scene.task.answer)
     if kind < phase.solve:
+        system = lab.pretrain.system_prompt if rng.random() < lab.pretrain.prompted else None
         if rng.random() < lab.pretrain.direct:
-            return Example(scene, text, answer_only(answer), "direct")
-        return Example(scene, text, completion(scene.task.chain, answer), "chain")
+            return Example(scene=scene, prompt=text, reply=answer_only(answer), task="direct", system=system)
+        reply = (tags_alone if system else completion)(scene.task.chain, answer)
+        return Example(scene=scene, prompt=text, reply=reply, task="chain", system=system)
     thought = questions.pseudo_cot(scene.description, scene.task.steps)
     if rng.random() < 0.5:
-        return Example(scene, prompts.pseudo_cot.format(question=text, answer=answer), thought, "bridge")
+        prompt = prompts.pseudo_cot.format(question=text, answer=answer)
+        return Example(scene=scene, prompt=prompt, reply=thought, task="bridge")
     prompt = prompts.description.format(question=text, pseudo_cot=thought)
-    return Example(scene, prompt, scene.description, "bridge")
+    return Example(scene=scene, prompt=prompt, reply=scene.description, task="bridge")
 
 
 class Collator:
@@ -101,16 +107,18 @@ class Collator:
         parts = [self._pixels(family, value, rng.choice(moves), rng.choice(moves)) for family, value in cells]
         return torch.cat(parts), (1, 2, 2 * len(cells))
 
-    def _render(self, cells: int) -> tuple[str, str]:
+    def _render(self, cells: int, system: str | None) -> tuple[str, str]:
         mark = "\0"
-        text = self._processor.apply_chat_template(messages(mark, has_image=True), add_generation_prompt=True)
+        text = self._processor.apply_chat_template(
+            messages(mark, has_image=True, system=system), add_generation_prompt=True
+        )
         before, after = text.replace(IMAGE, IMAGE * cells).split(mark)
         return before, after
 
-    def prompt(self, text: str, cells: int) -> str:
+    def prompt(self, example: Example, cells: int) -> str:
         """The text that the model reads before its reply, one image token a cell."""
-        before, after = self._template(cells)
-        return before + text + after
+        before, after = self._template(cells, example.system)
+        return before + example.prompt + after
 
     def __call__(self, examples: list[Example], rng: random.Random) -> Batch:
         """Collate examples; `rng` moves the glyphs."""
@@ -119,7 +127,7 @@ class Collator:
             patches, grid = self.pixels(example.scene, rng)
             pixels.append(patches)
             grids.append(grid)
-            heads.append(self.prompt(example.prompt, grid[2] // 2))
+            heads.append(self.prompt(example, grid[2] // 2))
             tails.append(example.reply + EOS)
         head_ids: list[list[int]] = self.tokenizer(heads)["input_ids"]
         tail_ids: list[list[int]] = self.tokenizer(tails)["input_ids"]

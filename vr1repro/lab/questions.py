@@ -159,8 +159,8 @@ def completion_tokens(task: Task) -> int:
     In a chain each character is a token of its own, a fixed phrase too; a test holds the tokenizer to that.
     """
     chain = task.chain.replace(LARGEST, ".").replace(SMALLEST, ".")
-    four_tags_phrase_blank_end = 7
-    return len(chain) + len(str(task.answer)) + four_tags_phrase_blank_end
+    four_tags_phrase_three_blanks_end = 9
+    return len(chain) + len(str(task.answer)) + four_tags_phrase_three_blanks_end
 
 
 def pseudo_cot(description: str, steps: str) -> str:

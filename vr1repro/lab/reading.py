@@ -59,7 +59,9 @@ def _groups(scenes: list[world.Scene]) -> list[list[world.Scene]]:
 def _read(
     model: "Qwen2_5_VLForConditionalGeneration", collate: Collator, scenes: list[world.Scene], rng: random.Random
 ) -> list[list[str]]:
-    batch = collate([Example(scene, questions.READ_PROMPT, "", "read") for scene in scenes], rng)
+    batch = collate(
+        [Example(scene=scene, prompt=questions.READ_PROMPT, reply="", task="read") for scene in scenes], rng
+    )
     length = batch.inputs["input_ids"].shape[1] - 1  # without the empty reply's end token
     for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
         batch.inputs[name] = batch.inputs[name][:, :length]

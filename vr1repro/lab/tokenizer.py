@@ -4,6 +4,7 @@ Any UTF-8 text is tokens, none of them unknown, and decodes to itself. Fixed sen
 bridging prompts) are one token each: on two CPU cores the prompt's length is most of what training costs.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from string import Formatter
@@ -65,6 +66,8 @@ def phrases(lab: Lab, prompts: Prompts) -> list[str]:
     texts += [questions.row_sentence(family) for family in questions.FAMILIES]
     for field in fields(prompts):
         texts += [literal for literal, *_ in Formatter().parse(getattr(prompts, field.name))]
+    # Cut at the tags, which stay tokens of their own there too.
+    texts += re.split("|".join(TAGS), lab.pretrain.system_prompt or "")
     return sorted({phrase for phrase in texts if len(phrase) > 1}, key=lambda phrase: (-len(phrase), phrase))
 
 

@@ -19,6 +19,7 @@ from vr1repro.config import lab
         (LAB.model, {"mrope_section": (4, 4, 4)}, "mrope_section"),
         (LAB.model, {"context": 512}, "context"),
         (LAB.pretrain.phases[0], {"solve": 0.8, "bridge": 0.5}, "solve"),
+        (LAB.pretrain, {"system_prompt": None}, "prompted"),
         (LAB.teacher, {"stop": []}, "stop"),
         (LAB, {"wrold": {}}, "wrold"),
     ],

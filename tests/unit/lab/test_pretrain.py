@@ -10,6 +10,7 @@ from lab_sizes import LAB, changed
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
+from vr1repro.answers.reward import formatted_answer
 from vr1repro.config.lab import LabPhase
 from vr1repro.core.errors import UserError
 from vr1repro.lab import drawing, examples, model, pretrain, world
@@ -93,7 +94,8 @@ def test_a_photograph_stays_small(trained):
     assert 32 <= int(inputs["mm_token_type_ids"].sum()) <= 64
 
 
-def test_training_sees_what_the_processor_makes_of_the_picture(trained):
+@pytest.mark.parametrize("system", [None, LAB.pretrain.system_prompt])
+def test_training_sees_what_the_processor_makes_of_the_picture(trained, system):
     """Cells cached one by one equal the processor's output for the whole picture, text included."""
     processor = AutoProcessor.from_pretrained(trained)
     collate = examples.Collator(processor, TINY.world.jitter)
@@ -101,14 +103,30 @@ def test_training_sees_what_the_processor_makes_of_the_picture(trained):
     for _ in range(10):
         scene = world.draw_scene(TINY.world, "pretrain", rng)
         state = rng.getstate()
-        batch = collate([examples.Example(scene, "Why?", "So.", "read")], rng)
+        batch = collate([examples.Example(scene=scene, prompt="Why?", reply="So.", task="read", system=system)], rng)
         rng.setstate(state)
         picture = drawing.draw(scene.family, scene.task.values, scene.sign, TINY.world.jitter, rng)
-        text = processor.apply_chat_template(messages("Why?", has_image=True), add_generation_prompt=True)
+        turns = messages("Why?", has_image=True, system=system)
+        text = processor.apply_chat_template(turns, add_generation_prompt=True)
         whole = processor(text=[text + "So.<|im_end|>"], images=[picture], return_tensors="pt")
         assert set(whole) == set(batch.inputs)
         for name, value in whole.items():
             assert torch.equal(value, batch.inputs[name].to(value.dtype)), name
+
+
+def test_a_share_of_the_solved_problems_comes_under_the_system_prompt_with_its_tags_alone():
+    lab = changed(pretrain={"prompted": 0.5, "direct": 0.3})
+    phase = LabPhase(rows=16, solve=0.8, bridge=0.1, max_steps=1, lr=1e-3)
+    rng = random.Random(2)
+    drawn = [examples.draw_example(lab, PROMPTS, phase, rng) for _ in range(400)]
+    prompted = [example for example in drawn if example.system is not None]
+    assert 120 < len(prompted) < 200  # 400 x 0.8 x 0.5
+    assert {example.system for example in prompted} == {lab.pretrain.system_prompt}
+    assert {example.task for example in prompted} == {"chain", "direct"}
+    for example in drawn:
+        lenient, strict = (formatted_answer(example.reply, rule) is not None for rule in ("lenient", "strict"))
+        chain = example.task == "chain"
+        assert (lenient, strict) == (chain, chain and example.system is None), example
 
 
 def test_the_loss_is_on_replies_only():

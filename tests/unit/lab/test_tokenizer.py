@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lab_sizes import LAB
 from transformers import AutoTokenizer
 
-from vr1repro.answers.completion import completion
+from vr1repro.answers.completion import TAGS, completion
 from vr1repro.lab import formats, questions, teacher, tokenizer, world
 from vr1repro.lab.questions import Task
 
@@ -38,6 +38,12 @@ def test_the_world_knows_how_many_tokens_a_solution_takes(kind, cells):
 def test_fixed_sentences_are_single_tokens():
     for phrase in (formats.HINT_INTEGER, formats.WO_VALUE, *teacher.WAITS, questions.sentence("sum", 4)):
         assert len(TOKENIZER(phrase)["input_ids"]) == 1, phrase
+
+
+def test_the_system_prompt_is_few_tokens_and_its_tags_are_tags():
+    tokens = TOKENIZER.tokenize(LAB.pretrain.system_prompt)
+    assert len(tokens) < 30
+    assert [token for token in tokens if token in TAGS] == [*TAGS, *TAGS]
 
 
 def test_digits_and_signs_stand_alone_in_foreign_text():
