@@ -38,7 +38,8 @@ class EvaluationSettings(Section):
     prompts: dict[Name, PromptStyle] = Field(
         default_factory=dict,
         description="Prompt style by benchmark, default paper. paper: picture and the TSV's question, no system prompt"
-        " and no suffix (repo, ImageBaseDataset.build_prompt); direct, cot: the benchmark's official prompts."
+        " and no suffix (repo, ImageBaseDataset.build_prompt), for DynaMath its JSON guide (repo,"
+        " Dynamath.build_prompt); direct, cot: the benchmark's official prompts."
         " The paper itself: not stated.",
     )
     preset: Preset = Field(

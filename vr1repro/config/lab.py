@@ -41,13 +41,13 @@ class LabWorld(Section):
     )
     medium_above: int = Field(
         gt=0,
-        description="A problem is at least medium if its shortest correct completion, end token included, is longer"
-        " than this many tokens.",
+        description="A problem is at least medium if its shortest correct completion, end token included and the two"
+        " blanks inside the think tags left out, is longer than this many tokens.",
     )
     hard_above: int = Field(
         gt=0,
-        description="A problem is hard above this; set it to stage 1's limit, so that hard problems are those that"
-        " stage 1 cannot finish.",
+        description="A problem is hard above this; set it to stage 1's limit less the two blanks, so that hard problems"
+        " are those that stage 1 cannot finish.",
     )
     partitions: dict[Partition, float] = Field(
         description="Share of all rows of values that each partition owns. A hash of the values alone decides, so the"

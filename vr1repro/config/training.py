@@ -239,7 +239,11 @@ class Stage(Section):
 
     max_tokens: int = Field(gt=0, description="L_s, the longest completion in tokens; a longer one is cut.")
     group: int = Field(ge=2, description="G_s, completions sampled a prompt; at least 2, or no advantage exists.")
-    steps: int = Field(gt=0, description="Steps, each a rollout with `rl.updates_per_rollout` updates on it.")
+    steps: int = Field(
+        gt=0,
+        description="Steps, each a rollout with `rl.updates_per_rollout` updates on it. Paper: 100 a stage, 300 for"
+        " Zero and Long (v1 section 4.1, v4 App. A). Not stated for v4 Tables 5 and 6, 32B and 72B: 100 a stage.",
+    )
     problems: Name | None = Field(default=None, description="Another RL set than `rl.problems` (32B, 72B).")
 
 
@@ -271,7 +275,9 @@ class Arm(Section):
     stages: list[Stage] = Field(default=[], description="GRPO stages in order; empty for the start itself.")
     reward: Name | None = Field(default=None, description="A key of `rewards`; needed where there are stages.")
     system_prompt: str | None = Field(
-        default=None, description="Paper: Zero has one (section 3.1, abridged there); all others have none."
+        default=None,
+        description="Paper: Zero has one (v1, v4 section 3.1, abridged there); all others have none (section 3.4). The"
+        " arm is evaluated with it, too.",
     )
     evaluate_on: list[Name] | None = Field(
         default=None, description="Benchmarks other than `evaluation.benchmarks` (the Llama arm of v4 Table 2)."
@@ -293,9 +299,11 @@ PositiveSeed = Annotated[int, Field(ge=1)]
 class Seeds(Section):
     """Three kinds of seed, never mixed. The paper's seeds and number of runs: not stated."""
 
-    data: PositiveSeed = Field(description="Generated problems, lab pretraining, bridging.")
-    training: list[PositiveSeed] = Field(min_length=1, description="SFT and RL; one model each.")
+    data: PositiveSeed = Field(description="Generated problems, lab pretraining, bridging. Not stated.")
+    training: list[PositiveSeed] = Field(
+        min_length=1, description="SFT and RL; one model each. Not stated; the paper reports one run."
+    )
     evaluation: list[PositiveSeed] = Field(
         min_length=1,
-        description="Sampling of answers; checkpoints on the way have the first alone. Paper: one run (repo).",
+        description="Sampling of answers; checkpoints on the way have the first alone. Not stated; one run (repo).",
     )

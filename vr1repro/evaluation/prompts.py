@@ -1,7 +1,8 @@
 """The prompt of a question, rebuilt from a problem's fields in the words of its benchmark (`benchmarks/*/prompts.py`).
 
 `paper` is what the paper's evaluator sends (repo, ImageBaseDataset.build_prompt): the picture, then the `question`
-column of VLMEvalKit's TSV, without system prompt or suffix. `direct` and `cot` are the benchmarks' own prompts.
+column of VLMEvalKit's TSV, without system prompt or suffix; DynaMath alone has a guide after it
+(Dynamath.build_prompt). `direct` and `cot` are the benchmarks' own prompts.
 """
 
 from vr1repro.benchmarks import lookup

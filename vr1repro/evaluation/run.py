@@ -1,4 +1,13 @@
-"""Evaluate one model: load its engine once, and ask it every benchmark under every seed."""
+"""Evaluate one model: load its engine once, and ask it every benchmark under every seed.
+
+Deviations from the paper, beside the values that it does not state:
+
+1. The arms of Vision-R1-Zero are evaluated with the system prompt that they were trained with
+   (`arms.<name>.system_prompt`); how the paper evaluated Zero is not stated, its evaluator sends no system prompt.
+2. Engines in the process sample without a repetition penalty. The paper's evaluator asks a vLLM server, which from 0.8
+   on takes the checkpoint's generation_config unless told otherwise (repetition_penalty 1.05 for Qwen2.5-VL); which
+   version served (README: > 0.7.2), and so whether replies were penalised, is not stated.
+"""
 
 import json
 import time

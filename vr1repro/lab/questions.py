@@ -154,13 +154,13 @@ def understand(text: str, threshold: int) -> Task | None:
 
 
 def completion_tokens(task: Task) -> int:
-    """Tokens of the shortest correct completion with a chain, end-of-sequence token included.
+    """Tokens of the shortest correct completion with a chain: the end included, the think tags' two blanks left out.
 
     In a chain each character is a token of its own, a fixed phrase too; a test holds the tokenizer to that.
     """
     chain = task.chain.replace(LARGEST, ".").replace(SMALLEST, ".")
-    four_tags_phrase_three_blanks_end = 9
-    return len(chain) + len(str(task.answer)) + four_tags_phrase_three_blanks_end
+    four_tags_phrase_blank_end = 7
+    return len(chain) + len(str(task.answer)) + four_tags_phrase_blank_end
 
 
 def pseudo_cot(description: str, steps: str) -> str:

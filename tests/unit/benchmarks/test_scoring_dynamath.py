@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_an_llms_extraction_decides_where_the_reply_does_not(extraction, verdict
     assert grade("vlmevalkit", FLOAT, row) == verdict
 
 
+@pytest.mark.parametrize(
+    ("kind", "sha"),
+    [
+        ("multiple choice", "3147e24d34638572b9470f958281f1a60853c7918ea78e576b50371f19f55252"),
+        ("float", "ea8281ec5321ad26bdb8ccd09161d65fff7b0ba981fcc8cb78e0559862631556"),
+        ("text", "a10f29ae7a2781a540e894b8059ef9eb51458fe118dd4456984afd4e496532b8"),
+    ],
+)
+def test_the_papers_prompt_is_that_of_its_evaluator(kind, sha):
+    """Hashes of what Osilly/Vision-R1@c061681, vlmeval/dataset/dynamath.py, Dynamath.build_prompt makes of this row."""
+    problem = Problem(
+        id="1-1", source="dynamath", question="What is $x$?\n{A}", answer="1", metadata={"answer_type": kind}
+    )
+    assert hashlib.sha256(prompt("dynamath", problem, "paper").encode()).hexdigest() == sha
+
+
 @given(st.text(max_size=300))
 @pytest.mark.parametrize("question", [FLOAT, CHOICE, TEXT])
 def test_no_response_raises(question, response):
@@ -146,7 +163,7 @@ def test_an_undecided_variant_bounds_the_worst_case(hub_copy: Path, tmp_path: Pa
 
 def test_prompts():
     problem = Problem(id="1-1", source="dynamath", question="What?", answer="1", metadata={"answer_type": "float"})
-    assert prompt("dynamath", problem, "paper", "plain") == "What?"
+    assert prompt("dynamath", problem, "paper", "plain").startswith("## Question\n What?\n## Answer Instruction ")
     official = prompt("dynamath", problem, "direct", "plain")
     assert official.startswith("## Question\nWhat?Please answer in a floating-point number.\n## Answer Instruction ")
     assert official.endswith('"short answer": "[Concise Answer]"\n}')

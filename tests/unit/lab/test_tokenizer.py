@@ -32,7 +32,7 @@ def test_the_world_knows_how_many_tokens_a_solution_takes(kind, cells):
     for values in ((9, 0, 5, 9, 9, 9), (3, 3, 8, 1, 4, 4)):
         task = Task(kind, values[:cells], LAB.world.threshold)
         text = completion(task.chain, str(task.answer)) + tokenizer.EOS
-        assert len(TOKENIZER(text)["input_ids"]) == questions.completion_tokens(task)
+        assert len(TOKENIZER(text)["input_ids"]) == questions.completion_tokens(task) + 2  # the think tags' blanks
 
 
 def test_fixed_sentences_are_single_tokens():

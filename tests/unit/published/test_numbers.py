@@ -10,7 +10,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.published import PublishedValue, Status, ValueClass, load_values, table_values
 from vr1repro.published import build as building
 from vr1repro.published.build import build, classify, dump, identify
-from vr1repro.published.targets import target
+from vr1repro.published.targets import target, target_for
 
 BY_ID = {value.id: value for value in load_values()}
 
@@ -93,6 +93,9 @@ v4.table-4.vision-r1-cold-200k.self-reflection-words.hmm.count None coldset word
 v1.fig-1a.vision-r1-ci.mathverse.token-length-4k-8k.proportion-pct ci mathverse length-4K-8K proportion
 v1.fig-1f.vision-r1-ours.rl-training-curve.step-250.reward-score vision-r1-stage3 rl-curve overall reward
 v4.table-6.zero-plus-sft-plus-ptst.mathvista.accuracy-pct zero-sft-ptst mathvista overall accuracy
+v1.table-1.vision-r1-7b.mathvista.ari.accuracy-pct vision-r1 mathvista alg accuracy
+v4.table-1.vision-r1-7b.mathvista.alg.accuracy-pct vision-r1 mathvista alg accuracy
+readme.figs-result-7b-png.vision-r1-7b.mathvista.ari.accuracy-pct vision-r1 mathvista alg accuracy
 """
 
 
@@ -102,6 +105,22 @@ def test_targets(line: str) -> None:
     found = BY_ID[key].target
     assert found is not None
     assert [str(found.arm), found.benchmark, found.subset, found.quantity] == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "subset"),
+    [
+        ("v1.table-1.internvl2-5-78b.mathvista.ari.accuracy-pct", "alg"),
+        # The one quoted model whose printed number is another score than the head says.
+        ("v1.table-1.math-llava-13b.mathvista.ari.accuracy-pct", "ari"),
+        ("v4.table-1.math-llava-13b.mathvista.alg.accuracy-pct", "ari"),
+        ("third-party.mathvista-reference.math-llava-13b.mathvista.ari.accuracy-pct", "ari"),
+        ("third-party.mathvista-reference.math-llava-13b.mathvista.alg.accuracy-pct", "alg"),
+    ],
+)
+def test_what_stands_under_ari_and_alg(key: str, subset: str) -> None:
+    """A model of one's own that is compared with the numbers printed for any other."""
+    assert target_for(BY_ID[key].model_dump(), "mine").subset == subset  # type: ignore[union-attr]
 
 
 def test_averages_name_their_parts() -> None:

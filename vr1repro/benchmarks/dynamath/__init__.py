@@ -1,6 +1,12 @@
 """DynaMath (DynaMath/DynaMath_Sample): 501 seed questions in ten variants each.
 
 It has two overall scores: the average over all rows, and the worst case over a seed's variants.
+
+Deviations from the paper, beside the values that it does not state:
+
+1. DynaMath is taken from the hub's ten splits, one a variant; the paper's evaluator reads VLMEvalKit's DynaMath.tsv.
+   Whether the rows are the same is not known here, and which of its scores v4 Table 1 prints is not stated; it is
+   compared with the average, as the README's "Overall; Avg".
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
 """How VLMEvalKit scores DynaMath (open-compass/VLMEvalKit@0b98920, vlmeval/dataset/dynamath.py).
 
-It asks an LLM where the JSON cannot be read, and takes any text answer that the gold contains, the empty one included;
-the paper's copy of it asks the LLM for every row (a misspelt key). lmms-eval's scoring of DynaMath is not stated in our
-sources, so it is no profile here.
+It asks an LLM where the JSON cannot be read, and takes any text answer that the gold contains, the empty one included.
+The paper's copy of it (Osilly/Vision-R1@c061681) never reads the JSON, for it looks up a misspelt key first: there the
+whole reply is parsed as the answer, and the LLM is asked where that fails. lmms-eval's scoring of DynaMath is not
+stated in our sources, so it is no profile here.
 """
 
 import json

@@ -1,22 +1,32 @@
-"""Our value of each published setting that a config states, by the published number's id.
+"""Our value of each published setting that a config states, or a run's manifests, by the published number's id.
 
-A setting without a counterpart in a config is left out, and the report says so: sizes of data sets and hours are
-results of a run, not settings, and the repository's number of preprocessing workers has no meaning here.
+A setting without a counterpart is left out, and the report says so: hours are results of a run, not settings, and the
+repository's number of preprocessing workers has no meaning here.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.config.training import Stage
+from vr1repro.core.provenance import MANIFEST, read_manifest
+from vr1repro.reporting.run.results import Results
 
 _PTST, _STAGE3, _LONG, _ZERO = "vision-r1", "vision-r1-stage3", "long", "zero"
 
 
-def our_settings(config: Config) -> dict[str, Any]:
-    """Values of a config under the ids of `published/numbers.json`, those that it has."""
+def our_settings(config: Config, results: Results | None = None) -> dict[str, Any]:
+    """Values of a config under the ids of `published/numbers.json`, those that it has.
+
+    Args:
+        results: The run, whose manifests have the sizes of its sets; None: they are left out.
+    """
     values = {identity: read(config) for identity, read in _READERS.items()}
+    if results is not None:
+        values |= {identity: read(config, results) for identity, read in _SIZES.items()}
     return {identity: value for identity, value in values.items() if value is not None}
 
 
@@ -60,9 +70,55 @@ def _reward_ratio(config: Config) -> str | None:
     return "1:1" if reward is not None and reward.kind == "format_plus_result" else None
 
 
-def _accumulation(config: Config) -> int:
-    launch = config.sft.launch
-    return config.sft.batch // (config.sft.device_batch * launch.nodes * launch.processes)
+def _accumulation(gpus: int) -> Callable[[Config], int | None]:
+    """The repository has a train.yaml for 8 GPUs and one for 32; each says it of a run on so many."""
+
+    def read(config: Config) -> int | None:
+        processes = config.sft.launch.nodes * config.sft.launch.processes
+        return config.sft.batch // (config.sft.device_batch * processes) if processes == gpus else None
+
+    return read
+
+
+def _size(folder: Path, fact: str = "problems") -> int | None:
+    """How many rows a finished set has, as its manifest counted them."""
+    if not (folder / MANIFEST).exists():
+        return None
+    size = read_manifest(folder)["content"]["facts"].get(fact)
+    return None if size is None else int(size)
+
+
+def _source_size(adapter: str) -> Callable[[Config, Results], int | None]:
+    """The size of the cold-start set's source that an adapter reads."""
+
+    def read(config: Config, results: Results) -> int | None:
+        for name in config.coldset.sources:
+            source = config.problems[name]
+            if isinstance(source, ProblemSource) and source.adapter == adapter:
+                return _size(results.run / "problems" / name)
+        return None
+
+    return read
+
+
+def _additional(config: Config, results: Results) -> int | None:
+    """The size of the set that some stages train on instead of the common one."""
+    stages = (stage for arm in config.arms.values() for stage in arm.stages)
+    name = next((stage.problems for stage in stages if stage.problems not in (None, config.rl.problems)), None)
+    return None if name is None else _size(results.run / "problems" / name)
+
+
+_SIZES: dict[str, Callable[[Config, Results], int | None]] = {
+    "v1-v4.settings.vision-r1.data.vision-r1-cold-size-claimed.setting": lambda config, results: _size(
+        results.coldset, "kept"
+    ),
+    "v1-v4.settings.vision-r1.data.llava-cot-source-size.setting": _source_size("llava-cot"),
+    "v1-v4.settings.vision-r1.data.mulberry-source-size.setting": _source_size("mulberry"),
+    "v1-v4.settings.vision-r1.data.rl-data-size-approx.setting": lambda config, results: _size(
+        results.run / "problems" / config.rl.problems
+    ),
+    "v4.settings.vision-r1.data.extra-rl-data-for-32b-72b-approx.setting": _additional,
+}
 
 
 _READERS: dict[str, Callable[[Config], Any]] = {
@@ -73,7 +129,8 @@ _READERS: dict[str, Callable[[Config], Any]] = {
     "repo.settings.vision-r1.sft.warmup-ratio.setting": lambda config: config.sft.warmup_ratio,
     "repo.settings.vision-r1.sft.cutoff-len.setting": lambda config: config.sft.cutoff,
     "repo.settings.vision-r1.sft.per-device-train-batch-size.setting": lambda config: config.sft.device_batch,
-    "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting": _accumulation,
+    "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting": _accumulation(8),
+    "repo.settings.vision-r1.sft.gradient-accumulation-steps-32-gpu-yaml.setting": _accumulation(32),
     "repo.settings.vision-r1.sft.save-steps.setting": lambda config: config.sft.launch.save_every or None,
     "v1-v4.settings.vision-r1.rl.grpo-clip-epsilon.setting": lambda config: config.rl.epsilon,
     "v1-v4.settings.vision-r1.rl.grpo-kl-beta.setting": lambda config: config.rl.beta,

@@ -117,7 +117,7 @@ def make_report(
     contents = ReportContents(
         name=config.run,
         config=config_text,
-        comparisons=compare_published(load_values(), results, our_settings(config)),
+        comparisons=compare_published(load_values(), results, our_settings(config, results)),
         tables=all_tables(results),
         own_tables=own_tables(results) if text_tables is None else text_tables,
         links=links or {},

@@ -33,7 +33,7 @@ def make_tables(
     tables = all_tables(results)
     paths = write_tables(folder, tables, own_tables(results) if text_tables is None else text_tables)
     paths.append(write_table_sources(folder, tables, Sources(results)))
-    rows = as_table(compare_published(load_values(), results, our_settings(config)))
+    rows = as_table(compare_published(load_values(), results, our_settings(config, results)))
     write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_scores(folder / "scores.csv", score_table(results.frame, results.settings))
     return [*paths, folder / "comparison.csv", folder / "scores.csv"]

@@ -1,4 +1,9 @@
+from pathlib import Path
+
+import pytest
+
 from vr1repro.config.loader import load as load_config
+from vr1repro.core.provenance import write_manifest
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import compare_published
 from vr1repro.reporting.claims.judgement import Label
@@ -14,14 +19,40 @@ def test_every_id_is_a_published_setting(repo):
 
 
 def test_the_paper_config_differs_from_the_paper_where_it_says_so(repo):
-    """Where paper.yaml departs, its comment says why: 8 instead of 32 GPUs, and v1's text against its own figure."""
+    """Where paper.yaml departs, its comment says why: v1's text against its own figure."""
     ours = our_settings(load_config(repo / "config" / "paper.yaml"))
     rows = [row for row in compare_published(SETTINGS, None, ours) if row.published.id in ours]
     differing = {row.published.id for row in rows if row.judgement.label is Label.DIFFERS}
-    assert differing == {
-        "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting",
-        "v1.settings.vision-r1.rl.stage-1-length-limit-text.setting",
-    }
+    assert differing == {"v1.settings.vision-r1.rl.stage-1-length-limit-text.setting"}
+
+
+@pytest.mark.parametrize(("name", "gpus", "steps"), [("paper", 32, 1), ("paper-8gpu-7b", 8, 4), ("micro", None, None)])
+def test_accumulation_is_compared_with_the_yaml_of_as_many_gpus(repo, name, gpus, steps):
+    ours = our_settings(load_config(repo / "config" / f"{name}.yaml"))
+    key = "repo.settings.vision-r1.sft.gradient-accumulation-steps-{}-gpu-yaml.setting"
+    assert {n: ours[key.format(n)] for n in (8, 32) if key.format(n) in ours} == ({gpus: steps} if gpus else {})
+
+
+def test_sizes_of_sets_are_read_from_the_runs_manifests(repo, results, tmp_path):
+    config = load_config(repo / "config" / "paper.yaml")
+    ours = results.__class__(run=tmp_path, arms={}, settings=config.reporting, comparable=True, frame=results.frame)
+    assert our_settings(config, ours) == our_settings(config)  # nothing is made yet
+    sizes = {"llava-cot": 98_580, "mulberry": 259_000, "rl-10k": 10_234, "rl-additional": 20_001}
+    for name, size in sizes.items():
+        _set(tmp_path / "problems" / name, {"problems": size})
+    _set(tmp_path / "coldset", {"problems": 357_580, "kept": 201_000})
+    added = {key: value for key, value in our_settings(config, ours).items() if ".data." in key}
+    printed = {value.id: value.value for value in SETTINGS}
+    assert {(printed[key], value) for key, value in added.items()} == {
+        (200_000, 201_000), (100_000, 98_580), (260_000, 259_000), (10_000, 10_234), (20_000, 20_001),
+    }  # fmt: skip
+    rows = compare_published([value for value in SETTINGS if value.id in added], ours, added)
+    assert {row.judgement.label for row in rows} == {Label.DIFFERS}
+
+
+def _set(folder: Path, facts: dict[str, int]) -> None:
+    folder.mkdir(parents=True)
+    write_manifest(folder, "problems", {}, {}, facts)
 
 
 def test_a_config_without_the_arms_states_nothing_of_them(repo):
