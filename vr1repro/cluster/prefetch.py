@@ -1,7 +1,7 @@
 """`vr1repro fetch CONFIG`: every model and data set that a config takes from the hub, for nodes without network.
 
-The files go into the hub's own cache (HF_HOME), where jobs find them with HF_HUB_OFFLINE=1. The commits and the
-SHA-256 of every file are written to the run's folder; a later fetch takes the same commits. The hub's client goes on
+The files go into the hub's own cache (HF_HOME), where jobs find them with HF_HUB_OFFLINE=1. The commits are those of
+the run's revisions.json (`core.revisions`); the SHA-256 of every file is written beside it. The hub's client goes on
 with a file that was cut; what it has, it takes on trust, so here each file is hashed against the checksum that names it
 in the cache.
 """
@@ -15,41 +15,51 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.config import uses
-from vr1repro.config.models import HubData, HubModel
 from vr1repro.config.plan import Plan
-from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import file_sha
+from vr1repro.core.revisions import Revisions, key_of
 
-PINS = "hub.json"
+CHECKED = "hub.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HubRepository:
-    """A repository on the hub. `files` None: all of them."""
+    """A repository on the hub.
 
+    Attributes:
+        key: Its name in revisions.json.
+        files: Globs of the files' paths; None: all of them.
+    """
+
+    key: str
     id: str
     kind: str
     revision: str | None
     files: tuple[str, ...] | None = None
 
 
-def hub_repositories(plan: Plan) -> list[HubRepository]:
-    """What `rule all` of a config takes from the hub."""
-    config, repositories = plan.config, []
-    sources = plan.model_sources()
-    for name in uses.models_used(plan):
-        if isinstance(model := sources[name], HubModel):
-            repositories.append(HubRepository(model.id, "model", model.revision, tuple(MODEL_FILES)))
-    for name in sorted(uses.sets_used(plan)):
-        source = {**config.problems, **config.benchmarks}[name]
-        if isinstance(source, ProblemSource) and source.kind == "hub":
-            repositories.append(HubRepository(str(source.id), "dataset", source.revision))
-    released = config.coldset.released
-    if "coldset" in config.take_released and isinstance(released, HubData):
-        repositories.append(HubRepository(released.id, "dataset", released.revision))
+def hub_repositories(plan: Plan, revisions: Revisions | None = None) -> list[HubRepository]:
+    """What `rule all` of a config takes from the hub.
+
+    Args:
+        revisions: Resolves what the config leaves open, and puts all of it on record, local folders too; None: a
+            revision is the config's, or what is on record, or None.
+
+    Raises:
+        UserError: A repository cannot be resolved.
+    """
+    known = Revisions(Path(plan.root)).known()
+    repositories = []
+    for one in uses.taken(plan):
+        source = one.source if revisions is None else revisions.pinned(one.source, one.kind)
+        if (key := key_of(source, one.kind)) is None or source.kind != "hub":
+            continue
+        revision = source.revision or known.get(key)
+        files = tuple(MODEL_FILES) if one.kind == "model" else None
+        repositories.append(HubRepository(key=key, id=str(source.id), kind=one.kind, revision=revision, files=files))
     return list(dict.fromkeys(repositories))
 
 
@@ -59,20 +69,18 @@ def fetch_all(plan: Plan) -> Iterator[str]:
     Raises:
         UserError: A repository cannot be fetched, or a file is not what the hub said.
     """
-    path = Path(plan.root) / PINS
-    pins: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for repo in hub_repositories(plan):
-        key = f"{repo.kind} {repo.id}"
-        commit = repo.revision or pins.get(key, {}).get("commit")
-        folder, commit = snapshot(repo.id, commit, repo.kind, list(repo.files) if repo.files else None)
+    path = Path(plan.root) / CHECKED
+    checked: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for repo in hub_repositories(plan, Revisions(Path(plan.root))):
+        folder, commit = snapshot(repo.id, repo.revision, repo.kind, list(repo.files) if repo.files else None)
         files = {
             file.relative_to(folder).as_posix(): _checked(file) for file in sorted(folder.rglob("*")) if file.is_file()
         }
-        before = pins.get(key, {})
+        before = checked.get(repo.key, {})
         if before.get("commit") == commit and (gone := _differing(before["files"], files)):
             raise UserError(f"{repo.id}: {gone} is not the file that {path} names; remove {folder} and fetch again")
-        pins[key] = {"commit": commit, "files": files}
-        write_atomically(path, json.dumps(pins, indent=1, sort_keys=True) + "\n")
+        checked[repo.key] = {"commit": commit, "files": files}
+        write_atomically(path, json.dumps(checked, indent=1, sort_keys=True) + "\n")
         size = sum(file["bytes"] for file in files.values())
         yield f"{repo.kind:8}{repo.id}@{commit}  {len(files)} files, {size / 1e9:.3g} GB, checked"
 

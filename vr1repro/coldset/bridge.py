@@ -5,6 +5,8 @@ Deviations from the paper:
 1. The Pseudo-CoT prompt is ours; the description prompt is the paper's up to its ellipsis (`prompts.py`).
 2. Whether the reasoner sees the gold answer is a switch; the paper and its author disagree
    (`coldset.answer_in_reasoner_prompt`).
+3. DeepSeek-R1 is asked under the name of its weights, those of January 2025, wherever the user serves them; where the
+   paper's ran is not stated. What the server says that it is stands in the set's manifest (`served_models`).
 """
 
 import hashlib
@@ -194,6 +196,7 @@ class _Step:
             "n_tokens": completion.n_tokens,
             "cost": model.cost(completion),
             "reply_id": completion.reply_id,
+            "served_model": completion.served_model,
         }
         self._ledger.note(call(sha, step, "reply", completion.tries, **figures))
         self.answered += 1

@@ -76,6 +76,7 @@ class Call(Record):
         n_tokens: Completion tokens.
         cost: In the currency of the config's prices.
         reply_id: The endpoint's id of the reply.
+        served_model: The model that the endpoint says it was made by.
     """
 
     request_sha: str
@@ -88,6 +89,7 @@ class Call(Record):
     n_tokens: int | None = None
     cost: float | None = None
     reply_id: str | None = None
+    served_model: str | None = None
 
 
 class Ledger:

@@ -19,10 +19,12 @@ def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:
         kept: Number of traces in the cold-start set.
 
     Returns:
-        Its content: by step, over all, and for one kept trace; `cost` is null where the config has no prices.
+        Its content: by step, over all, and for one kept trace; `served_models` has the models that endpoints said
+        their replies were made by, `cost` is null where the config has no prices.
     """
     steps: defaultdict[str, Counter[str]] = defaultdict(Counter)
     failures: Counter[str] = Counter()
+    served: defaultdict[str, Counter[str]] = defaultdict(Counter)
     costs: list[float] = []
     for folder in shards:
         path = folder / TELEMETRY
@@ -34,6 +36,8 @@ def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:
                 counts["replies"] += 1
                 counts["prompt_tokens"] += call.n_prompt_tokens or 0
                 counts["completion_tokens"] += call.n_tokens or 0
+                if call.served_model is not None:
+                    served[call.step][call.served_model] += 1
                 if call.cost is not None:
                     costs.append(call.cost)
             else:
@@ -42,6 +46,7 @@ def write_costs(shards: Sequence[Path], kept: int, out: Path) -> dict[str, Any]:
     report = {
         "steps": {name: dict(counts) for name, counts in steps.items()},
         "failures": dict(sorted(failures.items())),
+        "served_models": {name: dict(sorted(counts.items())) for name, counts in served.items()},
         "tokens": tokens,
         "tokens_per_kept": round(tokens / kept, 2) if kept else None,
         "cost": round(sum(costs), 6) if costs else None,

@@ -13,8 +13,8 @@ class HubModel(Section):
     kind: Literal["hub"]
     id: str = Field(description="Repository on the hub, for example Qwen/Qwen2.5-VL-7B-Instruct.")
     revision: str | None = Field(
-        description="Commit of the repository, 40 hex digits. null: the newest at the first fetch, whose commit is then"
-        " kept in the artefact's manifest. The revisions that the paper used: not stated."
+        description="Commit of the repository, 40 hex digits. null: the newest at the run's first fetch; that commit is"
+        " kept in results/<run>/revisions.json and taken from then on. The revisions that the paper used: not stated."
     )
     context: int = Field(gt=0, description="Longest prompt and completion together, in tokens (model card).")
 
@@ -49,7 +49,9 @@ class HubData(Section):
 
     kind: Literal["hub"]
     id: str = Field(description="Repository on the hub, for example Osilly/Vision-R1-cold.")
-    revision: str | None = Field(description="Commit, 40 hex digits; null: the newest at the first fetch. Not stated.")
+    revision: str | None = Field(
+        description="Commit, 40 hex digits; null: the newest at the run's first fetch, see a model's. Not stated."
+    )
 
 
 class LocalData(Section):

@@ -17,7 +17,8 @@ class ProblemSource(Section):
     revision: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{40}$",
-        description="hub: commit, 40 hex digits; null: the newest. The revisions that the paper used: not stated.",
+        description="hub: commit, 40 hex digits; null: the newest at the run's first fetch; that commit is kept in"
+        " results/<run>/revisions.json and taken from then on. The revisions that the paper used: not stated.",
     )
     path: str | None = Field(
         default=None,

@@ -70,8 +70,8 @@ class Config(Section):
 
     run: Name = Field(description="Name of the run and of its folder, results/<run>.")
     comparable: bool = Field(
-        description="Whether its scores may be compared with the paper's. false: tables and figures say so, and no"
-        " published number gets a verdict."
+        description="Whether its scores may be compared with the paper's. true: results/<run>/revisions.json must name"
+        " the commit of all that was fetched. false: tables and figures say so, and no published number gets a verdict."
     )
     guard_finished: bool = Field(
         default=True,

@@ -91,8 +91,8 @@ class EndpointSampler(Section):
     )
     accept_models: list[str] = Field(
         default_factory=list,
-        description="Names by which replies may say they were made, beside `model` and its dated versions; another name"
-        " counts as a failed try. Ours.",
+        description="Names by which replies may say they were made, beside `model` and `model` with a date"
+        " (-2024-07-18); another name counts as a failed try. What they say is kept. Ours.",
     )
     unique_ids: bool = Field(
         default=False,

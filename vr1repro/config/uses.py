@@ -4,8 +4,42 @@ Of `run_arms`, which `rule all` makes, or of the arms that a target names.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from vr1repro.config.models import HubData, LabModelSource, LocalData, ModelSource
 from vr1repro.config.plan import RELEASED, Plan
+from vr1repro.config.problems import ProblemSource
+from vr1repro.core.revisions import RepositoryKind
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Something that a run takes from outside.
+
+    Attributes:
+        source: Where from: the hub, or a local file or folder.
+        kind: `model`, or `dataset` for problems, benchmarks and a released cold-start set.
+        folder: Where it lies in the run once it is fetched.
+    """
+
+    source: ModelSource | ProblemSource | HubData | LocalData
+    kind: RepositoryKind
+    folder: PurePosixPath
+
+
+def taken(plan: Plan) -> list[Taken]:
+    """What `rule all` takes from the hub and from local folders."""
+    config, models = plan.config, plan.model_sources()
+    sets = {**config.problems, **config.benchmarks}
+    sources = [Taken(models[name], "model", plan.model(name)) for name in models_used(plan)]
+    sources = [one for one in sources if not isinstance(one.source, LabModelSource)]
+    for name in sorted(sets_used(plan)):
+        if isinstance(source := sets[name], ProblemSource):
+            sources.append(Taken(source, "dataset", plan.problems(name)))
+    if "coldset" in config.take_released and config.coldset.released is not None:
+        sources.append(Taken(config.coldset.released, "dataset", plan.coldset()))
+    return sources
 
 
 def has_coldset(plan: Plan) -> bool:

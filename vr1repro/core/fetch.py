@@ -1,6 +1,8 @@
 """Files from the hub or a local folder, pinned, linked into the run and hashed."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +25,45 @@ def snapshot(repository: str, revision: str | None, kind: str, patterns: list[st
     Raises:
         UserError: It cannot be fetched.
     """
-    import httpx
     from huggingface_hub import snapshot_download
+
+    with _explained(repository):
+        path = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=patterns)
+    return Path(path), Path(path).name  # a snapshot's folder is named after its commit
+
+
+def newest(repository: str, kind: str) -> str:
+    """The commit that a repository's default branch has now; offline, the one that was fetched last.
+
+    Args:
+        repository: owner/name.
+        kind: `model` or `dataset`.
+
+    Raises:
+        UserError: Nobody says.
+    """
+    from huggingface_hub import constants, repo_info, snapshot_download
+
+    with _explained(repository):
+        if constants.HF_HUB_OFFLINE:
+            return Path(snapshot_download(repository, repo_type=kind, local_files_only=True)).name
+        return str(repo_info(repository, repo_type=kind).sha)
+
+
+@contextmanager
+def _explained(repository: str) -> Iterator[None]:
+    """Turn a failure of the hub's client into one message that names the repository."""
+    import httpx
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        path = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=patterns)
+        yield
     except (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{repository}: cannot be fetched from the hub ({first}); check the id, the network and HF_TOKEN, or give a"
             " local copy with kind: path"
         ) from None
-    return Path(path), Path(path).name  # a snapshot's folder is named after its commit
 
 
 def local_folder(path: str) -> Path:

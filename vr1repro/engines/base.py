@@ -68,6 +68,7 @@ class Completion:
         seconds: Time of the batch or request it was drawn in.
         tries: How often an endpoint was asked.
         reply_id: The id that an endpoint gave the reply.
+        served_model: The model that an endpoint says it was made by.
         detail: Why it was refused or failed.
         seeded: Whether the request's own seed drew it; False where the batch's random numbers did.
     """
@@ -82,6 +83,7 @@ class Completion:
     seconds: float = 0.0
     tries: int = 1
     reply_id: str | None = None
+    served_model: str | None = None
     detail: str = ""
     seeded: bool = True
 

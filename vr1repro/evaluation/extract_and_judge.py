@@ -1,8 +1,8 @@
 """`vr1repro extract` and `vr1repro judge`: the two places where benchmarks use an LLM, apart from grading.
 
 Each reads responses and writes them again with one more key, which the scoring profiles read: `extraction`, or
-`judgement` with `judged_as`. A row whose call failed comes without that key and with the reason; the profiles then say
-`judge_error` and the score has bounds.
+`judgement` with `judged_as`; another key has the model that the endpoint says it is. A row whose call failed comes
+without those keys and with the reason; the profiles then say `judge_error` and the score has bounds.
 
 The default instructions are ours. The official few-shot examples belong to their authors and are not shipped; with
 `--examples FILE` they stand before the question in the official layout (MathVista: `demo_prompt` of
@@ -62,12 +62,14 @@ class _Task:
         fits: Whether a reply is one.
         finished: The row with the reply in it, None where the LLM was not needed.
         error_key: The row's key for why there is no reply.
+        served_key: The row's key for the model that the endpoint says the reply was made by.
     """
 
     prompt: Callable[[Question, Row], str | None]
     fits: Callable[[str], bool]
     finished: Callable[[Question, Row, str | None], Row]
     error_key: str
+    served_key: str
 
 
 def extract_file(
@@ -120,7 +122,13 @@ def extract_file(
             answer = answer.removeprefix(head).strip()
         return {**row, "extraction": answer, "extracted_by": asker.model}
 
-    task = _Task(prompt=prompt, fits=lambda reply: bool(reply.strip()), finished=finished, error_key="extraction_error")
+    task = _Task(
+        prompt=prompt,
+        fits=lambda reply: bool(reply.strip()),
+        finished=finished,
+        error_key="extraction_error",
+        served_key="extraction_served_model",
+    )
     return _ask_each_row(slug, files, asker, task)
 
 
@@ -172,7 +180,11 @@ def judge_file(
         return {**row, "judgement": reply.strip(), "judged_as": profile, "judged_by": asker.model}
 
     task = _Task(
-        prompt=prompt, fits=lambda reply: reply.strip() in ("0", "1"), finished=finished, error_key="judgement_error"
+        prompt=prompt,
+        fits=lambda reply: reply.strip() in ("0", "1"),
+        finished=finished,
+        error_key="judgement_error",
+        served_key="judgement_served_model",
     )
     return _ask_each_row(slug, files, asker, task)
 
@@ -189,10 +201,13 @@ def _ask_each_row(slug: str, files: LlmFiles, asker: Asker, task: _Task) -> Coun
         kept, to_ask = tee(rows())
         answers = llm.answers((task.prompt(*item) for item in to_ask), task.fits)
         for (question, row), answer in zip(kept, answers, strict=True):
-            if answer is not None and answer.text is None:
+            if answer is None:
+                write(task.finished(question, row, None))
+            elif answer.text is None:
                 write({**row, task.error_key: answer.error})
             else:
-                write(task.finished(question, row, None if answer is None else answer.text))
+                served = {} if answer.served_model is None else {task.served_key: answer.served_model}
+                write(task.finished(question, row, answer.text) | served)
     return llm.counts
 
 

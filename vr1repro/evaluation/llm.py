@@ -4,7 +4,7 @@ The cache is append-only JSONL keyed by the hash of model, messages and sampling
 later run asks it again, and what it means for a score is left to the caller (`judge_error`, never a wrong answer).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,10 +46,11 @@ class Asker:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question: a fitting reply, or why there is none."""
+    """What came of a question: a fitting reply, or why there is none; and the model that the endpoint said replied."""
 
     text: str | None
     error: str | None = None
+    served_model: str | None = None
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Llm:
             raise UserError(f"{cache}: no cache of replies here and no --endpoint to ask; give one of the two")
         self.asker, self.counts = asker, Counts()
         self._appender = Appender(cache)  # cuts a torn last line before it is read
-        self._replies = {row["key"]: str(row["reply"]) for _, row in read_lines(cache)}
+        self._replies = {row["key"]: _answer(row) for _, row in read_lines(cache)}
         self._engine: Any = None
 
     def __enter__(self) -> "Llm":
@@ -121,7 +122,7 @@ class Llm:
             place: json_sha({"model": self.asker.model, "prompt": prompt, "sampling": vars(sampling)})
             for place, prompt in prompts.items()
         }
-        answers = {place: Answer(self._replies[key]) for place, key in keys.items() if key in self._replies}
+        answers = {place: self._replies[key] for place, key in keys.items() if key in self._replies}
         self.counts.cached += len(answers)
         missing = [place for place in prompts if place not in answers]
         if self.asker.url is None:
@@ -133,9 +134,11 @@ class Llm:
                 answers[place] = Answer(None, completion.detail or "the prompt is longer than the LLM's context")
                 continue
             self.counts.requests += 1
-            self._replies[keys[place]] = completion.text
-            self._appender.append({"key": keys[place], "model": self.asker.model, "reply": completion.text})
-            answers[place] = Answer(completion.text)
+            row = {"key": keys[place], "model": self.asker.model, "reply": completion.text}
+            if completion.served_model is not None:
+                row["served_model"] = completion.served_model
+            self._appender.append(row)
+            self._replies[keys[place]] = answers[place] = _answer(row)
         return answers
 
     def _endpoint(self) -> Any:
@@ -152,6 +155,11 @@ class Llm:
             )
             self._engine = EndpointEngine(str(self.asker.url), settings, keep_going=True)
         return self._engine
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    """A row of the cache; those of older versions do not have what the endpoint said."""
+    return Answer(str(row["reply"]), served_model=row.get("served_model"))
 
 
 def _again(answer: Answer, fits: Callable[[str], bool]) -> bool:

@@ -142,6 +142,7 @@ class _Question:
                 "n_prompt_tokens": completion.n_prompt_tokens,
                 "unknown_tokens": completion.unknown_tokens,
                 "grid_mismatch": completion.grid_mismatch,
+                **({} if completion.served_model is None else {"served_model": completion.served_model}),
                 # Only where it is False: nobody can draw such a response again.
                 **({} if completion.seeded else {"seeded": False}),
             }

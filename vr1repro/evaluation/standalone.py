@@ -11,6 +11,7 @@ from vr1repro.benchmarks import lookup
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
+from vr1repro.core.revisions import Revisions
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
@@ -42,8 +43,9 @@ class EvaluateOptions:
 def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[tuple[str, int], dict[str, Path]]]:
     """Sample, keep and grade a model's answers.
 
-    Files: `<out>/questions/<benchmark>/` (links to the benchmark's own files), and below `<out>/<name>/` what
-    `vr1repro.evaluation.run.evaluate` writes, with `verdicts/<profile>.jsonl` beside each file of responses.
+    Files: `<out>/questions/<benchmark>/` (links to the benchmark's own files), `<out>/revisions.json` (their commits),
+    and below `<out>/<name>/` what `vr1repro.evaluation.run.evaluate` writes, with `verdicts/<profile>.jsonl` beside
+    each file of responses.
 
     Returns:
         A table of scores as text, and the files of verdicts by benchmark and seed, then protocol.
@@ -59,7 +61,7 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[t
     for slug, source in sources.items():
         folder = out / "questions" / slug
         if not (folder / "manifest.json").exists():
-            fetch_benchmark(source, folder)
+            fetch_benchmark(Revisions(out).pinned(source, "dataset"), folder)
         specs.append(BenchmarkSpec(slug, linked_source(source, folder, slug)))
     results = evaluate(
         EvaluatedModel(location=options.model, name=name, run=out.name),

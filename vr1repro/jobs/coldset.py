@@ -27,11 +27,14 @@ def run(
     workers = settings.resources.report.threads
     dropped = read_dropped(overlap / PAIRS) if overlap is not None and settings.coldset.overlap.drop else frozenset()
     report = merge(list(sources.values()), drafts, settings.coldset, out, workers, dropped)
-    write_costs([path.parent for path in drafts], report["kept"], out / "cost.json")
+    costs = write_costs([path.parent for path in drafts], report["kept"], out / "cost.json")
     inputs = {name: file_sha(path) for name, path in sources.items()}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}
     inputs |= {"overlap": file_sha(overlap / PAIRS)} if overlap is not None else {}
     facts = {"problems": report["problems"], "kept": report["kept"]}
+    # Names alone: how often each answered is told by the telemetry, of which a kill may lose a row.
+    if served := {step: sorted(counts) for step, counts in costs["served_models"].items()}:
+        facts["served_models"] = served
     values = settings.coldset.model_dump(mode="json", exclude={"shards"})
     shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]
     telemetry = ["cost.json", *(Path(name).name for name in shards)]

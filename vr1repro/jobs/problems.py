@@ -1,5 +1,6 @@
 """Problem sets and benchmarks: generated, collected or brought."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +14,10 @@ def run(
     config: ConfigFile, out: Out, name: Annotated[str, typer.Option(help="Key of `problems` or `benchmarks`.")]
 ) -> None:
     """Generate or collect a problem set, or bring a benchmark in its own format."""
-    settings, _ = open_run(config)
-    source = {**settings.problems, **settings.benchmarks}[name]
+    from vr1repro.core.revisions import Revisions
+
+    settings, plan = open_run(config)
+    source = Revisions(Path(plan.root)).pinned({**settings.problems, **settings.benchmarks}[name], "dataset")
     out.mkdir(parents=True, exist_ok=True)
     facts: dict[str, object] = {}
     if isinstance(source, LabBenchmark):

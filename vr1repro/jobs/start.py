@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from vr1repro.cluster import head, plugin
+from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import CONTENT, MANIFEST, mark_planned, planned_params
 from vr1repro.core.upstream import require
 from vr1repro.jobs.common import GUARDED_RULES, may_remake
+from vr1repro.reporting.run.commits import without_commit
 
 # Rules whose jobs may need GPUs, and their key of the config's `resources`.
 GPU_KINDS = {"bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate"}
@@ -53,6 +55,7 @@ def begin(workflow: Any, config: Config, remake: str) -> None:
         refuse_too_small(workflow, config)
     if config.guard_finished:
         refuse_to_remake(list(planned_again(workflow)), remake)
+    refuse_without_commits(config)
     head.begin(Path.cwd(), slurm)
     # Marked before Snakemake removes their closing files.
     for job in list(planned_again(workflow)):
@@ -97,6 +100,17 @@ def refuse_to_remake(jobs: list[PlannedAgain], remake: str) -> None:
             f"  take them as they are: vr1repro accept {kept[0]}\n"
             f"  make them again: snakemake ... --config remake={','.join(kept)}"
         )
+
+
+def refuse_without_commits(config: Config) -> None:
+    """Stop before the first job where a run that is to be compared does not know what it fetched, not after its last.
+
+    Raises:
+        UserError: Something was fetched whose commit is not on record.
+    """
+    plan = Plan(config)
+    if config.comparable and (lines := list(without_commit(plan, Path(plan.root)))):
+        raise UserError("\n".join(lines))
 
 
 def refuse_too_small(workflow: Any, config: Config) -> None:

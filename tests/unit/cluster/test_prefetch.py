@@ -1,6 +1,5 @@
 """`vr1repro fetch CONFIG` against a hub on loopback, and jobs that then see no network."""
 
-import io
 import json
 import os
 import subprocess
@@ -8,38 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
-from hub_server import COMMIT, Hub
-from PIL import Image
+from hub_server import CARD, COMMIT, Hub, parquet, vr1repro
 
 from vr1repro.cluster.prefetch import hub_repositories
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 
 MODEL, DATA = "someone/model-7B", "someone/verse"
-# Two configurations, as MathVerse has: what `load_dataset` must be told apart by name.
-CARD = """---
-configs:
-- config_name: testmini
-  data_files: [{split: testmini, path: testmini.parquet}]
-- config_name: other
-  data_files: [{split: other, path: other.parquet}]
----
-"""
-
-
-def parquet(question: str) -> bytes:
-    picture, out = io.BytesIO(), io.BytesIO()
-    Image.new("RGB", (32, 32), "white").save(picture, "PNG")
-    row = {"sample_index": "1", "problem_index": "1", "problem_version": "Text Lite", "question": question,
-           "answer": "A",
-           "image": {"bytes": picture.getvalue(), "path": None}, "question_type": "multi-choice",
-           "metadata": {"split": "testmini", "source": "x", "subject": "Plane Geometry", "subfield": "Area"},
-           "query_wo": question, "query_cot": question, "question_for_eval": question}  # fmt: skip
-    pd.DataFrame([row]).to_parquet(out)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -68,23 +44,17 @@ def config(repo: Path, tmp_path: Path) -> Path:
     return tmp_path / "mine.yaml"
 
 
-def vr1repro(config: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    own = {"HF_HOME": str(config.parent / "hf"), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", **variables}
-    return subprocess.run(
-        [sys.executable, "-m", "vr1repro.cli", *words], capture_output=True, text=True, check=False, cwd=config.parent,
-        env={**os.environ, "PYTHONPATH": str(Path(loader.__file__).parents[2]), **own},
-    )  # fmt: skip
-
-
 def test_fetch_pins_checks_and_goes_on_and_jobs_run_offline(hub: Hub, config: Path) -> None:
     hub.cut.add("model.safetensors")
     done = vr1repro(config, "fetch", str(config), HF_ENDPOINT=hub.url)
     assert done.returncode == 0, done.stderr
     assert f"{MODEL}@{COMMIT}  2 files" in done.stdout  # never code
     assert any(part.startswith("bytes=") and part != "bytes=0-" for part in hub.ranges)  # it went on, not again
-    pins = json.loads((config.parent / "results/mine/hub.json").read_text())
-    assert set(pins) == {f"model {MODEL}", f"dataset {DATA}"}
-    assert pins[f"dataset {DATA}"]["commit"] == COMMIT
+    checked = json.loads((config.parent / "results/mine/hub.json").read_text())
+    revisions = json.loads((config.parent / "results/mine/revisions.json").read_text())
+    assert revisions == {f"model {MODEL}": COMMIT, f"dataset {DATA}": COMMIT, f"dataset path {config.parent}": None}
+    assert set(checked) == {f"model {MODEL}", f"dataset {DATA}"}
+    assert checked[f"dataset {DATA}"]["commit"] == COMMIT
 
     sent = hub.sent.copy()
     assert vr1repro(config, "fetch", str(config), HF_ENDPOINT=hub.url).returncode == 0
@@ -103,7 +73,9 @@ def test_fetch_pins_checks_and_goes_on_and_jobs_run_offline(hub: Hub, config: Pa
         "from pathlib import Path; from vr1repro.config.loader import load\n"
         "from vr1repro.problems.fetch import linked_source\n"
         "from vr1repro.problems.load import load_problems\n"
+        f"from vr1repro.core.revisions import Revisions\n"
         f"source = load(Path({str(config)!r})).benchmarks['mathverse']\n"
+        f"source = Revisions(Path({str(folder)!r})).pinned(source, 'dataset')\n"
         f"linked = linked_source(source, Path({str(folder / 'problems/mathverse')!r}), 'mathverse')\n"
         "for asked in (source, linked): print([problem.question for problem in load_problems(asked)])\n"
     )

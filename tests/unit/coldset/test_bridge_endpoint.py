@@ -178,6 +178,7 @@ def test_costs_are_summed_over_shards_and_for_a_kept_trace(servers, tmp_path):
     assert report == json.loads((tmp_path / "cost.json").read_text())
     assert report["steps"]["pseudo_cot"] == {"tries": 9, "replies": 6, "prompt_tokens": 60, "completion_tokens": 30}
     assert report["failures"] == {"status_500": 3}
+    assert report["served_models"] == {"pseudo_cot": {"m": 6}, "description": {"m": 6}, "chain": {"m": 6}}
     assert (report["tokens"], report["tokens_per_kept"]) == (REQUESTS * TOKENS, REQUESTS * TOKENS / 5)
     assert report["cost"] == pytest.approx(REQUESTS * 2e-5)
     assert report["cost_per_kept"] == pytest.approx(REQUESTS * 2e-5 / 5)

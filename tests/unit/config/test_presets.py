@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from vr1repro.config import loader
+from vr1repro.config.coldset import ModelEngine
+from vr1repro.config.samplers import EndpointSampler
 
 LARGE = {
     f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")
@@ -67,6 +69,16 @@ def test_one_node_trains_with_the_papers_batches(repo: Path, name: str) -> None:
     assert (preset.sft.batch, preset.rl.prompts_per_step) == (paper.sft.batch, paper.rl.prompts_per_step)
     assert preset.sft.launch.zero_stage == preset.rl.launch.zero_stage == 3
     assert [getattr(preset.resources, kind).gpu for kind in ("sft", "rl", "evaluate")] == [8, 8, 1]
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate"])
+def test_the_reasoner_is_named_by_its_weights_at_the_users_address(repo: Path, name: str) -> None:
+    """v1 4.1: DeepSeek-R1. A hosted alias stands for other weights every few months."""
+    reasoner = loader.load(repo / "config" / f"{name}.yaml").coldset.reasoner
+    assert isinstance(reasoner, ModelEngine)
+    assert isinstance(reasoner.sampler, EndpointSampler)
+    assert (reasoner.model, reasoner.sampler.model) == ("http://127.0.0.1:8000/v1", "deepseek-ai/DeepSeek-R1")
+    assert reasoner.sampler.accept_models == []
 
 
 def test_gpus_and_processes_must_agree(repo: Path) -> None:

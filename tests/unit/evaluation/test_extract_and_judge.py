@@ -81,6 +81,8 @@ def test_extract_fails_row_by_row_recovers_and_is_replayed_offline(
     assert [row.get("extraction") for row in found] == ["7", "7", None, None, None, None, "8"]
     assert ["extraction_error" in row for row in found] == [False, False, True, True, True, True, False]
     assert (found[0]["extracted_by"], found[1]["extracted_by"]) == ("rule", "m")
+    # What the endpoint says that it is, of those rows that it answered.
+    assert [row.get("extraction_served_model") for row in found] == [None, "m", None, None, None, None, "m"]
     # A failed call is no wrong answer: the score has bounds.
     assert "28.57  2/7, 4 undecided (28.57 to 85.71)" in cli(*score)
     assert [row["verdict"] for row in rows_of(tmp_path / "v")][2] == "judge_error"
@@ -94,7 +96,8 @@ def test_extract_fails_row_by_row_recovers_and_is_replayed_offline(
     server.stop()
     cli("extract", *stage, "--out", tmp_path / "offline.jsonl")
     online, offline = rows_of(tmp_path / "e.jsonl"), rows_of(tmp_path / "offline.jsonl")
-    assert [row.get("extraction") for row in offline] == [row.get("extraction") for row in online]
+    for key in ("extraction", "extraction_served_model"):
+        assert [row.get(key) for row in offline] == [row.get(key) for row in online]
 
 
 def test_judge_asks_again_until_the_reply_is_0_or_1(server: LlmServer, tmp_path: Path) -> None:
@@ -107,6 +110,7 @@ def test_judge_asks_again_until_the_reply_is_0_or_1(server: LlmServer, tmp_path:
         "--cache", tmp_path / "c.jsonl", "--model", "m", "--endpoint", server.url)  # fmt: skip
     found = rows_of(tmp_path / "j.jsonl")
     assert [row.get("judgement") for row in found] == [None, "1", "0", None, None]
+    assert [row.get("judgement_served_model") for row in found] == [None, "m", "m", None, None]
     assert "none of those that fit" in found[3]["judgement_error"]
     temperatures = [asked.body["temperature"] for asked in server.asked if "LATER" in asked.text]
     assert temperatures == [0.0, 0.5, 1.0]

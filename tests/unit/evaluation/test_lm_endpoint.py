@@ -83,6 +83,38 @@ def test_an_unforeseen_error_ends_the_run_and_names_its_request(server, monkeypa
     assert len(server.asked) == (function == "understand")
 
 
+@pytest.mark.parametrize(
+    ("model", "served", "taken"),
+    [
+        ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1", True),
+        ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1-0528", False),
+        ("deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", False),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o-mini", "gpt-4o-mini-2024-07-18", True),
+        ("gpt-4o-mini", "gpt-4o-mini-20240718", True),
+        ("gpt-3.5-turbo", "gpt-3.5-turbo-0125", False),
+        ("r1", "r1:latest", True),
+        ("r1", "the-same-elsewhere", True),
+    ],
+)
+def test_another_model_is_a_failed_try_and_the_name_is_kept(model, served, taken):
+    settings = EndpointSampler(kind="openai", model=model, accept_models=["the-same-elsewhere"])
+    _, body = completion("hi")
+    data = json.dumps({**body, "model": served}).encode()
+    if taken:
+        assert protocol.understand(200, data, model, settings).served_model == served
+    else:
+        with pytest.raises(protocol.TryAgain, match="wrong_model"):
+            protocol.understand(200, data, model, settings)
+
+
+def test_a_server_that_names_no_model_is_taken_at_its_word(server):
+    _, body = completion("hi")
+    server.answer = lambda asked: (200, {key: value for key, value in body.items() if key != "model"})
+    (one,) = engine(server).generate([Request(key=1, text="?", seed=1)], SAMPLING)
+    assert (one.text, one.served_model) == ("hi", None)
+
+
 def test_reasoning_that_a_server_split_off_is_put_back(server):
     server.answer["q"] = completion("<answer> Final Answer:2 </answer>", finish="length", reasoning_content="1+1")
     (one,) = engine(server).generate([Request(key=0, text="q", seed=0)], SAMPLING)

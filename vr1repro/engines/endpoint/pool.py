@@ -172,7 +172,7 @@ class RequestPool:
             Completion(
                 key=request.key, text=reply.text, n_tokens=reply.n_tokens, finish_reason=reply.finish_reason,
                 n_prompt_tokens=reply.n_prompt_tokens, seconds=self._last_success - began, tries=tries,
-                reply_id=reply.reply_id,
+                reply_id=reply.reply_id, served_model=reply.served_model,
             )
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -18,6 +19,8 @@ _TOO_LONG = (
     "context length", "maximum context", "max_model_len", "longer than the maximum", "context_length_exceeded",
 )  # fmt: skip
 _CONTENT = ("content_policy", "content_filter", "content management policy", "content exists risk")
+# What a server may add to the name of the model that it was asked for: a date, or a tag or version set apart.
+_DATED = r"(-20\d{2}-?[01]\d-?[0-3]\d|[:@].+)?"
 _AGAIN = (408, 409, 425, 429)
 _THROTTLED = (429, 503)
 _NO_MONEY = ("insufficient_quota", "insufficient balance")
@@ -49,13 +52,14 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """A good reply."""
+    """A good reply. `served_model` is what the server says that it was made by."""
 
     text: str
     finish_reason: FinishReason
     n_tokens: int | None
     n_prompt_tokens: int | None
     reply_id: str | None
+    served_model: str | None
 
 
 def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any], max_pixels: int | None) -> bytes:
@@ -128,6 +132,7 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
             n_tokens=usage.get("completion_tokens"),
             n_prompt_tokens=usage.get("prompt_tokens"),
             reply_id=str(reply_id) if reply_id else None,
+            served_model=None if made_by is None else str(made_by),
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise TryAgain("malformed", f"{type(error).__name__}: {error}") from None
@@ -152,8 +157,11 @@ def _raise_for(status: int, data: bytes) -> None:
 
 
 def _same_model(made_by: str, model: str, accepted: list[str]) -> bool:
-    """Whether a reply's model is the requested one; hosted models answer with the date of their version added."""
-    return made_by in accepted or made_by == model or made_by.startswith((f"{model}-", f"{model}:", f"{model}@"))
+    """Whether a reply's model is the requested one; hosted models answer with the date of their version added.
+
+    Of a name with more in it nothing is known: DeepSeek-R1-0528 and DeepSeek-R1-Distill-Qwen-7B are no DeepSeek-R1.
+    """
+    return made_by in accepted or re.fullmatch(re.escape(model) + _DATED, made_by) is not None
 
 
 def _text(message: dict[str, Any]) -> str:

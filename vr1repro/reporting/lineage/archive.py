@@ -22,6 +22,7 @@ from vr1repro.core.provenance import file_sha, write_manifest
 
 EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"
 _KEPT = (
+    "revisions.json",
     "models/*/*.json",
     "models/*/*.jsonl",
     "problems/*/manifest.json",

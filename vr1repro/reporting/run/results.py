@@ -14,6 +14,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Target
 from vr1repro.reporting.run import words
 from vr1repro.reporting.run.arms import ArmInfo, from_plan, rl_length, training_log
+from vr1repro.reporting.run.commits import require_commits
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -244,9 +245,11 @@ def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
         folder: Where its files lie, if not in `results/<run>`.
 
     Raises:
-        UserError: The config or a file of the run is bad.
+        UserError: The config or a file of the run is bad, or it is comparable and its commits are not on record.
     """
     plan = Plan(loader.load(config))
+    run = folder or Path(plan.root)
+    require_commits(plan, run)
     settings, arms = plan.config, from_plan(plan, str(config))
     coldset = plan.coldset().relative_to(plan.root).as_posix()
-    return Results.load(folder or Path(plan.root), arms, settings.reporting, settings.comparable, coldset), plan
+    return Results.load(run, arms, settings.reporting, settings.comparable, coldset), plan
