@@ -10,6 +10,8 @@ from vr1repro.config import loader
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.samplers import EndpointSampler
 
+# All but those of the lab.
+PRESETS = sorted({path.stem for path in Path(__file__).parents[3].glob("config/*.yaml")} - {"micro", "smoke"})
 LARGE = {
     f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")
 }
@@ -71,7 +73,7 @@ def test_one_node_trains_with_the_papers_batches(repo: Path, name: str) -> None:
     assert [getattr(preset.resources, kind).gpu for kind in ("sft", "rl", "evaluate")] == [8, 8, 1]
 
 
-@pytest.mark.parametrize("name", ["paper", "paper-8gpu-7b", "paper-8gpu-3b", "evaluate"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_the_reasoner_is_named_by_its_weights_at_the_users_address(repo: Path, name: str) -> None:
     """v1 4.1: DeepSeek-R1. A hosted alias stands for other weights every few months."""
     reasoner = loader.load(repo / "config" / f"{name}.yaml").coldset.reasoner
