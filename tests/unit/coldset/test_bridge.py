@@ -134,7 +134,7 @@ def test_the_set_holds_chains_for_trl_and_llama_factory(tmp_path: Path) -> None:
     run(tmp_path, Counting(), Counting())
     report = build(tmp_path, PROBLEMS, [tmp_path / "drafts.jsonl"], tmp_path)
     rows = pq.read_table(tmp_path / "coldset.parquet").to_pylist()
-    reply = "<think>The image shows 2.</think><answer> Final Answer:3 </answer>"
+    reply = "<think> The image shows 2. </think><answer> Final Answer:3 </answer>"
     row = next(row for row in rows if row["id"] == "2")
     assert json.loads(row["metadata"])["completion"] == reply == row["output"]
     assert row["messages"] == [

@@ -70,7 +70,7 @@ def test_trls_own_collator_takes_the_rows(built: Path, tiny_checkpoint: Path) ->
     for row, ids, grid in zip(rows, batch["input_ids"], batch["image_grid_thw"], strict=True):
         text = processor.tokenizer.decode(ids, skip_special_tokens=False)
         assert row["messages"][0]["content"] in text
-        assert "<think>The image shows" in text
+        assert "<think> The image shows" in text
         assert int((ids == processor.image_token_id).sum()) == int(grid.prod()) // merge_size**2
     assert batch["labels"].shape == batch["input_ids"].shape
 
