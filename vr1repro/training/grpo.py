@@ -12,8 +12,6 @@ Deviations from the paper, beside the values that it does not state (docs/DEVIAT
 2. Eq. 1 is printed with one ratio per sequence; the loss here has one per token, as EasyR1's has. In the first update
    on a rollout both ratios are 1 and the gradients agree up to how tokens are averaged (`rl.loss`).
 3. Optimizer and learning-rate schedule start afresh at a stage border; the paper does not say what happens there.
-4. The system prompt of Vision-R1-Zero is printed with ellipses (v1 and v4 section 3.1); `arms.<name>.system_prompt`
-   fills them from the DeepSeek-R1-Zero template, which it abridges.
 
 Laptop: `vr1repro stage rl --config results/micro/config.yaml --arm vision-r1 --stage 1 --seed 1 --out DIR`
 Many GPUs: `torchrun ... -m -- vr1repro.cli stage rl ...`, which is what the rule runs.
