@@ -6,7 +6,7 @@ paper's own times, which its first version alone has, for its 7B model, stand be
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from vr1repro.benchmarks import lookup
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.models import ModelSource
-from vr1repro.config.plan import Plan
+from vr1repro.config.plan import Checkpoint, Plan
 from vr1repro.config.run import Config, Resources
 from vr1repro.config.samplers import EndpointSampler, VllmSampler
 from vr1repro.config.training import RlSettings, SftSettings, Stage
@@ -79,7 +79,7 @@ class Cost:
 
 def estimate(plan: Plan) -> list[Cost]:
     """The stages of a config in order."""
-    return [_prepare(plan), _coldset(plan), _sft(plan), _rl(plan), _evaluate(plan), _report(plan)]
+    return [_prepare(plan), _coldset(plan), _sft(plan), _rl(plan), _evaluate(plan), _select(plan), _report(plan)]
 
 
 def billions(source: ModelSource) -> float:
@@ -182,7 +182,7 @@ def _sft(plan: Plan) -> Cost:
         if shape is not None:
             sft = config.of_start(start).sft
             cost.add(roofline.sft_gpu_seconds(shape, sft, chains=chains).times(1 / 3600))
-            cost.disk_gb += _disk(shape, sft, 1)
+            cost.disk_gb += _disk(shape, sft, kept=1)
             continue
         size = _size(plan, start)
         low = 1.0 if chains else 0.1
@@ -212,11 +212,11 @@ def _shape(plan: Plan, start: str) -> ModelShape | None:
     return shape_of(plan.config.models[plan.config.starts[start].model])
 
 
-def _disk(shape: ModelShape, settings: SftSettings | RlSettings, kept: int) -> Range:
-    """GB of kept checkpoints, and with those that a killed job goes on from."""
-    stays = kept * memory.kept_bytes(shape, settings.launch) / 1e9
+def _disk(shape: ModelShape, settings: SftSettings | RlSettings, *, kept: int, passing: int = 0) -> Range:
+    """GB of kept checkpoints, and with those that a killed job goes on from and those that go once they are graded."""
+    one = memory.kept_bytes(shape, settings.launch) / 1e9
     resume = memory.resume_disk(shape, settings.launch, freeze_vision=settings.freeze_vision) / 1e9
-    return Range(stays, stays + resume)
+    return Range(kept * one, (kept + passing) * one + resume)
 
 
 def _rl(plan: Plan) -> Cost:
@@ -231,8 +231,11 @@ def _rl(plan: Plan) -> Cost:
     )
     start_of = {arm: config.arms[arm].start for arm, _, _ in runs}
     known = {arm: _shape(plan, start) for arm, start in start_of.items()}
+    candidates = 0
     for arm, number, _ in runs:
         stage, size = config.arms[arm].stages[number - 1], _size(plan, config.arms[arm].start)
+        kept, passing = len(plan.kept_steps(arm, number)), len(plan.passing_steps(arm, number))
+        candidates += passing
         if (shape := known[arm]) is not None:
             rl = config.of_arm(arm).rl
             tuned = config.starts[start_of[arm]].sft == "chains"
@@ -240,13 +243,13 @@ def _rl(plan: Plan) -> Cost:
             processes = rl.launch.nodes * rl.launch.processes
             seconds = roofline.rl_step(shape, rl, stage, length).total
             cost.add(seconds.times(stage.steps * processes / 3600))
-            cost.disk_gb += _disk(shape, rl, len(plan.kept_steps(arm, number)))
+            cost.disk_gb += _disk(shape, rl, kept=kept, passing=passing)
             continue
         # Fewer tokens than the paper's 64K a prompt cost less; more may be used or not.
         tokens = stage.max_tokens * stage.group / STAGE_TOKENS
         cost.add(step.times(stage.steps * size / PAPER_SIZE).times(min(tokens, 1.0), tokens))
-        kept = len(plan.kept_steps(arm, number)) * size * BYTES_WEIGHT
-        cost.disk_gb += Range(kept, kept + size * BYTES_TRAINING)
+        weights = size * BYTES_WEIGHT
+        cost.disk_gb += Range(kept * weights, (kept + passing) * weights + size * BYTES_TRAINING)
     cost.inputs = [Input("v1", "RL of 7B: 64 H800 for about 2 days: 3072 GPU-hours a run (4.1)")]
     if any(known.values()):
         ours = _vision_r1(config)
@@ -255,6 +258,11 @@ def _rl(plan: Plan) -> Cost:
                   f" makes {ours.low:.0f}-{ours.high:.0f} GPU-hours, with this config's steps and launch"),
             *(Input(tag, text) for tag, text in roofline.SOURCES),
         ]  # fmt: skip
+    if candidates:
+        cost.inputs.append(
+            Input("calculated", f"RL: {candidates} further checkpoints to choose among, whose weights go once they are"
+                  " graded: none of them at the least, all at the most")
+        )  # fmt: skip
     if all(known.values()):
         cost.inputs.append(Input("calculated", f"a checkpoint every {config.rl.evaluate_every} steps"))
         return cost
@@ -283,37 +291,60 @@ def _vision_r1(config: Config) -> Range:
 
 
 def _evaluate(plan: Plan) -> Cost:
-    config, slugs = plan.config, uses.evaluated(plan)
-    cost = Cost("evaluation", len(slugs), config.resources.evaluate)
+    cost = _answers(plan, "evaluation", [checkpoint for checkpoint in uses.evaluated(plan) if not checkpoint.passing])
+    if cost.inputs:
+        seeds = len(plan.config.seeds.evaluation)
+        cost.inputs.append(Input("calculated", f"evaluation: {seeds} seeds of an arm's end and one on the way"))
+    return cost
+
+
+def _select(plan: Plan) -> Cost:
+    """The candidates of arms that report their best checkpoint too, and the choice."""
+    passing, chosen = [each for each in uses.evaluated(plan) if each.passing], uses.selections(plan)
+    cost = _answers(plan, "choosing the best", passing) if passing else Cost("choosing the best")
+    cost.jobs += len(chosen)
+    if chosen:
+        cost.inputs.append(
+            Input(
+                "v4",
+                "Tables 5 and 6 are the best checkpoint among 'every fifth step in the final 50 steps' (App. A):"
+                f" {len(chosen)} arms are reported twice, as their last and as their best, {len(passing)} checkpoints"
+                " are asked for that alone, once, under protocol single",
+            )
+        )
+    return cost
+
+
+def _answers(plan: Plan, name: str, checkpoints: Sequence[Checkpoint]) -> Cost:
+    config = plan.config
+    cost = Cost(name, len(checkpoints), config.resources.evaluate)
     if not cost.gpus:
         return cost
-    again = 1.5 if "paper" in config.evaluation.protocols else 1.0
+    asked_again = False
     answers, known = 0, set[str]()
-    for slug, arm in slugs.items():
-        once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(arm))
-        questions = once * len(plan.evaluation_seeds(plan.checkpoint(slug)))
+    for checkpoint in checkpoints:
+        arm, settings = checkpoint.arm, plan.evaluation(checkpoint)
+        again = 1.5 if "paper" in settings.protocols else 1.0
+        asked_again |= again > 1
+        once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(checkpoint))
+        questions = once * len(plan.evaluation_seeds(checkpoint))
         answers += questions
-        tokens = (
-            Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, config.evaluation.max_tokens))
-            .times(questions)
-            .times(1, again)
-        )
-        sampler, shape = config.of_arm(arm).evaluation.engine, _shape(plan, config.arms[arm].start)
+        tokens = Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, settings.max_tokens)).times(questions).times(1, again)
+        sampler, shape = settings.engine, _shape(plan, config.arms[arm].start)
         if shape is not None and isinstance(sampler, VllmSampler):
             known.add(arm)
             tuned = config.starts[config.arms[arm].start].sft == "chains"
             stages = len(config.arms[arm].stages)
-            length = roofline.answer_tokens(config.evaluation.max_tokens, tuned=tuned, stages=stages)
+            length = roofline.answer_tokens(settings.max_tokens, tuned=tuned, stages=stages)
             seconds = roofline.evaluation_gpu_seconds(shape, sampler, questions, length)
             cost.add(seconds.times(1 / 3600, again / 3600))
             continue
         slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600
         cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
     cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
-    rest = set(slugs.values()) - known
+    rest = {checkpoint.arm for checkpoint in checkpoints} - known
     cost.inputs = [
-        Input("calculated", f"{answers:,} first answers: questions, checkpoints, {len(config.seeds.evaluation)} seeds"
-              " of an arm's end and one on the way"),
+        Input("calculated", f"{answers:,} first answers ({name}): questions, seeds, {len(checkpoints)} checkpoints"),
         Input("assumed", "questions of the benchmarks as their own papers count them"),
         *([Input("v1", "answers of 1900-3100 tokens after RL from chains, 690-1290 from a base model, 3300-3600 after"
                  " SFT alone (ends of Fig. 1 D, Table 4; on the RL set); 300-500 of a base model is assumed"),
@@ -323,13 +354,13 @@ def _evaluate(plan: Plan) -> Cost:
            Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
                  " 7B, in inverse proportion to the parameters; the paper states no time")] if rest else []),
         *([Input("assumed", "protocol `paper` asks again for up to half as many answers once more")]
-          if again > 1 else []),
+          if asked_again else []),
     ]  # fmt: skip
     return cost
 
 
 def _report(plan: Plan) -> Cost:
-    gradings = sum(len(plan.benchmarks(arm)) for arm in uses.evaluated(plan).values())
+    gradings = sum(len(plan.benchmarks(checkpoint)) for checkpoint in uses.evaluated(plan))
     return Cost("grading, report", gradings + 3, plan.config.resources.report)
 
 

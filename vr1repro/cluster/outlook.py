@@ -24,8 +24,8 @@ def table(costs: Sequence[Cost]) -> list[str]:
 
 
 def sources(costs: Sequence[Cost]) -> list[str]:
-    """What the ranges rest on, a line each."""
-    return [f"{given.tag:10}  {given.text}" for cost in costs for given in cost.inputs]
+    """What the ranges rest on, a line each; what several rest on stands once."""
+    return list(dict.fromkeys(f"{given.tag:10}  {given.text}" for cost in costs for given in cost.inputs))
 
 
 def _span(bounds: Range | None, digits: int = 0) -> str:

@@ -72,7 +72,7 @@ STEPS = (
     ),
     Step(
         "Evaluation",
-        ("evaluation.",),
+        ("evaluation.", "selection."),
         ("evaluation/", "benchmarks/"),
         ("evaluation.prompts", "evaluation.preset", "evaluation.temperature", "evaluation.max_tokens"),
     ),

@@ -5,7 +5,9 @@
     results/<run>/coldset/                                 Modality Bridging
     results/<run>/train/<start>/s<seed>/sft/final/         cold-start initialisation
     results/<run>/train/<arm>/s<seed>/stage<k>/step<n>/    GRPO; n counts over all stages of the arm
+    results/<run>/train/<arm>/s<seed>/stage<k>/candidates/step<n>/    checkpoints that go once they are graded
     results/<run>/eval/<slug>/<benchmark>/<protocol>/e<seed>/responses.jsonl, verdicts/<profile>.jsonl
+    results/<run>/eval/<arm>_s<seed>/selected.json         which candidate is the best, where the arm chooses one
 
 An evaluated model's slug is `<arm>_s<seed>` for an arm's end, `<arm>_s<seed>_stage<k>_step<n>` on the way. Seed 0 means
 that nothing was trained here: a base model, or weights taken as released.
@@ -13,29 +15,37 @@ that nothing was trained here: a base model, or weights taken as released.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from vr1repro.config.base import NAME
 from vr1repro.config.coldset import ModelEngine
+from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.models import ModelSource
 from vr1repro.config.run import Config
-from vr1repro.config.training import Arm, Stage
+from vr1repro.config.training import CANDIDATES, Arm, Stage
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import CONTENT
 
 SLUG = rf"(?P<arm>{NAME})_s(?P<seed>\d+)(?:_stage(?P<stage>\d+)_step(?P<step>\d+))?"
+SELECTED = "selected.json"
 RELEASED = "released."  # prefix of a released checkpoint's folder under models/; a config name may not hold it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model to evaluate: an arm's end (`stage` None where the arm has no stages) or a step on the way."""
+    """A model to evaluate: an arm's end (`stage` None where the arm has no stages) or a step on the way.
+
+    Attributes:
+        passing: It is there to be chosen among others alone, and its weights go once it is graded.
+    """
 
     arm: str
     seed: int
     stage: int | None
     step: int
     final: bool
+    passing: bool = False
 
     @property
     def slug(self) -> str:
@@ -137,6 +147,24 @@ class Plan:
         every = self.config.rl.evaluate_every
         return [*range((first // every + 1) * every, last, every), last]
 
+    def candidate_steps(self, arm: str) -> list[int]:
+        """Steps that an arm's best checkpoint is chosen among, its last included; none where it does not choose."""
+        selection = self.config.selection
+        if self.config.arms[arm].select == "last" or selection is None:
+            return []
+        last = self.last_step(arm, len(self.config.arms[arm].stages))
+        return sorted(range(last, last - selection.steps, -selection.every))
+
+    def passing_steps(self, arm: str, stage: int) -> list[int]:
+        """Steps of a stage whose checkpoints are candidates of an arm that ends with it, and are not kept otherwise."""
+        key = _stage_key(self.config.arms[arm], stage)
+        ending = (
+            name
+            for name, other in self.config.arms.items()
+            if len(other.stages) == stage and _stage_key(other, stage) == key
+        )
+        return sorted({step for name in ending for step in self.candidate_steps(name)} - {*self.kept_steps(arm, stage)})
+
     # Evaluation --------------------------------------------------------------------------------------------------
 
     def training_seeds(self, arm: str) -> list[int]:
@@ -165,8 +193,29 @@ class Plan:
                 owner = self.stage_owner(arm, stage)
                 for step in self.kept_steps(arm, stage):
                     if step != end:
-                        last = self.last_step(owner, len(self.config.arms[owner].stages))
-                        yield Checkpoint(arm=owner, seed=seed, stage=stage, step=step, final=step == last)
+                        yield self._at(owner, seed, stage, step)
+
+    def candidate_checkpoints(self, arm: str, seed: int) -> list[Checkpoint]:
+        """What an arm's best checkpoint is chosen among, each under the arm that owns its stage; its last is the last.
+
+        None where the arm does not choose, or is taken as released.
+        """
+        if arm in self.config.take_released:
+            return []
+        stage = len(self.config.arms[arm].stages)
+        return [self._at(self.stage_owner(arm, stage), seed, stage, step) for step in self.candidate_steps(arm)]
+
+    def _at(self, owner: str, seed: int, stage: int, step: int) -> Checkpoint:
+        last = self.last_step(owner, len(self.config.arms[owner].stages))
+        passing = step in self.passing_steps(owner, stage)
+        return Checkpoint(arm=owner, seed=seed, stage=stage, step=step, final=step == last, passing=passing)
+
+    def checkpoints(self, arm: str) -> Iterator[Checkpoint]:
+        """All that an arm asks to be evaluated."""
+        yield from self.final_checkpoints(arm)
+        yield from self.progress_checkpoints(arm)
+        for seed in self.training_seeds(arm):
+            yield from self.candidate_checkpoints(arm, seed)
 
     def checkpoint_model(self, checkpoint: Checkpoint) -> PurePosixPath:
         """The folder that holds the weights: a released model, a start, or a step of an RL stage."""
@@ -174,7 +223,8 @@ class Plan:
             return self.model(f"{RELEASED}{checkpoint.arm}")
         if checkpoint.stage is None:
             return self.stage_model(checkpoint.arm, 0, checkpoint.seed)
-        return self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed) / f"step{checkpoint.step}"
+        folder = self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed)
+        return (folder / CANDIDATES if checkpoint.passing else folder) / f"step{checkpoint.step}"
 
     def checkpoint_closed(self, checkpoint: Checkpoint) -> PurePosixPath:
         """The file that says the checkpoint is complete: its stage's, or its own folder's."""
@@ -184,9 +234,16 @@ class Plan:
             return self.start_closed(self.config.arms[checkpoint.arm].start, checkpoint.seed)
         return self.stage_dir(checkpoint.arm, checkpoint.stage, checkpoint.seed) / CONTENT
 
-    def benchmarks(self, arm: str) -> list[str]:
-        """Benchmarks that an arm is evaluated on."""
-        return list(self.config.arms[arm].evaluate_on or self.config.evaluation.benchmarks)
+    def benchmarks(self, checkpoint: Checkpoint) -> list[str]:
+        """Benchmarks that a checkpoint is evaluated on: its arm's, or those that candidates are compared on."""
+        if checkpoint.passing and self.config.selection is not None:
+            return list(self.config.selection.benchmarks)
+        return list(self.config.arms[checkpoint.arm].evaluate_on or self.config.evaluation.benchmarks)
+
+    def evaluation(self, checkpoint: Checkpoint) -> EvaluationSettings:
+        """How a checkpoint is asked, where its arm's model runs; a passing one under protocol single."""
+        settings = self.config.of_arm(checkpoint.arm).evaluation
+        return settings.model_copy(update={"protocols": ["single"]}) if checkpoint.passing else settings
 
     def checkpoint(self, slug: str) -> Checkpoint:
         """The checkpoint that a slug in a path names.
@@ -194,16 +251,22 @@ class Plan:
         Raises:
             UserError: No such checkpoint is kept.
         """
-        for arm in self.config.arms:
-            for checkpoint in (*self.final_checkpoints(arm), *self.progress_checkpoints(arm)):
-                if checkpoint.slug == slug:
-                    return checkpoint
-        raise UserError(f"{slug}: the config keeps no such checkpoint; see arms and rl.evaluate_every")
+        if (checkpoint := self._by_slug.get(slug)) is None:
+            raise UserError(f"{slug}: the config keeps no such checkpoint; see arms, rl.evaluate_every and selection")
+        return checkpoint
+
+    @cached_property
+    def _by_slug(self) -> dict[str, Checkpoint]:
+        return {checkpoint.slug: checkpoint for arm in self.config.arms for checkpoint in self.checkpoints(arm)}
 
     def evaluation_seeds(self, checkpoint: Checkpoint) -> list[int]:
         """All of the config's for an arm's end, which gets a judgement; the first for a checkpoint on the way."""
         seeds = self.config.seeds.evaluation
         return list(seeds if checkpoint.final else seeds[:1])
+
+    def selected(self, arm: str, seed: int) -> PurePosixPath:
+        """The file that says which of an arm's candidates is the best."""
+        return self.root / "eval" / f"{arm}_s{seed}" / SELECTED
 
     def eval_dir(self, slug: str, benchmark: str, protocol: str, seed: int) -> PurePosixPath:
         """Folder of one model's answers to one benchmark."""

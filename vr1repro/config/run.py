@@ -14,7 +14,7 @@ from vr1repro.config.placement import Placement
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import Arm, Launch, RlSettings, Seeds, SftSettings, Start
+from vr1repro.config.training import Arm, Launch, RlSettings, Seeds, SelectionSettings, SftSettings, Start
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 
@@ -101,6 +101,9 @@ class Config(Section):
     rl: RlSettings = Field(description="GRPO.")
     arms: dict[Name, Arm] = Field(description="Every arm that has a name; each is a target of the workflow.")
     run_arms: list[Name] = Field(min_length=1, description="The arms that `rule all` trains, evaluates and reports.")
+    selection: SelectionSettings | None = Field(
+        default=None, description="For arms of `select: best_on_benchmarks`: what they choose among, and by what."
+    )
     evaluation: EvaluationSettings = Field(description="Sampling and scoring of answers.")
     reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
     resources: JobResources = Field(description="What jobs need.")
@@ -202,6 +205,24 @@ class Config(Section):
                         f"{where}.group: {stage.group} x rl.prompts_per_step {self.rl.prompts_per_step} = {completions}"
                         f" completions do not divide over {processes} processes x {self.rl.updates_per_rollout} updates"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _selections_are_possible(self) -> Self:
+        for name, arm in self.arms.items():
+            if arm.select == "last":
+                continue
+            where, selection = f"arms.{name}.select", self.selection
+            if selection is None:
+                raise ValueError(f"{where}: {arm.select} needs `selection`, which is null")
+            if selection.steps > arm.stages[-1].steps:
+                raise ValueError(
+                    f"{where}: selection.steps {selection.steps} reach before the last stage, which has"
+                    f" {arm.stages[-1].steps} steps"
+                )
+            _known("selection.benchmarks", selection.benchmarks, arm.evaluate_on or self.evaluation.benchmarks)
+            if "single" not in self.evaluation.protocols:
+                raise ValueError(f"{where}: candidates are asked under protocol single; add it to evaluation.protocols")
         return self
 
     @model_validator(mode="after")

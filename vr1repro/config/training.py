@@ -12,6 +12,9 @@ from vr1repro.config.samplers import Decoding
 WITHOUT_EFFECT = {"launch": {"save_every", "trackers", "rehearse"}}
 
 
+# Folder of a stage that holds checkpoints which go once they are graded; their manifests stay.
+CANDIDATES = "candidates"
+
 # How the losses of tokens are averaged, in TRL's names (`training.losses`).
 Average = Literal["grpo", "dr_grpo", "dapo", "sequence"]
 
@@ -282,6 +285,12 @@ class Arm(Section):
     evaluate_on: list[Name] | None = Field(
         default=None, description="Benchmarks other than `evaluation.benchmarks` (the Llama arm of v4 Table 2)."
     )
+    select: Literal["last", "best_on_benchmarks"] = Field(
+        default="last",
+        description="Which checkpoint is reported: the last, or also the best of `selection`, beside it and never mixed"
+        " with it. Paper: Tables 5 and 6 are the best checkpoint among evaluations 'every fifth step in the final 50"
+        " steps' (v4 App. A), chosen on the reported benchmarks; for other tables: not stated.",
+    )
     released: ModelSource | None = Field(
         default=None, description="The finished checkpoint, taken where `take_released` names this arm."
     )
@@ -290,7 +299,32 @@ class Arm(Section):
     def _stages_have_a_reward(self) -> Self:
         if self.stages and self.reward is None:
             raise ValueError("reward: an arm with stages needs one; name a key of `rewards`")
+        if self.select != "last" and not self.stages:
+            raise ValueError(f"select: {self.select} chooses among steps of the last stage, and there is none; drop it")
         return self
+
+
+class SelectionSettings(Section):
+    """Which checkpoints an arm of `select: best_on_benchmarks` is the best of.
+
+    Each is asked once, with the first evaluation seed and protocol single; its weights go when it is graded. The score
+    of the best is too high: it was chosen on the questions that it is reported on.
+    """
+
+    every: int = Field(
+        default=5, gt=0, description="Steps between the candidates. Paper: 'every fifth step' (v4 App. A)."
+    )
+    steps: int = Field(
+        default=50,
+        gt=0,
+        description="Candidates are of so many last steps, the very last among them. Paper: 'in the final 50 steps' (v4"
+        " App. A).",
+    )
+    benchmarks: list[Name] = Field(
+        min_length=1,
+        description="The best is that of the highest mean accuracy over these, of equals the later one. By which score"
+        " the best was chosen: not stated; these are the benchmarks of v4 Tables 5 and 6, and their mean is its `Avg`.",
+    )
 
 
 PositiveSeed = Annotated[int, Field(ge=1)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vr1repro.config.models import HubData, LabModelSource, LocalData, ModelSource
-from vr1repro.config.plan import RELEASED, Plan
+from vr1repro.config.plan import RELEASED, Checkpoint, Plan
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.revisions import RepositoryKind
 
@@ -81,19 +81,26 @@ def rl_runs(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, in
     )
 
 
-def evaluated(plan: Plan, arms: Sequence[str] | None = None) -> dict[str, str]:
-    """Slug to arm of every checkpoint that is evaluated."""
-    return {
-        checkpoint.slug: checkpoint.arm
+def evaluated(plan: Plan, arms: Sequence[str] | None = None) -> list[Checkpoint]:
+    """Every checkpoint that is evaluated, each once."""
+    chosen = plan.config.run_arms if arms is None else arms
+    return list(dict.fromkeys(checkpoint for arm in chosen for checkpoint in plan.checkpoints(arm)))
+
+
+def selections(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str, int]]:
+    """Arms and seeds whose best checkpoint is chosen."""
+    return [
+        (arm, seed)
         for arm in (plan.config.run_arms if arms is None else arms)
-        for checkpoint in (*plan.final_checkpoints(arm), *plan.progress_checkpoints(arm))
-    }
+        for seed in plan.training_seeds(arm)
+        if plan.candidate_checkpoints(arm, seed)
+    ]
 
 
 def sets_used(plan: Plan) -> set[str]:
     """Keys of `problems` and `benchmarks` that are fetched or made."""
     config = plan.config
-    sets = {slug for arm in evaluated(plan).values() for slug in plan.benchmarks(arm)}
+    sets = {slug for checkpoint in evaluated(plan) for slug in plan.benchmarks(checkpoint)}
     sets |= {config.arms[arm].stages[stage - 1].problems or config.rl.problems for arm, stage, _ in rl_runs(plan)}
     if builds_coldset(plan):
         sets |= set(config.coldset.sources)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -49,13 +50,19 @@ def json_sha(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def folder_shas(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, str]:
-    """Hash of every file below a folder, by relative path; manifest, content hash and `leave_out` are skipped."""
-    skipped = {MANIFEST, CONTENT, *leave_out}
+def folder_shas(folder: Path, leave_out: Iterable[str] = (), apart: Iterable[str] = ()) -> dict[str, str]:
+    """Hash of every file below a folder, by relative path.
+
+    Args:
+        leave_out: Names of files that are skipped, as manifest and content hash are.
+        apart: Folders in it that are skipped.
+    """
+    skipped, folders = {MANIFEST, CONTENT, *leave_out}, set(apart)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in skipped)
     return {
         path.relative_to(folder).as_posix(): file_sha(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in skipped
+        for path in files
+        if path.relative_to(folder).parts[0] not in folders
     }
 
 
@@ -91,6 +98,7 @@ def write_manifest(
     inputs: dict[str, str],
     facts: dict[str, Any] | None = None,
     telemetry: Iterable[str] = (),
+    apart: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Close a folder: hash all that is in it and say what it was made of. A folder without a manifest is incomplete.
 
@@ -101,6 +109,7 @@ def write_manifest(
         inputs: Content hashes of what it was made from, by name.
         facts: Measured figures that belong to the content (reading accuracy, counts).
         telemetry: Names of files that hold times and hosts; they are not hashed.
+        apart: Folders in it that manifests of their own close, and whose files may go.
 
     Returns:
         The manifest. `content_sha` in it identifies the artefact.
@@ -108,7 +117,7 @@ def write_manifest(
     content = {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,
-        "files": folder_shas(folder, telemetry),
+        "files": folder_shas(folder, telemetry, apart),
         "settings": settings,
         "inputs": inputs,
         "facts": facts or {},
@@ -129,6 +138,18 @@ def open_again(folder: Path) -> None:
     # The manifest first: `restore_content_hashes` of another process would else write the hash back.
     for name in (MANIFEST, CONTENT, PLANNED):
         (folder / name).unlink(missing_ok=True)
+
+
+def leave_manifest(folder: Path) -> None:
+    """Remove all that a finished folder holds but its manifest, which still says what it was."""
+    for path in folder.iterdir():
+        if path.name not in (MANIFEST, CONTENT):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_left(folder: Path) -> bool:
+    """Whether a folder was finished, and `leave_manifest` has taken its files."""
+    return {path.name for path in folder.iterdir()} <= {MANIFEST, CONTENT} if folder.is_dir() else False
 
 
 def restore_content_hashes(root: Path) -> None:

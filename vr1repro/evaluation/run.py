@@ -24,7 +24,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.progress import progress
 from vr1repro.core.provenance import json_sha, made
-from vr1repro.core.records import Problem
+from vr1repro.core.records import Problem, sha256
 from vr1repro.engines.base import Engine, Sampling
 from vr1repro.engines.load import load_engine
 from vr1repro.evaluation.ledger import RESPONSES, RUN, Ledger, counts
@@ -131,7 +131,7 @@ def evaluate(
     for spec in benchmarks:
         if spec.slug in prompts:
             raise UserError("a benchmark is named twice")
-        problems, skipped[spec.slug] = _questions(spec, folder, limit)
+        problems, skipped[spec.slug] = questions_of(spec, folder, limit)
         prompts[spec.slug] = prompts_of(spec.slug, problems, settings, model.system_prompt)
     engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels)
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
@@ -188,7 +188,7 @@ def evaluate(
                         counts=counts(rows),
                         skipped=skipped[run.benchmark],
                     )
-                    _write_run(result, content, seconds)
+                    _write_run(result, {**content, "prompts": prompts_sha(run.prompts)}, seconds)
                     results.append(result)
     return results
 
@@ -208,13 +208,20 @@ def _generation(settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _questions(spec: BenchmarkSpec, out: Path, limit: int | None) -> tuple[list[Problem], dict[str, int]]:
+def questions_of(spec: BenchmarkSpec, out: Path, limit: int | None = None) -> tuple[list[Problem], dict[str, int]]:
+    """A benchmark's questions, and how many were left out by reason; which ones is written below the model's folder."""
     skips = Skips()
     source = spec.source if limit is None else spec.source.model_copy(update={"limit": limit})
     problems = list(load_problems(source, skips))
     if skips.rows:
         skips.write(out / spec.slug / "skipped.jsonl")
     return problems, skips.counts()
+
+
+def prompts_sha(prompts: Sequence[Prompt]) -> str:
+    """Hash of all that a model is shown of a benchmark."""
+    shown = ([each.id, each.system, each.text, each.image and sha256(each.image)] for each in prompts)
+    return json_sha(list(shown))
 
 
 def _write_run(result: EvaluationResult, content: dict[str, Any], seconds: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vr1repro.config import loader
-from vr1repro.config.plan import Plan
+from vr1repro.config.plan import SELECTED, Plan
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
@@ -93,9 +93,14 @@ def may_remake(folder: Path, remake: str) -> bool:
 
 
 def evidence(plan: Plan) -> dict[str, str]:
-    """Hashes of the verdicts and step logs that tables and figures rest on, by path below the run's folder."""
+    """Hashes of verdicts, selections and step logs that tables and figures rest on, by path below the run's folder."""
     root = Path(plan.root)
-    files = [*root.glob("eval/*/*/verdicts.json"), *root.glob("train/**/steps.jsonl"), *root.glob("*/yield.json")]
+    files = [
+        *root.glob("eval/*/*/verdicts.json"),
+        *root.glob(f"eval/*/{SELECTED}"),
+        *root.glob("train/**/steps.jsonl"),
+        *root.glob("*/yield.json"),
+    ]
     return {path.relative_to(root).as_posix(): file_sha(path) for path in sorted(files)}
 
 

@@ -18,11 +18,11 @@ def run(
     from vr1repro.evaluation.grading import grade_file
 
     settings, plan = open_run(config)
-    profile = settings.reporting.profile
+    profile, planned = settings.reporting.profile, plan.checkpoint(checkpoint)
     scores: dict[str, object] = {}
     files = {}
-    for protocol in settings.evaluation.protocols:
-        for seed in plan.evaluation_seeds(plan.checkpoint(checkpoint)):
+    for protocol in plan.evaluation(planned).protocols:
+        for seed in plan.evaluation_seeds(planned):
             folder = Path(plan.eval_dir(checkpoint, benchmark, protocol, seed))
             name, verdicts = str(folder.relative_to(out)), folder / "verdicts" / f"{profile}.jsonl"
             overall, *_ = grade_file(

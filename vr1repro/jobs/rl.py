@@ -41,6 +41,7 @@ def run(
         stage=chosen.stages[stage - 1],
         first_step=first,
         kept_steps=plan.kept_steps(arm, stage),
+        passing_steps=plan.passing_steps(arm, stage),
         skip_prompts=grpo.prompts_used(settings.rl, first),
         system_prompt=chosen.system_prompt,
         seed=seed,

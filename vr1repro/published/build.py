@@ -50,6 +50,7 @@ _MEAN_TABLES = frozenset(
     {"Table 1", "figs/result_7B.png", "README Performance", "Table 5", "Table 6"}
     | {"figs/result_7B.png (first upload, superseded)"}
 )
+_BEST_NOTE = "the best checkpoint of every fifth step in the final 50, chosen on the benchmarks (v4 App. A)"
 # Statements of the running text: (table, benchmark) -> formula and the printed numbers it is about.
 _STATEMENTS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("Abstract", "average over math benchmarks"): (
@@ -134,15 +135,16 @@ def build(rows: Iterable[Row]) -> list[PublishedValue]:
 def _value(key: str, row: Row, by_id: Mapping[str, Row]) -> PublishedValue:
     kind = classify(row)
     keys = ("table", "version", "model", "benchmark", "subset", "metric", "value", "source")
-    optional = ("note", "step", "ptst_stage", "stages")
+    optional, about = ("note", "step", "ptst_stage", "stages"), target(row)
     return PublishedValue.model_validate(
         {name: row[name] for name in keys}
+        | ({"note": _BEST_NOTE} if about is not None and about.checkpoint else {})
         | {name: row[name] for name in optional if name in row}
         | {
             "id": key,
             "class": kind,
             "rounding": None if kind is ValueClass.SETTING else _rounding(row),
-            "target": target(row),
+            "target": about,
             "arithmetic": _arithmetic(row, by_id) if kind is ValueClass.DERIVED else None,
         }
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from vr1repro.published.values import Target
 
@@ -33,6 +33,9 @@ ARMS: Mapping[str, str] = {
     "Zero+SFT+PTST": "zero-sft-ptst",
 }
 BASELINE_ARMS = frozenset({"base", "base-32b", "base-72b", "llama-base"})
+
+# Tables of v4 whose numbers are the best checkpoint of "every fifth step in the final 50 steps" (App. A).
+BEST_TABLES = frozenset({"Table 5", "Table 6"})
 
 # The paper's column heads, and the benchmark that each means.
 BENCHMARKS: Mapping[str, str] = {
@@ -111,14 +114,19 @@ def target_for(row: Mapping[str, Any], arm: str) -> Target | None:
         return Target(arm=arm, benchmark="rl-train", quantity="tokens")
     if metric == "count":
         return _word(arm, BENCHMARKS[benchmark], subset.rpartition(" ")[2])
+    best = row["version"] == "v4" and row["table"] in BEST_TABLES and arm not in BASELINE_ARMS
+    checkpoint: Literal["best"] | None = "best" if best else None
     if (benchmark, subset) in _AVERAGES:
-        return Target(arm=arm, benchmark="average", quantity="accuracy", of=_AVERAGES[benchmark, subset])
+        of = _AVERAGES[benchmark, subset]
+        return Target(arm=arm, benchmark="average", quantity="accuracy", of=of, checkpoint=checkpoint)
     length = re.fullmatch(r"token length (\S+)", subset)
     if length:
         quantity = "proportion" if metric == "proportion_%" else "accuracy"
         return Target(arm=arm, benchmark=BENCHMARKS[benchmark], subset=f"length-{length[1]}", quantity=quantity)
     quantity = "score" if metric == "score" else "accuracy"
-    return Target(arm=arm, benchmark=BENCHMARKS[benchmark], subset=_subset(row), quantity=quantity)
+    return Target(
+        arm=arm, benchmark=BENCHMARKS[benchmark], subset=_subset(row), quantity=quantity, checkpoint=checkpoint
+    )
 
 
 def _subset(row: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,6 +60,7 @@ class Target(Frozen):
         quantity: `accuracy`, `proportion`, `tokens`, `reward`, `word_count` or `score`.
         of: For `average`, the benchmarks (and `benchmark:subset`) whose mean is meant.
         step: Global RL step on a curve.
+        checkpoint: `best` for the best of an arm's last checkpoints; None for its end.
     """
 
     arm: str | None = None
@@ -67,6 +69,7 @@ class Target(Frozen):
     quantity: str
     of: tuple[str, ...] = ()
     step: int | None = None
+    checkpoint: Literal["best"] | None = None
 
 
 class Arithmetic(Frozen):

@@ -34,7 +34,8 @@ def impossible(config: Config, *, gpu: Gpu = H100, disk: int | None = None) -> l
     if disk is not None and (needed := disk_bytes(plan)) > disk:
         messages.append(
             f"rl.evaluate_every: {config.rl.evaluate_every} keeps checkpoints of {_gb(needed)} with those to resume"
-            f" from, {_gb(disk)} are free; raise it, or raise launch.save_every to 0 where a lost job may start again"
+            f" from and to choose among, {_gb(disk)} are free; raise it, or raise launch.save_every to 0 where a lost"
+            " job may start again, or raise selection.every"
         )
     return list(dict.fromkeys(messages))
 
@@ -45,19 +46,21 @@ def splits(shape: ModelShape) -> list[int]:
 
 
 def disk_bytes(plan: Plan) -> int:
-    """Bytes of all kept checkpoints, and of the resume checkpoints of the largest job."""
-    kept, resume = 0, 0
+    """Bytes of all kept checkpoints, and the most that one job has beside them: candidates, resume checkpoints."""
+    kept, passing = 0, 0
     for start, _ in uses.sft_runs(plan):
         if shape := _shape(plan.config, plan.config.starts[start].model):
             sft = plan.config.of_start(start).sft
             kept += memory.kept_bytes(shape, sft.launch)
-            resume = max(resume, memory.resume_disk(shape, sft.launch, freeze_vision=sft.freeze_vision))
+            passing = max(passing, memory.resume_disk(shape, sft.launch, freeze_vision=sft.freeze_vision))
     for arm, stage, _ in uses.rl_runs(plan):
         if shape := _shape(plan.config, plan.config.starts[plan.config.arms[arm].start].model):
             rl = plan.config.of_arm(arm).rl
             kept += len(plan.kept_steps(arm, stage)) * memory.kept_bytes(shape, rl.launch)
-            resume = max(resume, memory.resume_disk(shape, rl.launch, freeze_vision=rl.freeze_vision))
-    return kept + resume
+            candidates = len(plan.passing_steps(arm, stage)) * memory.kept_bytes(shape, rl.launch)
+            resume = memory.resume_disk(shape, rl.launch, freeze_vision=rl.freeze_vision)
+            passing = max(passing, candidates + resume)
+    return kept + passing
 
 
 def _shape(config: Config, model: str) -> ModelShape | None:

@@ -39,7 +39,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
         start = config.arms[arm].start
         if (shape := shape_of(config.models[config.starts[start].model])) and config.resources.rl.gpu:
             yield _rl_row(config, arm, number, shape)
-    for arm in dict.fromkeys(uses.evaluated(plan).values()):
+    for arm in dict.fromkeys(checkpoint.arm for checkpoint in uses.evaluated(plan)):
         placed, model = config.of_arm(arm), config.starts[config.arms[arm].start].model
         sampler, shape = placed.evaluation.engine, shape_of(config.models[model])
         if shape and isinstance(sampler, VllmSampler) and placed.resources.evaluate.gpu:

@@ -19,7 +19,7 @@ Many GPUs: `torchrun ... -m -- vr1repro.cli stage rl ...`, which is what the rul
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from trl import GRPOConfig
 
 from vr1repro.answers.reward import HardFormatReward
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import Generation, RlSettings, Stage
+from vr1repro.config.training import CANDIDATES, Generation, RlSettings, Stage
 from vr1repro.core.jsonl import Appender
 from vr1repro.core.problem_files import ProblemFile
 from vr1repro.core.provenance import content_sha, file_sha, write_manifest
@@ -62,6 +62,7 @@ class StageJob:
         stage: Limits.
         first_step: Steps (rollouts) of the arm before this stage.
         kept_steps: Steps, counted over the arm, whose checkpoints are kept; the last one ends the stage.
+        passing_steps: Further steps whose checkpoints are saved, and go once they are graded.
         skip_prompts: Prompts of the stream that earlier stages used.
         system_prompt: System turn, or None.
     """
@@ -74,6 +75,12 @@ class StageJob:
     skip_prompts: int
     system_prompt: str | None
     seed: int
+    passing_steps: list[int] = field(default_factory=list)
+
+    def folders(self, out: Path) -> dict[int, Path]:
+        """Where the checkpoint of each saved step goes."""
+        kept = {step: out / f"step{step}" for step in self.kept_steps}
+        return kept | {step: out / CANDIDATES / f"step{step}" for step in self.passing_steps}
 
 
 def prompts_used(settings: RlSettings, steps: int) -> int:
@@ -101,7 +108,8 @@ def train(
         reference_dir: The reference model of the KL term.
         problems: Parquet of the RL set.
         threads: CPU threads.
-        out: Folder for steps.jsonl, timing.jsonl and one `step<n>/` per kept step, closed by a manifest.
+        out: Folder for steps.jsonl, timing.jsonl and one `step<n>/` per kept step, closed by a manifest; passing steps
+            go to `candidates/`, which that manifest does not cover.
     """
     checkpoints.set_up_process(threads)
     inputs = {
@@ -119,7 +127,7 @@ def train(
         "threads": threads,
     }
     updates = settings.updates_per_rollout
-    ends = {(step - job.first_step) * updates: out / f"step{step}" for step in job.kept_steps}
+    ends = {(step - job.first_step) * updates: folder for step, folder in job.folders(out).items()}
     # Connects the processes, and tells transformers that DeepSpeed shards: a model loaded before is whole in each.
     args = arguments(settings, job, out, placeholders(checkpoints.config_of(model_dir)))
     model, processor = checkpoints.load(model_dir, settings.launch)
@@ -178,7 +186,7 @@ def train(
         resume.finish(out)
         tokens = job.stage.max_tokens * job.stage.group
         facts = {"length_x_group": tokens, "completions": prompts * job.stage.group, "steps": job.stage.steps}
-        write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"])
+        write_manifest(out, "rl-stage", values, inputs, facts, telemetry=["timing.jsonl"], apart=[CANDIDATES])
 
 
 def placeholders(config: Any) -> list[int]:
@@ -257,14 +265,15 @@ class _KeepSteps(TrainerCallback):
         settings: dict[str, Any],
         inputs: dict[str, str],
     ) -> None:
-        self._trainer, self._processor, self._out, self._job = trainer, processor, out, job
+        self._trainer, self._processor, self._folders = trainer, processor, job.folders(out)
+        self._first_step = job.first_step
         self._settings, self._inputs = settings, inputs
         self._updates: int = trainer.args.steps_per_generation
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save where the step is one to keep."""
         steps, surplus = divmod(state.global_step, self._updates)
-        step = self._job.first_step + steps
-        if not surplus and step in self._job.kept_steps:
+        step = self._first_step + steps
+        if not surplus and (folder := self._folders.get(step)):
             settings = {**self._settings, "step": step}
-            checkpoints.save(self._trainer, self._processor, self._out / f"step{step}", settings, self._inputs)
+            checkpoints.save(self._trainer, self._processor, folder, settings, self._inputs)

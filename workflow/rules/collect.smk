@@ -29,6 +29,7 @@ rule rl:
 rule evaluate:
     input:
         verdict_files(CONFIG.run_arms),
+        selections(CONFIG.run_arms),
 
 
 rule tables:
@@ -53,4 +54,5 @@ for name in CONFIG.arms:
             name
         input:
             verdict_files([name]),
+            selections([name]),
         localrule: True

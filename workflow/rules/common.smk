@@ -106,6 +106,11 @@ def of_slug(wildcards):
     return CONFIG.of_arm(PLAN.checkpoint(wildcards.slug).arm)
 
 
+def benchmarks_of(wildcards):
+    """What a checkpoint is evaluated on."""
+    return PLAN.benchmarks(PLAN.checkpoint(wildcards.slug))
+
+
 def needs(kind, placed=None):
     """Resources of a kind of job. Run time grows with the attempt, and memory where the job does not fill a GPU node.
 
@@ -157,6 +162,11 @@ def stage_of(wildcards):
     return CONFIG.arms[wildcards.arm].stages[int(wildcards.stage) - 1]
 
 
+def saved_steps(wildcards):
+    arm, stage = wildcards.arm, int(wildcards.stage)
+    return [*PLAN.kept_steps(arm, stage), *PLAN.passing_steps(arm, stage)]
+
+
 def stage_input(wildcards):
     """The closing file of what a stage starts from: the stage before it, or the arm's start."""
     arm, before, seed = wildcards.arm, int(wildcards.stage) - 1, int(wildcards.seed)
@@ -166,16 +176,31 @@ def stage_input(wildcards):
 
 
 def evaluation_priority(wildcards):
-    """Starts go first: the cold-start model's replies are the longest, and last they would keep a core waiting."""
-    return 0 if CONFIG.arms[PLAN.checkpoint(wildcards.slug).arm].stages else 5
+    """Candidates go before trainings, for their weights go after. Then starts, for the cold-start model's replies are the
+    longest, and last they would keep a core waiting."""
+    checkpoint = PLAN.checkpoint(wildcards.slug)
+    return 20 if checkpoint.passing else 0 if CONFIG.arms[checkpoint.arm].stages else 5
 
 
 def verdict_files(arms):
     return [
-        f"{ROOT}/eval/{slug}/{benchmark}/verdicts.json"
-        for slug, arm in uses.evaluated(PLAN, arms).items()
-        for benchmark in PLAN.benchmarks(arm)
+        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
+        for checkpoint in uses.evaluated(PLAN, arms)
+        for benchmark in PLAN.benchmarks(checkpoint)
     ]
+
+
+def candidate_verdicts(wildcards):
+    """What an arm's best checkpoint is chosen by."""
+    return [
+        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
+        for checkpoint in PLAN.candidate_checkpoints(wildcards.arm, int(wildcards.seed))
+        for benchmark in CONFIG.selection.benchmarks
+    ]
+
+
+def selections(arms):
+    return [str(PLAN.selected(arm, seed)) for arm, seed in uses.selections(PLAN, arms)]
 
 
 def sft_runs(arms):

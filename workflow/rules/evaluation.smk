@@ -1,11 +1,12 @@
 # One job a checkpoint samples: the model is loaded once for all benchmarks and seeds. Grading needs no model: one job a
-# checkpoint and benchmark, so that a scorer's edit grades its own benchmark alone.
+# checkpoint and benchmark, so that a scorer's edit grades its own benchmark alone. Where an arm is the best of its last
+# checkpoints, one job chooses, and deletes the weights that were there to be chosen among alone.
 
 
 rule evaluate_checkpoint:
     input:
         model=lambda wildcards: str(PLAN.checkpoint_closed(PLAN.checkpoint(wildcards.slug))),
-        problems=lambda wildcards: problem_sets(PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
+        problems=lambda wildcards: problem_sets(benchmarks_of(wildcards)),
     output:
         summary=f"{ROOT}/eval/{{slug}}/responses.json",
     log:
@@ -24,10 +25,10 @@ rule evaluate_checkpoint:
         code=lambda wildcards: code(
             "evaluate",
             *engine_modules(of_slug(wildcards).evaluation.engine),
-            *modules_of(question_modules, PLAN.benchmarks(PLAN.checkpoint(wildcards.slug).arm)),
+            *modules_of(question_modules, benchmarks_of(wildcards)),
         ),
         settings=lambda wildcards: settings(
-            of_slug(wildcards).evaluation,
+            PLAN.evaluation(PLAN.checkpoint(wildcards.slug)),
             PLAN.evaluation_seeds(PLAN.checkpoint(wildcards.slug)),
             CONFIG.resources.evaluate.threads,
         ),
@@ -46,6 +47,7 @@ rule grade_benchmark:
         f"{ROOT}/logs/eval/{{slug}}.{{benchmark}}.grade.log",
     benchmark:
         f"{ROOT}/benchmarks/eval/{{slug}}.{{benchmark}}.grade.jsonl"
+    priority: evaluation_priority
     conda:
         REPORT_ENV
     threads: CONFIG.resources.report.threads
@@ -59,3 +61,27 @@ rule grade_benchmark:
     shell:
         "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --benchmark {wildcards.benchmark}"
         " --out {params.out} > {log} 2>&1"
+
+
+rule select_checkpoint:
+    input:
+        verdicts=candidate_verdicts,
+    output:
+        selected=f"{ROOT}/eval/{{arm}}_s{{seed}}/selected.json",
+    log:
+        f"{ROOT}/logs/eval/{{arm}}_s{{seed}}.select.log",
+    benchmark:
+        f"{ROOT}/benchmarks/eval/{{arm}}_s{{seed}}.select.jsonl"
+    priority: 20
+    conda:
+        REPORT_ENV
+    threads: CONFIG.resources.report.threads
+    resources:
+        **needs("report"),
+    params:
+        config=RESOLVED,
+        code=code("select"),
+        settings=lambda wildcards: settings(CONFIG.selection, PROFILE, CONFIG.seeds.evaluation[:1]),
+    shell:
+        "vr1repro stage select --config {params.config} --arm {wildcards.arm} --seed {wildcards.seed}"
+        " --out {output.selected} > {log} 2>&1"

@@ -4,6 +4,7 @@
 rule make_tables:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
+        selections=selections(CONFIG.run_arms),
         steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:
@@ -36,6 +37,7 @@ rule make_tables:
 rule draw_figures:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
+        selections=selections(CONFIG.run_arms),
         steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:

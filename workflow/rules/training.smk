@@ -59,7 +59,7 @@ rule train_rl_stage:
             stage_of(wildcards),
             CONFIG.rewards[CONFIG.arms[wildcards.arm].reward],
             CONFIG.arms[wildcards.arm].system_prompt,
-            PLAN.kept_steps(wildcards.arm, int(wildcards.stage)),
+            saved_steps(wildcards),
             CONFIG.resources.rl.threads,
         ),
     shell:

@@ -83,6 +83,25 @@ def test_checkpoints_on_the_way_with_one_seed(repo: Path) -> None:
     assert int(text.split()[0].replace(",", "")) == questions * (8 + 7)
 
 
+def test_candidates_are_a_stage_of_their_own(repo: Path) -> None:
+    cost = changed(repo, run_arms=["vision-r1", "base"])["choosing the best"]
+    config = loader.load(repo / "config" / "paper.yaml")
+    questions = sum(lookup.facts(slug).n_questions for slug in ("mathvista", "mathverse", "mmmath"))
+    (text,) = [given.text for given in cost.inputs if "first answers" in given.text]
+    # Ten in the last 50 steps, of which the end and one of Figure 1 E are evaluated anyway; then the choice.
+    assert int(text.split()[0].replace(",", "")) == questions * 8
+    assert cost.jobs == 8 + 1
+    values = config.model_dump(mode="json")
+    values["arms"]["vision-r1"]["select"] = "last"
+    values["run_arms"] = ["vision-r1", "base"]
+    last = {each.name: each for each in estimate.estimate(Plan(loader.check(values, "x")))}
+    assert (last["choosing the best"].jobs, last["choosing the best"].inputs) == (0, [])
+    once = changed(repo, run_arms=["vision-r1", "base"])
+    assert once["evaluation"].gpu_hours == last["evaluation"].gpu_hours
+    assert once["RL"].disk_gb.low == last["RL"].disk_gb.low
+    assert once["RL"].disk_gb.high - last["RL"].disk_gb.high == pytest.approx(8 * 2 * 8.29, rel=0.01)
+
+
 def test_the_api_costs_what_the_config_says(repo: Path) -> None:
     assert changed(repo)["cold set"].money is None
     values = yaml.safe_load((repo / "config" / "paper.yaml").read_text())

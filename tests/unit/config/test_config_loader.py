@@ -54,6 +54,9 @@ def _set(values: Any, key: str, value: Any) -> None:
         ("problems.mathvista", {"kind": "lab", "partition": "rl", "n": 1}, r"is also a benchmark"),
         ("rl.updates_per_rollout", 3, r"group: 16 x rl\.prompts_per_step 4 = 64 .* do not divide over .* 3 updates"),
         ("rl.device_batch", 4, r"rl\.device_batch: passes are cut by tokens now; set rl\.tokens_per_forward"),
+        ("arms.zero.select", "best_on_benchmarks", r"arms\.zero\.select: best_on_benchmarks needs `selection`"),
+        ("arms.ci.select", "best_on_benchmarks", r"arms\.ci: select: best_on_benchmarks chooses among steps .* none"),
+        ("arms.zero.select", "best", r"arms\.zero\.select: Input should be 'last' or 'best_on_benchmarks'"),
         ("rl.loss", "bnpo", r"rl\.loss: Input should be 'grpo', 'dr_grpo', 'dapo' or 'sequence'"),
     ],
 )
@@ -64,6 +67,23 @@ def test_mistakes_are_named(micro: dict[str, Any], tmp_path: Path, key: str, val
     with pytest.raises(UserError, match=message) as error:
         loader.load(path)
     assert "broken.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("selection.steps", 999, r"zero\.select: selection\.steps 999 reach before the last stage, which has \d+ steps"),
+        ("selection.benchmarks", ["dynamath"], r"selection\.benchmarks: unknown name 'dynamath'; known: mathverse,"),
+        ("evaluation.protocols", ["paper"], r"arms\.zero\.select: candidates are asked under protocol single; add it"),
+    ],
+)
+def test_impossible_selections(micro: dict[str, Any], key: str, value: Any, message: str) -> None:
+    micro["arms"]["zero"]["select"] = "best_on_benchmarks"
+    micro["selection"] = {"every": 2, "steps": 6, "benchmarks": ["mathvista"]}
+    assert loader.check(micro, "micro").selection is not None
+    _set(micro, key, value)
+    with pytest.raises(UserError, match=message):
+        loader.check(micro, "micro")
 
 
 def test_a_mistake_has_its_line(repo: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vr1repro.config import loader
+from vr1repro.config import loader, uses
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
@@ -52,10 +52,53 @@ def test_checkpoints_on_the_way(plan: Plan) -> None:
 
 def test_every_checkpoint_is_found_by_its_slug(plan: Plan) -> None:
     for arm in plan.config.arms:
-        for checkpoint in (*plan.final_checkpoints(arm), *plan.progress_checkpoints(arm)):
+        for checkpoint in plan.checkpoints(arm):
             assert plan.checkpoint(checkpoint.slug) == checkpoint
     with pytest.raises(UserError, match="keeps no such checkpoint"):
         plan.checkpoint("vision-r1_s1_stage1_step7")
+
+
+def test_the_best_is_chosen_among_every_fifth_of_the_last_fifty_steps(plan: Plan) -> None:
+    """v4 App. A: the best checkpoint among evaluations "every fifth step in the final 50 steps"."""
+    tables = {"zero", "long", "vision-r1", "zero-ptst", "zero-sft-ptst"}
+    tables |= {name for name in plan.config.arms if name.startswith("ptst-")}
+    assert {arm for arm, _ in uses.selections(plan)} == tables
+    candidates = plan.candidate_checkpoints("vision-r1", 1)
+    assert [candidate.step for candidate in candidates] == [155, 160, 165, 170, 175, 180, 185, 190, 195, 200]
+    # Two of them are kept anyway: one for Figure 1 E, and the end.
+    assert plan.passing_steps("vision-r1", 2) == [155, 160, 165, 170, 180, 185, 190, 195]
+    assert plan.passing_steps("vision-r1", 1) == []
+    assert [candidate.passing for candidate in candidates] == [
+        candidate.step not in (175, 200) for candidate in candidates
+    ]
+    assert [candidate.slug for candidate in candidates[4::5]] == ["vision-r1_s1_stage2_step175", "vision-r1_s1"]
+
+
+def test_a_passing_candidate_is_asked_once_and_lies_apart(plan: Plan) -> None:
+    candidate = plan.checkpoint("long_s1_stage1_step255")
+    stage = "results/paper/train/long/s1/stage1"
+    assert str(plan.checkpoint_model(candidate)) == f"{stage}/candidates/step255"
+    assert str(plan.checkpoint_closed(candidate)) == f"{stage}/content.sha256"
+    assert plan.benchmarks(candidate) == ["mathvista", "mathverse", "mmmath"]
+    assert plan.evaluation(candidate).protocols == ["single"]
+    assert plan.evaluation_seeds(candidate) == [1]
+    kept = plan.checkpoint("long_s1_stage1_step275")
+    assert str(plan.checkpoint_model(kept)) == f"{stage}/step275"
+    assert plan.benchmarks(kept) == plan.config.evaluation.benchmarks
+    assert plan.evaluation(kept) == plan.config.of_arm("long").evaluation
+
+
+def test_a_shared_stage_keeps_the_candidates_of_the_arm_that_ends_with_it(plan: Plan) -> None:
+    """The arm that owns the stage goes on, the arm that chooses ends there."""
+    values = plan.config.model_dump()
+    values["arms"] = {name: values["arms"][name] for name in ("base", "ci", "vision-r1-stage3", "vision-r1")}
+    values["run_arms"] = list(values["arms"])
+    shared = Plan(Config.model_validate(values))
+    assert shared.stage_owner("vision-r1", 2) == "vision-r1-stage3"
+    assert shared.passing_steps("vision-r1-stage3", 2) == plan.passing_steps("vision-r1", 2)
+    slugs = [candidate.slug for candidate in shared.candidate_checkpoints("vision-r1", 1)]
+    assert slugs[0] == "vision-r1-stage3_s1_stage2_step155"
+    assert str(shared.selected("vision-r1", 1)) == "results/paper/eval/vision-r1_s1/selected.json"
 
 
 def test_a_base_model_has_no_training_seed(plan: Plan) -> None:
@@ -81,6 +124,7 @@ def test_a_released_arm_needs_no_stage(plan: Plan) -> None:
     assert end.slug == "vision-r1_s0"
     assert str(taken.checkpoint_closed(end)) == "results/paper/models/released.vision-r1/content.sha256"
     assert list(taken.progress_checkpoints("vision-r1")) == []
+    assert taken.candidate_checkpoints("vision-r1", 0) == []
 
 
 def test_the_ablations_of_the_paper_are_arms_in_both_configs(repo: Path) -> None:

@@ -36,6 +36,22 @@ def test_manifest_content_follows_what_matters(tmp_path: Path, change: str) -> N
     assert provenance.write_manifest(folder, "model", settings, inputs)["content_sha"] != before
 
 
+def test_a_folder_apart_may_go_and_its_manifest_stays(tmp_path: Path) -> None:
+    stage, candidate = tmp_path / "stage1", tmp_path / "stage1" / "candidates" / "step5"
+    candidate.mkdir(parents=True)
+    (stage / "steps.jsonl").write_text("{}\n")
+    (candidate / "model.safetensors").write_text("weights")
+    made = provenance.write_manifest(candidate, "model", {}, {})
+    content = provenance.write_manifest(stage, "rl-stage", {}, {}, apart=["candidates"])["content"]
+    assert set(content["files"]) == {"steps.jsonl"}
+    assert not provenance.is_left(candidate)
+    provenance.leave_manifest(candidate)
+    assert provenance.is_left(candidate)
+    assert not (candidate / "model.safetensors").exists()
+    assert provenance.content_sha(candidate) == made["content_sha"]
+    assert not provenance.is_left(tmp_path / "never")
+
+
 def test_a_folder_without_manifest_is_incomplete(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="half-written"):
         provenance.content_sha(tmp_path)

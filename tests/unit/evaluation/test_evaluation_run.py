@@ -13,6 +13,7 @@ from vr1repro.core.jsonl import read
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem, Response
 from vr1repro.engines.base import Completion
+from vr1repro.evaluation.finished import finished
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 
 pytest.importorskip("torch")
@@ -176,3 +177,21 @@ def test_responses_that_no_seed_draws_again_say_so_and_are_no_seeded_ones(spec, 
     assert [row["seeded"] for row in rows[False]] == [False] * 6
     assert not any("seeded" in row for row in rows[True])
     assert {row["generation_sha"] for row in rows[True]}.isdisjoint(row["generation_sha"] for row in rows[False])
+
+
+def test_a_finished_evaluation_is_known_from_its_files_alone(tiny_checkpoint, spec, tmp_path):
+    """Its weights may be gone: what was asked, and of what, must be the same to the letter."""
+    out, asked = tmp_path / "out", settings(protocols=["single"])
+    made = run(tiny_checkpoint, spec, out, protocols=["single"])
+    sha = next(read(path(out), Response)).model_sha
+
+    def known(model_sha=sha, spec=spec, settings=asked, seeds=(1,), system=None):
+        model = EvaluatedModel(location="gone", name="tiny", run="r", arm="ci", train_seed=3, system_prompt=system)
+        return finished(model, model_sha, [spec], settings, seeds, out)
+
+    assert known() == made
+    assert known(model_sha="other") is None
+    assert known(seeds=(1, 2)) is None
+    assert known(system="Be brief.") is None
+    assert known(settings=asked.model_copy(update={"temperature": 0.1})) is None
+    assert known(spec=BenchmarkSpec("mmmath", spec.source.model_copy(update={"limit": 3}))) is None

@@ -132,6 +132,17 @@ def test_averages_name_their_parts() -> None:
     assert "mathverse:vision-only" in five.of
 
 
+def test_tables_5_and_6_speak_about_best_checkpoints() -> None:
+    """v4 App. A; a base model has no steps to choose among, and no other table says so."""
+    best = {value.table for value in load_values() if value.target and value.target.checkpoint == "best"}
+    assert best == {"Table 5", "Table 6"}
+    rows = [value for name in best for value in table_values(name, "v4") if value.target]
+    assert {value.model for value in rows if value.target and value.target.checkpoint is None} == {
+        "Baseline (Qwen2.5-VL-7B)"
+    }
+    assert all("every fifth step" in str(value.note) for value in rows if value.target and value.target.checkpoint)
+
+
 def _fact(**changes: object) -> dict[str, object]:
     row = {"table": "Table 1", "version": "v4", "model": "Vision-R1-7B", "benchmark": "MathVista", "subset": "ALL"}
     return row | {"metric": "accuracy_%", "value": 73.5, "source": "somewhere"} | changes

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vr1repro.core.jsonl import write_rows
+from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import STEPS_VERSION, Response, Trace, Verdict
+from vr1repro.evaluation.selection import Candidate, Selection, best_of
 from vr1repro.reporting.run.arms import ArmInfo, StageInfo
 
 VERSIONS = ("Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only")
@@ -188,6 +189,22 @@ def write_log(run: Path, arm: str, stage: int, first: int, last: int, limit: int
     write_rows(run / "train" / arm / f"s{seed}" / f"stage{stage}" / "steps.jsonl", rows)
 
 
+def write_selection(run: Path, arm: str, seed: int, steps: dict[int, str]) -> None:
+    """The choice among an arm's checkpoints, as the workflow writes it."""
+    candidates = []
+    for step, slug in steps.items():
+        scores = {}
+        for benchmark in BENCHMARKS:
+            path = run / "eval" / slug / benchmark / "single" / "e1" / "verdicts" / "rule.jsonl"
+            right = [verdict.correct is True for verdict in read(path, Verdict)]
+            scores[benchmark] = 100 * sum(right) / len(right)
+        candidates.append(Candidate(slug=slug, step=step, scores=scores))
+    selection = Selection(
+        arm=arm, train_seed=seed, eval_seed=1, profile="rule", candidates=candidates, selected=best_of(candidates).slug
+    )
+    (run / "eval" / f"{arm}_s{seed}" / "selected.json").write_text(selection.model_dump_json(), encoding="utf-8")
+
+
 def write_run(run: Path, n: int = 90, train_seeds: tuple[int, ...] = (1,)) -> None:
     """A whole run: questions, ends and checkpoints of six arms, step logs, cold-start set."""
     questions = write_questions(run, n)
@@ -201,6 +218,9 @@ def write_run(run: Path, n: int = 90, train_seeds: tuple[int, ...] = (1,)) -> No
             write_model(run, questions, f"vision-r1_s{train_seed}_stage{stage}_step{step}", skill, 45, step)
             for arm in ("zero", "long"):
                 write_model(run, questions, f"{arm}_s{train_seed}_stage1_step{step}", SKILL[arm], LENGTH[arm], step)
+        for arm, stage in (("vision-r1", 2), ("zero", 1)):
+            steps = {30: f"{arm}_s{train_seed}_stage{stage}_step30", 40: f"{arm}_s{train_seed}"}
+            write_selection(run, arm, train_seed, steps)
         write_log(run, "vision-r1", 1, 1, 20, 40, train_seed, 38)
         write_log(run, "vision-r1", 2, 21, 40, 96, train_seed, 46)
         write_log(run, "ptst-4kx16-4kx16", 2, 21, 40, 40, train_seed, 38)

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from vr1repro.cli import app
 from vr1repro.config import loader
-from vr1repro.scale.limits import impossible, splits
+from vr1repro.config.plan import Plan
+from vr1repro.scale.limits import disk_bytes, impossible, splits
 from vr1repro.scale.shapes import QWEN_3B, QWEN_7B, QWEN_32B, QWEN_72B
 
 SEVEN = 8.292_166_656e9  # parameters of Qwen2.5-VL-7B
@@ -111,6 +112,16 @@ def test_a_disk_that_is_too_small(repo: Path) -> None:
     (message,) = impossible(config, disk=10**9)
     assert message.startswith("rl.evaluate_every: 25 keeps checkpoints of ")
     assert impossible(config, disk=10**13) == []
+
+
+def test_the_disk_holds_the_candidates_of_one_job(repo: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "paper-8gpu-7b.yaml").read_text())
+    values["rl"]["launch"]["save_every"] = 0
+    with_them = disk_bytes(Plan(loader.check(values, "x")))
+    for arm in values["arms"].values():
+        arm["select"] = "last"
+    # Ten candidates in fifty steps, two of which are kept anyway; bf16.
+    assert with_them - disk_bytes(Plan(loader.check(values, "x"))) == pytest.approx(8 * 2 * SEVEN, rel=1e-3)
 
 
 def test_a_share_beside_the_states(repo: Path, rng: random.Random) -> None:

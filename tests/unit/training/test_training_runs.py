@@ -102,6 +102,15 @@ def test_rl_keeps_the_asked_steps_and_logs_each(lab: SimpleNamespace, tmp_path: 
     assert content_sha(out / "step6") != content_sha(out / "step7")
 
 
+def test_rl_saves_passing_steps_apart(lab: SimpleNamespace, tmp_path: Path, job: Any) -> None:
+    out = run_rl(lab, tmp_path / "a", replace(job, kept_steps=[2], passing_steps=[1]))
+    candidate = out / "candidates" / "step1"
+    same = run_rl(lab, tmp_path / "b", job)
+    assert content_sha(candidate) == content_sha(same / "step1")  # weights and processor, as any that is kept
+    assert not any(name.startswith("candidates/") for name in read_manifest(out)["content"]["files"])
+    assert "step2/model.safetensors" in read_manifest(out)["content"]["files"]
+
+
 def test_the_image_mask_lies_on_the_image_tokens(
     lab: SimpleNamespace, tmp_path: Path, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

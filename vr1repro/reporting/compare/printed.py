@@ -77,10 +77,11 @@ def compare_arm(arm: str, values: Sequence[PublishedValue], results: Results) ->
 
 
 def _about(arm: str, value: PublishedValue) -> PublishedValue:
-    """The same number as a claim about another model."""
-    if value.target is not None:
-        return value.model_copy(update={"target": value.target.model_copy(update={"arm": arm})})
-    return value.model_copy(update={"target": target_for(value.model_dump(), arm)})
+    """The same number as a claim about another model, of which there is one checkpoint."""
+    target = value.target or target_for(value.model_dump(), arm)
+    if target is not None:
+        target = target.model_copy(update={"arm": arm, "checkpoint": None})
+    return value.model_copy(update={"target": target})
 
 
 def comparison_table(rows: Sequence[tuple[str, Comparison]], note: str) -> TextTable:

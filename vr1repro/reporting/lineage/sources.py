@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.config.plan import SELECTED
 from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.provenance import MANIFEST, file_sha, json_sha, read_manifest
@@ -109,14 +110,15 @@ class Sources:
             return []
         if target.benchmark == "rl-train":
             return self._logs(target.arm)
-        rows = results.final(target.arm)
+        rows = results.rows_of(target)
         if target.quantity == "word_count":  # counted in texts of one seed; grades do not matter
             rows = rows[rows["benchmark"] == target.benchmark]
             return [path for path in self._evaluations(rows.head(1), verdicts=False) if path.startswith("eval/")]
         named = {name.partition(":")[0] for name in target.of} or {target.benchmark}
         if target.quantity == "tokens":
             return self._evaluations(rows, verdicts=False)
-        return self._evaluations(rows[rows["benchmark"].isin(named)])
+        chosen = self.matching([f"eval/{target.arm}_s*/{SELECTED}"]) if target.checkpoint else []
+        return chosen + self._evaluations(rows[rows["benchmark"].isin(named)])
 
     def _evaluations(self, rows: pd.DataFrame, verdicts: bool = True) -> list[str]:
         """Responses, verdicts and questions behind rows of the tidy table."""

@@ -70,6 +70,7 @@ _INPUTS = (
     "problems/*/**/*.parquet",
     "eval/*/*/*/e*/responses.jsonl",
     "eval/*/*/*/e*/verdicts/*.jsonl",
+    "eval/*/selected.json",
     "train/*/s*/stage*/steps.jsonl",
     "coldset/traces.jsonl",
     "coldset/yield.json",

@@ -1,6 +1,6 @@
 """A run's results; `Results.measure` gives our counterpart of a published number's target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,11 @@ from vr1repro.benchmarks import lookup
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.evaluation.selection import Selection
 from vr1repro.published import Target
 from vr1repro.reporting.run import words
 from vr1repro.reporting.run.arms import ArmInfo, from_plan, rl_length, training_log
+from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
@@ -60,6 +62,7 @@ class Results:
         comparable: Whether its scores may be compared with the paper's.
         frame: Tidy rows of all protocols and profiles.
         coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
+        selections: The best checkpoint of each arm and training seed that chose one.
     """
 
     run: Path
@@ -68,6 +71,7 @@ class Results:
     comparable: bool
     frame: pd.DataFrame
     coldset_name: str = "coldset"
+    selections: Sequence[Selection] = ()
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
     _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
@@ -93,6 +97,7 @@ class Results:
             comparable=comparable,
             frame=collect(run, settings),
             coldset_name=coldset_name,
+            selections=read_selections(run),
         )
 
     @property
@@ -110,6 +115,21 @@ class Results:
         if arm not in self._finals:
             self._finals[arm] = self.headline[(self.headline["arm"] == arm) & self.headline["final"]]
         return self._finals[arm]
+
+    def best(self, arm: str) -> pd.DataFrame:
+        """The rows that an arm's best checkpoints were chosen by, one checkpoint a training seed; never its end's."""
+        parts = [
+            deciding_rows(self.frame, selection, [selection.selected])
+            for selection in self.selections
+            if selection.arm == arm
+        ]
+        return pd.concat(parts) if parts else self.frame.iloc[:0]
+
+    def rows_of(self, target: Target) -> pd.DataFrame:
+        """The rows of the checkpoints that a target speaks about."""
+        if target.arm is None:
+            return self.frame.iloc[:0]
+        return self.best(target.arm) if target.checkpoint else self.final(target.arm)
 
     def log(self, arm: ArmInfo) -> pd.DataFrame:
         """The step log of an arm, read once."""
@@ -139,12 +159,18 @@ class Results:
 
     def accuracy(self, arm: str, benchmark: str, subset: str = "overall") -> Estimate | None:
         """Accuracy of an arm's end in percent, or None where it was not evaluated."""
-        rows = pick(self._inside(self.final(arm), (benchmark,)), subset)
-        return None if rows.empty else accuracy(rows, self.settings)
+        return self._accuracy_of(self.final(arm), benchmark, subset)
 
     def average(self, arm: str, benchmarks: tuple[str, ...]) -> Estimate | None:
-        """Mean accuracy over benchmarks, or None where one of them is missing."""
-        rows = self._inside(self.final(arm), benchmarks)
+        """Mean accuracy of an arm's end over benchmarks, or None where one of them is missing."""
+        return self._average_of(self.final(arm), benchmarks)
+
+    def _accuracy_of(self, rows: pd.DataFrame, benchmark: str, subset: str) -> Estimate | None:
+        rows = pick(self._inside(rows, (benchmark,)), subset)
+        return None if rows.empty else accuracy(rows, self.settings)
+
+    def _average_of(self, rows: pd.DataFrame, benchmarks: tuple[str, ...]) -> Estimate | None:
+        rows = self._inside(rows, benchmarks)
         if rows.empty or set(rows["benchmark"]) != set(benchmarks):
             return None
         return accuracy(rows, self.settings, average_weights(rows))
@@ -182,7 +208,10 @@ class Results:
         if target.benchmark == "rl-train":
             length = rl_length(self.log, self.arms, arm, self.settings)
             return self._not_run(arm, "no finished training log") if length is None else Measurement(estimate=length)
-        rows = self.final(arm)
+        rows = self.rows_of(target)
+        if rows.empty and target.checkpoint and len(self.final(arm)):
+            reason = "the paper's is the best of the last checkpoints, this run has the last alone"
+            return Missing(f"{reason} (arms.{arm}.select)")
         if rows.empty:
             return self._not_run(arm, "not evaluated in this run")
         if target.subset.startswith("length-"):
@@ -195,15 +224,19 @@ class Results:
         names = target.of or (
             target.benchmark if target.subset == "overall" else f"{target.benchmark}:{target.subset}",
         )
-        estimate = (
-            self.average(arm, target.of) if _plain(target.of) else self.accuracy(arm, target.benchmark, target.subset)
-        )
-        scores = scores_by_seed(self.final(arm), names)
+        rows = self.rows_of(target)
+        if _plain(target.of):
+            estimate = self._average_of(rows, target.of)
+        else:
+            estimate = self._accuracy_of(rows, target.benchmark, target.subset)
+        scores = scores_by_seed(rows, names)
         if estimate is None or not scores:
             return self._not_run(arm, f"not evaluated on {', '.join(names)}")
+        if target.checkpoint:  # asked once, under one protocol
+            return Measurement(estimate=estimate, scores=scores)
         ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
         band, alternatives = grader_band(ends, self.settings, names)
-        sampling = sampling_spread(self.final(arm), names)
+        sampling = sampling_spread(rows, names)
         return Measurement(estimate=estimate, scores=scores, band=band, alternatives=alternatives, sampling=sampling)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from vr1repro.published import PublishedValue, disagreements, load_values
 from vr1repro.reporting.claims.comparison import contradictions
 from vr1repro.reporting.claims.pairs import MEAN, ArmPair, arm_pairs
-from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.run.best import held_out
+from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.tables.render import DASH, TextTable, number
 from vr1repro.reporting.tables.table import note
@@ -13,7 +14,8 @@ from vr1repro.reporting.tables.table import note
 
 def own_tables(results: Results) -> Sequence[TextTable]:
     """Every table of the report that the paper does not have."""
-    return [pairs_table(results, arm_pairs(results)), variance_table(results), contradictions_table()]
+    pairs = pairs_table(results, arm_pairs(results))
+    return [pairs, best_table(results), variance_table(results), contradictions_table()]
 
 
 def pairs_table(results: Results, pairs: Sequence[ArmPair]) -> TextTable:
@@ -61,6 +63,33 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
         "p over seeds (Holm)": _p(pair.training_holm),
         "Seen with 80 % over seeds": DASH if training.p_value is None else number(pair.training_detectable),
     }
+
+
+def best_table(results: Results) -> TextTable:
+    """The best checkpoint of each arm that chose one, beside its last, and what the choice adds by chance."""
+    rows = []
+    for selection in results.selections:
+        best, last = selection.best, selection.last
+        steps = ", ".join(str(candidate.step) for candidate in selection.candidates)
+        elsewhere = held_out(results.frame, selection, results.settings)
+        scores = (best.mean, last.mean, best.mean - last.mean, elsewhere, elsewhere and best.mean - elsewhere)
+        cells = [number(score, signed=k in (2, 4)) for k, score in enumerate(scores)]
+        rows.append([results.label(selection.arm), str(selection.train_seed), steps, str(best.step), *cells])
+    header = ("Arm", "Training seed", "Chosen among", "Best step", "Best", "Last step", "Best minus last")
+    text = (
+        "Mean accuracy in percent over the benchmarks by which the best was chosen, one answer a question (protocol"
+        " single, first evaluation seed) for all of them. 'Held out': chosen on half of the problems and scored on the"
+        " other half, mean over random halves; 'by chance': what the best's score owes to being chosen on the questions"
+        " that it is reported on. v4 Tables 5 and 6 are of such bests (App. A)."
+    )
+    return TextTable(
+        key="best",
+        title="The best of the last checkpoints beside the last",
+        header=(*header, "Held out", "By chance"),
+        rows=rows,
+        note=text if results.comparable else f"{MICRO_NOTE}. {text}",
+        text_columns=3,
+    )
 
 
 def variance_table(results: Results) -> TextTable:

@@ -18,6 +18,7 @@ class Spec:
         columns: The numbers below each printed head.
         marks: By head, the mark of each row (cold start, stages).
         new_arms: Whether arms that the paper does not have get rows.
+        best: Whether its numbers are of best checkpoints; our arms' ends then get rows of their own, beside theirs.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Spec:
     columns: Mapping[str, Column]
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     new_arms: bool = False
+    best: bool = False
 
 
 _MATHVISTA = {
@@ -145,6 +147,7 @@ SPECS = (
         version="v4",
         columns={**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
         marks={"Stages": _STAGES},
+        best=True,
     ),
     Spec(
         key="T6",
@@ -152,6 +155,7 @@ SPECS = (
         table="Table 6",
         version="v4",
         columns={**_MATHS, "Avg": ("Avg. (3)", "", ACCURACY)},
+        best=True,
     ),
     Spec(
         key="README",

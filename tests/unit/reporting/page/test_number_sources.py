@@ -33,7 +33,7 @@ def files_of(data: dict[str, dict[str, object]], key: str) -> set[str]:
 CELLS = {
     "arms:Vision-R1-Zero:mmmath": ("zero_s1", {"mmmath"}),
     "T1:Vision-R1-7B:MathVista": ("vision-r1_s1", {"mathvista"}),
-    "T5:Vision-R1 (Ours):Avg": ("vision-r1_s1", {"mathvista", "mathverse", "mmmath"}),
+    "T5:Vision-R1 (Ours), last step:Avg": ("vision-r1_s1", {"mathvista", "mathverse", "mmmath"}),
     "T1:Vision-R1-CI:MathVerse": ("ci_s1", {"mathverse"}),  # an arm that the paper's table lacks
 }
 
@@ -47,6 +47,12 @@ def test_a_score_rests_on_its_responses_verdicts_and_questions(data: dict[str, d
             place = f"eval/{model}/{benchmark}/single/e{seed}"
             expected |= {f"{place}/responses.jsonl", f"{place}/verdicts/rule.jsonl"}
     assert files_of(data, key) == expected
+
+
+def test_a_best_score_rests_on_the_choice_and_on_the_answers_that_decided(data: dict[str, dict[str, object]]) -> None:
+    files = files_of(data, "T5:Vision-R1 (Ours):MathVista")
+    assert "eval/vision-r1_s1/selected.json" in files
+    assert {path.split("/")[4] for path in files if path.endswith(".jsonl") and path.startswith("eval/")} == {"e1"}
 
 
 def test_a_length_rests_on_the_logs_and_a_word_on_the_set(data: dict[str, dict[str, object]]) -> None:
