@@ -176,25 +176,24 @@ def stage_input(wildcards):
 
 
 def evaluation_priority(wildcards):
-    """Candidates go before trainings, for their weights go after. Then starts, for the cold-start model's replies are the
-    longest, and last they would keep a core waiting."""
-    checkpoint = PLAN.checkpoint(wildcards.slug)
-    return 20 if checkpoint.passing else 0 if CONFIG.arms[checkpoint.arm].stages else 5
+    """Candidates before trainings, for their weights go then; next starts: their long replies would keep a core waiting."""
+    model = PLAN.checkpoint(wildcards.slug)
+    return 20 if model.passing else 0 if CONFIG.arms[model.arm].stages else 5
 
 
 def verdict_files(arms):
     return [
-        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
-        for checkpoint in uses.evaluated(PLAN, arms)
-        for benchmark in PLAN.benchmarks(checkpoint)
+        f"{ROOT}/eval/{model.slug}/{benchmark}/verdicts.json"
+        for model in uses.evaluated(PLAN, arms)
+        for benchmark in PLAN.benchmarks(model)
     ]
 
 
 def candidate_verdicts(wildcards):
     """What an arm's best checkpoint is chosen by."""
     return [
-        f"{ROOT}/eval/{checkpoint.slug}/{benchmark}/verdicts.json"
-        for checkpoint in PLAN.candidate_checkpoints(wildcards.arm, int(wildcards.seed))
+        f"{ROOT}/eval/{model.slug}/{benchmark}/verdicts.json"
+        for model in PLAN.candidate_checkpoints(wildcards.arm, int(wildcards.seed))
         for benchmark in CONFIG.selection.benchmarks
     ]
 
