@@ -47,6 +47,10 @@ def test_the_paper_is_whole_and_holds_no_micro_value(repo: Path, tmp_path: Path)
     assert found["train_sft"] == 4
     # Zero, Long, Vision-R1 2, stage 3, 4K 4K, 4K 8Kx16, 6K 8K, 16K 16K, Zero+PTST 2, Zero+SFT+PTST 2, 32B 3, 72B 3.
     assert found["train_rl_stage"] == 1 + 1 + 2 + 1 + 1 + 1 + 2 + 2 + 2 + 2 + 3 + 3
+    # Table 5: four of its own, Long, Vision-R1; Table 6: Zero, Zero+PTST, Zero+SFT+PTST.
+    assert found["select_checkpoint"] == 4 + 2 + 3
+    # Table 3: Zero, CI, Long, Vision-R1.
+    assert found["sample_lengths"] == 4
     resolved = yaml.safe_load((tmp_path / "results/paper/config.yaml").read_text())
     assert resolved["lab"] is None
     assert "tiny" not in str(resolved)

@@ -201,6 +201,7 @@ def test_jobs_import_no_module_outside_their_hash(smoke: Workflow) -> None:
         "bridge": bridge_modules(config.coldset),
         "overlap": sampling,
         "evaluate": [*engine_modules(config.evaluation.engine), *sampling],
+        "lengths": engine_modules(config.evaluation.engine),
         "grade": [name for slug in benchmarks for name in scoring_modules(slug)],
         **dict.fromkeys(("tables", "figures", "report"), facts_modules()),
     }

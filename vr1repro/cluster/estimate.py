@@ -5,94 +5,46 @@ from the config, or assumed, with the reason. Where a model's shape is known its
 paper's own times, which its first version alone has, for its 7B model, stand beside it, and are scaled elsewhere.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from vr1repro.benchmarks import lookup
+from vr1repro.cluster import answers
+from vr1repro.cluster.costs import (
+    CHAIN_TOKENS,
+    PAPER_SIZE,
+    Cost,
+    Input,
+    billions,
+    shape_of_start,
+    size_of,
+)
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
-from vr1repro.config.models import ModelSource
-from vr1repro.config.plan import Checkpoint, Plan
-from vr1repro.config.run import Config, Resources
-from vr1repro.config.samplers import EndpointSampler, VllmSampler
+from vr1repro.config.plan import Plan
+from vr1repro.config.run import Config
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.config.training import RlSettings, SftSettings, Stage
 from vr1repro.scale import memory, roofline
-from vr1repro.scale.ranges import NOTHING, Range, Tag
+from vr1repro.scale.ranges import NOTHING, Range
 from vr1repro.scale.shapes import QWEN_7B, ModelShape, shape_of
-
-
-class Input(NamedTuple):
-    """A figure that an estimate rests on."""
-
-    tag: Tag
-    text: str
-
 
 # What the paper says (v1 section 4.1); v4 removes every GPU count and time.
 COLDSET_GPU_HOURS = 128 * 48
 SFT_GPU_HOURS = 32 * 10
 RL_GPU_HOURS = 64 * 48
 PAPER_COLD_PROBLEMS = 360_000  # v1 4.1: LLaVA-CoT 100K and Mulberry 260K
-PAPER_SIZE = 7.0  # billions of parameters of the model that these times are of
 PAPER_RL_STEPS = Range(200, 300)  # v1 4.1 and Table 4: Vision-R1 200, Zero and Long 300
 STAGE_TOKENS = 4096 * 16  # v4 4.2: length x samples is the same in every stage
-CHAIN_TOKENS = Range(1285, 3566)  # v1 Table 4, average lengths: Zero the shortest, CI the longest
 
 # Not stated anywhere; wide on purpose.
 RL_BATCH = Range(128, 512)
-TOKENS_PER_GPU_S = Range(1000, 5000)  # of a 7B model
 BYTES_WEIGHT, BYTES_TRAINING = 2, 14
 DATA_GB = Range(100, 400)
 
 
-@dataclass
-class Cost:
-    """One stage of the plan. Disk: what stays, and what is there at the most."""
-
-    name: str
-    jobs: int = 0
-    need: Resources | None = None
-    nodes: int = 1
-    gpu_hours: Range = NOTHING
-    longest: Range = NOTHING  # GPU-hours of its longest job
-    disk_gb: Range = NOTHING
-    money: Range | None = NOTHING
-    inputs: list[Input] = field(default_factory=list)
-
-    @property
-    def gpus(self) -> int:
-        """GPUs of one job."""
-        return self.need.gpu * self.nodes if self.need else 0
-
-    @property
-    def hours(self) -> Range | None:
-        """Hours of its longest job with that job's GPUs; None where it has none."""
-        return self.longest.times(1 / self.gpus) if self.gpus and self.longest.high else None
-
-    def add(self, gpu_hours: Range) -> None:
-        """Count a job."""
-        self.gpu_hours += gpu_hours
-        self.longest = max(self.longest, gpu_hours, key=lambda hours: hours.high)
-
-
 def estimate(plan: Plan) -> list[Cost]:
     """The stages of a config in order."""
-    return [_prepare(plan), _coldset(plan), _sft(plan), _rl(plan), _evaluate(plan), _select(plan), _report(plan)]
-
-
-def billions(source: ModelSource) -> float:
-    """Parameters in billions, by the size in the model's name; the paper's 7 where the name has none."""
-    if source.kind == "lab":
-        return 0.001
-    name = source.id if source.kind == "hub" else source.path
-    match = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)[Bb](?![a-zA-Z])", name)
-    return float(match[1]) if match else PAPER_SIZE
-
-
-def _size(plan: Plan, start: str) -> float:
-    return billions(plan.config.models[plan.config.starts[start].model])
+    made, answered = (_prepare, _coldset, _sft, _rl), (answers.evaluation, answers.selection, answers.lengths)
+    return [stage(plan) for stage in (*made, *answered, _report)]
 
 
 def _brought(config: Config) -> set[str]:
@@ -176,7 +128,7 @@ def _sft(plan: Plan) -> Cost:
     cost = Cost("SFT", len(runs), config.resources.sft, config.sft.launch.nodes)
     if not (runs and cost.gpus):
         return cost
-    known = [_shape(plan, start) for start, _ in runs]
+    known = [shape_of_start(plan, start) for start, _ in runs]
     for (start, _), shape in zip(runs, known, strict=True):
         chains = config.starts[start].sft == "chains"
         if shape is not None:
@@ -184,7 +136,7 @@ def _sft(plan: Plan) -> Cost:
             cost.add(roofline.sft_gpu_seconds(shape, sft, chains=chains).times(1 / 3600))
             cost.disk_gb += _disk(shape, sft, kept=1)
             continue
-        size = _size(plan, start)
+        size = size_of(plan, start)
         low = 1.0 if chains else 0.1
         cost.add(Range(SFT_GPU_HOURS, SFT_GPU_HOURS).times(size / PAPER_SIZE * config.sft.epochs / 2).times(low, 1.3))
         cost.disk_gb += Range(size * BYTES_WEIGHT, size * (BYTES_WEIGHT + BYTES_TRAINING))
@@ -208,10 +160,6 @@ def _sft(plan: Plan) -> Cost:
     return cost
 
 
-def _shape(plan: Plan, start: str) -> ModelShape | None:
-    return shape_of(plan.config.models[plan.config.starts[start].model])
-
-
 def _disk(shape: ModelShape, settings: SftSettings | RlSettings, *, kept: int, passing: int = 0) -> Range:
     """GB of kept checkpoints, and with those that a killed job goes on from and those that go once they are graded."""
     one = memory.kept_bytes(shape, settings.launch) / 1e9
@@ -230,10 +178,10 @@ def _rl(plan: Plan) -> Cost:
         paper.low * config.rl.prompts_per_step / RL_BATCH.high, paper.high * config.rl.prompts_per_step / RL_BATCH.low
     )
     start_of = {arm: config.arms[arm].start for arm, _, _ in runs}
-    known = {arm: _shape(plan, start) for arm, start in start_of.items()}
+    known = {arm: shape_of_start(plan, start) for arm, start in start_of.items()}
     candidates = 0
     for arm, number, _ in runs:
-        stage, size = config.arms[arm].stages[number - 1], _size(plan, config.arms[arm].start)
+        stage, size = config.arms[arm].stages[number - 1], size_of(plan, config.arms[arm].start)
         kept, passing = len(plan.kept_steps(arm, number)), len(plan.passing_steps(arm, number))
         candidates += passing
         if (shape := known[arm]) is not None:
@@ -288,75 +236,6 @@ def _vision_r1(config: Config) -> Range:
         seconds = roofline.rl_step(QWEN_7B, config.rl, stage, length).total
         hours += seconds.times(stage.steps * launch.nodes * launch.processes / 3600)
     return hours
-
-
-def _evaluate(plan: Plan) -> Cost:
-    cost = _answers(plan, "evaluation", [checkpoint for checkpoint in uses.evaluated(plan) if not checkpoint.passing])
-    if cost.inputs:
-        seeds = len(plan.config.seeds.evaluation)
-        cost.inputs.append(Input("calculated", f"evaluation: {seeds} seeds of an arm's end and one on the way"))
-    return cost
-
-
-def _select(plan: Plan) -> Cost:
-    """The candidates of arms that report their best checkpoint too, and the choice."""
-    passing, chosen = [each for each in uses.evaluated(plan) if each.passing], uses.selections(plan)
-    cost = _answers(plan, "choosing the best", passing) if passing else Cost("choosing the best")
-    cost.jobs += len(chosen)
-    if chosen:
-        cost.inputs.append(
-            Input(
-                "v4",
-                "Tables 5 and 6 are the best checkpoint among 'every fifth step in the final 50 steps' (App. A):"
-                f" {len(chosen)} arms are reported twice, as their last and as their best, {len(passing)} checkpoints"
-                " are asked for that alone, once, under protocol single",
-            )
-        )
-    return cost
-
-
-def _answers(plan: Plan, name: str, checkpoints: Sequence[Checkpoint]) -> Cost:
-    config = plan.config
-    cost = Cost(name, len(checkpoints), config.resources.evaluate)
-    if not cost.gpus:
-        return cost
-    asked_again = False
-    answers, known = 0, set[str]()
-    for checkpoint in checkpoints:
-        arm, settings = checkpoint.arm, plan.evaluation(checkpoint)
-        again = 1.5 if "paper" in settings.protocols else 1.0
-        asked_again |= again > 1
-        once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(checkpoint))
-        questions = once * len(plan.evaluation_seeds(checkpoint))
-        answers += questions
-        tokens = Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, settings.max_tokens)).times(questions).times(1, again)
-        sampler, shape = settings.engine, _shape(plan, config.arms[arm].start)
-        if shape is not None and isinstance(sampler, VllmSampler):
-            known.add(arm)
-            tuned = config.starts[config.arms[arm].start].sft == "chains"
-            stages = len(config.arms[arm].stages)
-            length = roofline.answer_tokens(settings.max_tokens, tuned=tuned, stages=stages)
-            seconds = roofline.evaluation_gpu_seconds(shape, sampler, questions, length)
-            cost.add(seconds.times(1 / 3600, again / 3600))
-            continue
-        slower = _size(plan, config.arms[arm].start) / PAPER_SIZE / 3600
-        cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
-    cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
-    rest = {checkpoint.arm for checkpoint in checkpoints} - known
-    cost.inputs = [
-        Input("calculated", f"{answers:,} first answers ({name}): questions, seeds, {len(checkpoints)} checkpoints"),
-        Input("assumed", "questions of the benchmarks as their own papers count them"),
-        *([Input("v1", "answers of 1900-3100 tokens after RL from chains, 690-1290 from a base model, 3300-3600 after"
-                 " SFT alone (ends of Fig. 1 D, Table 4; on the RL set); 300-500 of a base model is assumed"),
-           Input("calculated", "evaluation: a roofline of decoding with the model's shape, one engine a job")]
-          if known else []),
-        *([Input("v1", "1285-3566 tokens an answer (Table 4, on the RL set)"),
-           Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
-                 " 7B, in inverse proportion to the parameters; the paper states no time")] if rest else []),
-        *([Input("assumed", "protocol `paper` asks again for up to half as many answers once more")]
-          if asked_again else []),
-    ]  # fmt: skip
-    return cost
 
 
 def _report(plan: Plan) -> Cost:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 
 from vr1repro.cluster import slurm
-from vr1repro.cluster.estimate import Cost, total
+from vr1repro.cluster.costs import Cost
+from vr1repro.cluster.estimate import total
 from vr1repro.scale.ranges import NOTHING, Range
 
 ATTEMPTS = 3  # the slurm profile's `retries: 2`; run time grows with the attempt

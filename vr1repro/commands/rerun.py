@@ -22,6 +22,7 @@ _SHA = re.compile(r"\b[0-9a-f]{16}\b")
 # The estimate's name of what a rule makes.
 _STAGES = {
     "bridge_shard": "cold set", "train_sft": "SFT", "train_rl_stage": "RL", "evaluate_checkpoint": "evaluation",
+    "sample_lengths": "lengths on RL set",
 }  # fmt: skip
 
 

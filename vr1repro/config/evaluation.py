@@ -59,3 +59,19 @@ class EvaluationSettings(Section):
         description="Go on to scores although questions were left out or refused, prompts held unknown tokens, or a"
         " picture's tokens did not fit its grid; such a score is of another benchmark. Ours.",
     )
+
+
+class LengthSettings(Section):
+    """Lengths of completions on the RL set, sampled from finished checkpoints."""
+
+    arms: list[Name] = Field(
+        min_length=1,
+        description="Arms whose ends are asked, of those that are run. Paper: Zero, CI, Long and Vision-R1 (`Avg. Len.`"
+        " of v4 Table 3 and v1 Table 4, on the 10K RL training set).",
+    )
+    problems: int | None = Field(
+        default=None,
+        gt=0,
+        description="Of `rl.problems`, those of smallest id hash; null: all. How many of the set, how many completions"
+        " each and with what decoding settings: not stated; here one each, as `evaluation` samples, first seed.",
+    )

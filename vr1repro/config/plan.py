@@ -7,6 +7,7 @@
     results/<run>/train/<arm>/s<seed>/stage<k>/step<n>/    GRPO; n counts over all stages of the arm
     results/<run>/train/<arm>/s<seed>/stage<k>/candidates/step<n>/    checkpoints that go once they are graded
     results/<run>/eval/<slug>/<benchmark>/<protocol>/e<seed>/responses.jsonl, verdicts/<profile>.jsonl
+    results/<run>/lengths/<slug>/e<seed>/responses.jsonl   completions on the RL set
     results/<run>/eval/<arm>_s<seed>/selected.json         which candidate is the best, where the arm chooses one
 
 An evaluated model's slug is `<arm>_s<seed>` for an arm's end, `<arm>_s<seed>_stage<k>_step<n>` on the way. Seed 0 means
@@ -267,6 +268,11 @@ class Plan:
     def selected(self, arm: str, seed: int) -> PurePosixPath:
         """The file that says which of an arm's candidates is the best."""
         return self.root / "eval" / f"{arm}_s{seed}" / SELECTED
+
+    def lengths_dir(self, checkpoint: Checkpoint) -> PurePosixPath:
+        """Folder of a checkpoint's completions on the RL set."""
+        seed, *_ = self.evaluation_seeds(checkpoint)
+        return self.root / "lengths" / checkpoint.slug / f"e{seed}"
 
     def eval_dir(self, slug: str, benchmark: str, protocol: str, seed: int) -> PurePosixPath:
         """Folder of one model's answers to one benchmark."""

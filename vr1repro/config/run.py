@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Name, Section
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
-from vr1repro.config.evaluation import EvaluationSettings
+from vr1repro.config.evaluation import EvaluationSettings, LengthSettings
 from vr1repro.config.lab import Lab
 from vr1repro.config.models import ModelSource
 from vr1repro.config.placement import Placement
@@ -105,6 +105,9 @@ class Config(Section):
         default=None, description="For arms of `select: best_on_benchmarks`: what they choose among, and by what."
     )
     evaluation: EvaluationSettings = Field(description="Sampling and scoring of answers.")
+    lengths: LengthSettings | None = Field(
+        default=None, description="How long completions on the RL set are; null: not sampled."
+    )
     reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
     resources: JobResources = Field(description="What jobs need.")
     placements: dict[Name, Placement] = Field(
@@ -167,6 +170,7 @@ class Config(Section):
         _known("take_released", self.take_released, {"coldset", *self.starts, *self.arms})
         _known("coldset.sources", self.coldset.sources, self.problems)
         _known("rl.problems", [self.rl.problems], self.problems)
+        _known("lengths.arms", self.lengths.arms if self.lengths else [], self.arms)
         _known("placements", list(self.placements), self.models)
         _known("benchmarks", list(self.benchmarks), benchmark_folders.slugs())
         for name, start in self.starts.items():

@@ -97,11 +97,20 @@ def selections(plan: Plan, arms: Sequence[str] | None = None) -> list[tuple[str,
     ]
 
 
+def lengths(plan: Plan, arms: Sequence[str] | None = None) -> list[Checkpoint]:
+    """Checkpoints whose completions on the RL set are sampled."""
+    measured = plan.config.lengths.arms if plan.config.lengths else []
+    chosen = plan.config.run_arms if arms is None else arms
+    return [checkpoint for arm in chosen if arm in measured for checkpoint in plan.final_checkpoints(arm)]
+
+
 def sets_used(plan: Plan) -> set[str]:
     """Keys of `problems` and `benchmarks` that are fetched or made."""
     config = plan.config
     sets = {slug for checkpoint in evaluated(plan) for slug in plan.benchmarks(checkpoint)}
     sets |= {config.arms[arm].stages[stage - 1].problems or config.rl.problems for arm, stage, _ in rl_runs(plan)}
+    if lengths(plan):
+        sets.add(config.rl.problems)
     if builds_coldset(plan):
         sets |= set(config.coldset.sources)
         sets |= {*plan.training_problems(), *config.benchmarks} if config.coldset.overlap.drop else set()

@@ -135,23 +135,7 @@ def evaluate(
         prompts[spec.slug] = prompts_of(spec.slug, problems, settings, model.system_prompt)
     engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels)
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
-    generation = _generation(settings, engine)
-    common = {
-        "run": model.run,
-        "model": model.name,
-        "arm": model.arm,
-        "train_seed": model.train_seed,
-        "generation_sha": json_sha(generation),
-        "model_sha": engine.model_sha,
-    }
-    content = {
-        "settings": settings.model_dump(mode="json"),
-        "generation": generation,
-        "engine": engine.facts,
-        "model": model.name,
-        "model_sha": engine.model_sha,
-        "system_prompt": model.system_prompt,
-    }
+    common, content = columns(model, settings, engine), content_of(model, settings, engine)
     loading = time.perf_counter() - began
     protocols: list[Protocol] = [name for name in PROTOCOLS if name in settings.protocols]
     results: list[EvaluationResult] = []
@@ -191,6 +175,30 @@ def evaluate(
                     _write_run(result, {**content, "prompts": prompts_sha(run.prompts)}, seconds)
                     results.append(result)
     return results
+
+
+def columns(model: EvaluatedModel, settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:
+    """Columns that all rows of a model's responses share."""
+    return {
+        "run": model.run,
+        "model": model.name,
+        "arm": model.arm,
+        "train_seed": model.train_seed,
+        "generation_sha": json_sha(_generation(settings, engine)),
+        "model_sha": engine.model_sha,
+    }
+
+
+def content_of(model: EvaluatedModel, settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:
+    """What `run.json` says of all of a model's responses."""
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "generation": _generation(settings, engine),
+        "engine": engine.facts,
+        "model": model.name,
+        "model_sha": engine.model_sha,
+        "system_prompt": model.system_prompt,
+    }
 
 
 def _generation(settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:

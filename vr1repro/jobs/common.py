@@ -93,7 +93,7 @@ def may_remake(folder: Path, remake: str) -> bool:
 
 
 def evidence(plan: Plan) -> dict[str, str]:
-    """Hashes of verdicts, selections and step logs that tables and figures rest on, by path below the run's folder."""
+    """Hashes of the summaries and step logs that tables and figures rest on, by path below the run's folder."""
     root = Path(plan.root)
     files = [
         *root.glob("eval/*/*/verdicts.json"),

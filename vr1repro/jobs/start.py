@@ -18,7 +18,10 @@ from vr1repro.jobs.common import GUARDED_RULES, may_remake
 from vr1repro.reporting.run.commits import without_commit
 
 # Rules whose jobs may need GPUs, and their key of the config's `resources`.
-GPU_KINDS = {"bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate"}
+GPU_KINDS = {
+    "bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate",
+    "sample_lengths": "evaluate",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

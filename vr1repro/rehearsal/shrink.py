@@ -32,6 +32,7 @@ MAY_DIFFER = {
     r"(arms\..+\.evaluate_on|evaluation\.benchmarks|evaluation\.prompts.*)": "benchmarks that the lab can generate",
     r"arms\..+\.stages\.\d+\.(steps|max_tokens)": f"{STEPS} steps; tokens / {SCALE}",
     r"selection(\.(every|steps|benchmarks.*))?": "every step of those that are left",
+    r"lengths": "a few problems",
     r"sft\.(epochs|batch|cutoff|min_image_pixels|max_image_pixels)": "a few rows; tokens and pixels scaled",
     r"(placements\..+\.)?sft\.(launch\.(nodes|processes)|launch\.save_every)": f"{PROCESSES} CPU processes",
     r"rl\.(prompts_per_step|max_prompt_tokens|evaluate_every|max_clipped_share|min_image_pixels|max_image_pixels)":
@@ -86,6 +87,8 @@ def shrink(preset: Config, lab: Mapping[str, Any]) -> Config:
             stage |= {"steps": STEPS, "max_tokens": max(8, stage["max_tokens"] // SCALE)}
     if values["selection"]:
         values["selection"] = {"every": 1, "steps": STEPS, "benchmarks": generated}
+    if values["lengths"]:
+        values["lengths"]["problems"] = 2
     sft, rl, evaluation = values["sft"], values["rl"], values["evaluation"]
     processes = {kind: _processes(values[kind]["launch"]) for kind in ("sft", "rl")}
     sft |= {"epochs": 1, "batch": 2 * processes["sft"] * sft["device_batch"], "cutoff": 2048}

@@ -30,6 +30,7 @@ rule evaluate:
     input:
         verdict_files(CONFIG.run_arms),
         selections(CONFIG.run_arms),
+        length_files(CONFIG.run_arms),
 
 
 rule tables:
@@ -55,4 +56,5 @@ for name in CONFIG.arms:
         input:
             verdict_files([name]),
             selections([name]),
+            length_files([name]),
         localrule: True

@@ -202,6 +202,10 @@ def selections(arms):
     return [str(PLAN.selected(arm, seed)) for arm, seed in uses.selections(PLAN, arms)]
 
 
+def length_files(arms):
+    return [f"{ROOT}/lengths/{model.slug}/responses.json" for model in uses.lengths(PLAN, arms)]
+
+
 def sft_runs(arms):
     return [str(PLAN.sft_dir(start, seed) / CONTENT) for start, seed in uses.sft_runs(PLAN, arms)]
 

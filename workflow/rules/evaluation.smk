@@ -85,3 +85,34 @@ rule select_checkpoint:
     shell:
         "vr1repro stage select --config {params.config} --arm {wildcards.arm} --seed {wildcards.seed}"
         " --out {output.selected} > {log} 2>&1"
+
+
+rule sample_lengths:
+    input:
+        model=lambda wildcards: str(PLAN.checkpoint_closed(PLAN.checkpoint(wildcards.slug))),
+        problems=lambda wildcards: problem_sets([CONFIG.rl.problems]),
+    output:
+        summary=f"{ROOT}/lengths/{{slug}}/responses.json",
+    log:
+        f"{ROOT}/logs/lengths/{{slug}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/lengths/{{slug}}.jsonl"
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.evaluate.threads
+    resources:
+        **needs("evaluate", of_slug),
+    params:
+        config=RESOLVED,
+        out=subpath(output.summary, parent=True),
+        code=lambda wildcards: code("lengths", *engine_modules(of_slug(wildcards).evaluation.engine)),
+        settings=lambda wildcards: settings(
+            of_slug(wildcards).evaluation,
+            CONFIG.lengths.problems,
+            CONFIG.rl.problems,
+            CONFIG.seeds.evaluation[:1],
+            CONFIG.resources.evaluate.threads,
+        ),
+    shell:
+        "vr1repro stage lengths --config {params.config} --checkpoint {wildcards.slug} --out {params.out}"
+        " > {log} 2>&1"

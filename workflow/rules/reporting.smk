@@ -5,6 +5,7 @@ rule make_tables:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
         selections=selections(CONFIG.run_arms),
+        lengths=length_files(CONFIG.run_arms),
         steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:
@@ -38,6 +39,7 @@ rule draw_figures:
     input:
         verdicts=verdict_files(CONFIG.run_arms),
         selections=selections(CONFIG.run_arms),
+        lengths=length_files(CONFIG.run_arms),
         steps=rl_stages(CONFIG.run_arms),
         coldset=COLDSET,
     output:

@@ -11,6 +11,7 @@ import yaml
 
 from vr1repro.benchmarks import lookup
 from vr1repro.cluster import estimate, outlook
+from vr1repro.cluster.costs import Cost, billions
 from vr1repro.cluster.slurm import Partition, _gpus, _minutes
 from vr1repro.config import loader
 from vr1repro.config.models import HubModel
@@ -21,7 +22,7 @@ RESOURCES = {"threads": 8, "gpu": 8, "mem_mb": 900_000}
 CONFIGS = ("smoke", "micro", "paper", "paper-8gpu-7b", "paper-8gpu-3b", "paper-1gpu-3b", "evaluate")
 
 
-def changed(repo: Path, name: str = "paper", **sections: Any) -> dict[str, estimate.Cost]:
+def changed(repo: Path, name: str = "paper", **sections: Any) -> dict[str, Cost]:
     values = yaml.safe_load((repo / "config" / f"{name}.yaml").read_text())
     for key, value in sections.items():
         values[key] = {**values[key], **value} if isinstance(value, dict) else value
@@ -117,7 +118,7 @@ def test_the_api_costs_what_the_config_says(repo: Path) -> None:
      ("x/y-0.5B", 0.5), ("x/no-size", 7), ("x/2BIG", 7)],
 )  # fmt: skip
 def test_size_from_the_name(name: str, size: float) -> None:
-    assert estimate.billions(HubModel(kind="hub", id=name, revision=None, context=1)) == size
+    assert billions(HubModel(kind="hub", id=name, revision=None, context=1)) == size
 
 
 def test_what_a_partition_lacks(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

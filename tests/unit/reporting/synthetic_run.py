@@ -189,6 +189,19 @@ def write_log(run: Path, arm: str, stage: int, first: int, last: int, limit: int
     write_rows(run / "train" / arm / f"s{seed}" / f"stage{stage}" / "steps.jsonl", rows)
 
 
+def write_lengths(run: Path, arm: str, seed: int, length: float) -> None:
+    """Completions on the RL set, half of them twice as long as the others."""
+    rows = [
+        Response(
+            run="test", model=f"{arm}_s{seed}", arm=arm, train_seed=seed, eval_seed=1, protocol="single",
+            benchmark="rl-set", id=f"rl-{k}", prompt_sha="0" * 64, response="x", finish_reason="stop",
+            n_tokens=round(length * (1 + k % 2)),
+        )
+        for k in range(20)
+    ]  # fmt: skip
+    write_rows(run / "lengths" / f"{arm}_s{seed}" / "e1" / "responses.jsonl", rows)
+
+
 def write_selection(run: Path, arm: str, seed: int, steps: dict[int, str]) -> None:
     """The choice among an arm's checkpoints, as the workflow writes it."""
     candidates = []
@@ -218,6 +231,8 @@ def write_run(run: Path, n: int = 90, train_seeds: tuple[int, ...] = (1,)) -> No
             write_model(run, questions, f"vision-r1_s{train_seed}_stage{stage}_step{step}", skill, 45, step)
             for arm in ("zero", "long"):
                 write_model(run, questions, f"{arm}_s{train_seed}_stage1_step{step}", SKILL[arm], LENGTH[arm], step)
+        for arm in ("ci", "vision-r1"):
+            write_lengths(run, arm, train_seed, LENGTH[arm])
         for arm, stage in (("vision-r1", 2), ("zero", 1)):
             steps = {30: f"{arm}_s{train_seed}_stage{stage}_step30", 40: f"{arm}_s{train_seed}"}
             write_selection(run, arm, train_seed, steps)

@@ -32,6 +32,8 @@ _KEPT = (
     "train/**/*.jsonl",
     "eval/**/*.json",
     "eval/**/*.jsonl",
+    "lengths/**/*.json",
+    "lengths/**/*.jsonl",
     "benchmarks/**/*.jsonl",
 )
 

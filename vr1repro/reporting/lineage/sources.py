@@ -109,7 +109,7 @@ class Sources:
         if target.arm is None:
             return []
         if target.benchmark == "rl-train":
-            return self._logs(target.arm)
+            return self.matching([f"lengths/{target.arm}_s*/e*/{RESPONSES}"])
         rows = results.rows_of(target)
         if target.quantity == "word_count":  # counted in texts of one seed; grades do not matter
             rows = rows[rows["benchmark"] == target.benchmark]
@@ -129,13 +129,6 @@ class Sources:
             folder = f"eval/{model}/{benchmark}/{protocol}/e{seed}"
             paths += [f"{folder}/{RESPONSES}", *([f"{folder}/verdicts/{profile}.jsonl"] if verdicts else [])]
         return paths + self.matching(f"problems/{name}/**/*.parquet" for name in rows["benchmark"].unique())
-
-    def _logs(self, name: str) -> list[str]:
-        """Step logs of an arm; an arm without stages is read from those that start at it (`arms.rl_length`)."""
-        arms = self.results.arms
-        logged = [arms[name]] if arms[name].stages else [arm for arm in arms.values() if arm.parent == name]
-        pairs = {(stage.owner, stage.number) for arm in logged for stage in arm.stages}
-        return self.matching(f"train/{owner}/s*/stage{number}/steps.jsonl" for owner, number in pairs)
 
 
 def write_made_from(folder: Path, kind: str, made_from: Mapping[str, Sequence[str]], sources: Sources) -> Path:

@@ -71,6 +71,7 @@ _INPUTS = (
     "eval/*/*/*/e*/responses.jsonl",
     "eval/*/*/*/e*/verdicts/*.jsonl",
     "eval/*/selected.json",
+    "lengths/*/e*/responses.jsonl",
     "train/*/s*/stage*/steps.jsonl",
     "coldset/traces.jsonl",
     "coldset/yield.json",

@@ -1,7 +1,7 @@
 """A config's arms for the report, with their training logs and checkpoint scores in the order of the steps."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.records import STEPS_VERSION
 from vr1repro.reporting.run.scores import accuracy, average_weights
-from vr1repro.reporting.statistics.estimate import Estimate, seed_mean
+from vr1repro.reporting.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,42 +211,6 @@ def trajectory(
         if set(rows["benchmark"].unique()) == set(benchmarks):
             by_step[step] = Point(step, number, accuracy(rows, settings, average_weights(rows)))
     return [by_step[step] for step in sorted(by_step)]
-
-
-def rl_length(
-    read_log: Callable[[ArmInfo], pd.DataFrame], arms: Mapping[str, ArmInfo], name: str, settings: ReportSettings
-) -> Estimate | None:
-    """Mean completion tokens on the RL training set at an arm's end (`Avg. Len.` of v4 Table 3), from its log.
-
-    The log's last tenth of steps stands for the end; for an arm without stages it is the first step of an arm that
-    starts there, which samples from it. Completions cut at the limit count with the limit's length.
-
-    Args:
-        read_log: Gives an arm's log.
-
-    Returns:
-        Tokens, or None where no finished log says.
-    """
-    arm = arms[name]
-    if arm.stages:
-        log, steps = read_log(arm), max(1, arm.last_step // 10)
-        if log.empty or log["step"].max() < arm.last_step:
-            return None
-        window = log[log["step"] > arm.last_step - steps]
-    else:
-        # The child with the longest limit cuts least of what its start would have written.
-        children = [other for other in arms.values() if other.parent == name and other.stages]
-        children.sort(key=lambda other: -other.stages[0].max_tokens)
-        logs = (read_log(child) for child in children)
-        log = next((log for log in logs if not log.empty), pd.DataFrame())
-        if log.empty:
-            return None
-        window = log[log["step"] == log["step"].min()]
-    by_seed = window.groupby("train_seed")["mean_length"].mean()
-    if len(by_seed) > 1:
-        return seed_mean(by_seed.to_list(), confidence=settings.confidence, n=len(window))
-    # One training: the steps' own spread, each step one batch of prompts.
-    return seed_mean(window["mean_length"].to_list(), confidence=settings.confidence, n=len(window))
 
 
 def coldset_yield(folder: Path) -> dict[str, Any] | None:

@@ -14,9 +14,10 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.evaluation.selection import Selection
 from vr1repro.published import Target
 from vr1repro.reporting.run import words
-from vr1repro.reporting.run.arms import ArmInfo, from_plan, rl_length, training_log
+from vr1repro.reporting.run.arms import ArmInfo, from_plan, training_log
 from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
+from vr1repro.reporting.run.lengths import mean_length, sampled_lengths
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -180,6 +181,11 @@ class Results:
         return tokens(self.final(arm), self.settings)
 
     @cached_property
+    def rl_lengths(self) -> pd.DataFrame:
+        """Tokens of completions on the RL set, by arm and training seed."""
+        return sampled_lengths(self.run)
+
+    @cached_property
     def coldset_words(self) -> dict[str, Estimate]:
         """Word counts of the cold-start set."""
         return words.coldset_counts(self.coldset, self.settings)
@@ -206,8 +212,11 @@ class Results:
         if target.benchmark == "rl-curve":
             return Missing("a point of a curve: drawn in Figure 1, not judged")
         if target.benchmark == "rl-train":
-            length = rl_length(self.log, self.arms, arm, self.settings)
-            return self._not_run(arm, "no finished training log") if length is None else Measurement(estimate=length)
+            rows = self.rl_lengths[self.rl_lengths["arm"] == arm]
+            if rows.empty:
+                return self._not_run(arm, "no completions on the RL set were sampled (lengths.arms)")
+            length, by_seed = mean_length(rows, self.settings)
+            return Measurement(estimate=length, scores=by_seed)
         rows = self.rows_of(target)
         if rows.empty and target.checkpoint and len(self.final(arm)):
             reason = "the paper's is the best of the last checkpoints, this run has the last alone"

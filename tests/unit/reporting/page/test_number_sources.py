@@ -55,11 +55,8 @@ def test_a_best_score_rests_on_the_choice_and_on_the_answers_that_decided(data: 
     assert {path.split("/")[4] for path in files if path.endswith(".jsonl") and path.startswith("eval/")} == {"e1"}
 
 
-def test_a_length_rests_on_the_logs_and_a_word_on_the_set(data: dict[str, dict[str, object]]) -> None:
-    assert files_of(data, "T3:Vision-R1 (Ours):Avg. Len.") == {
-        "train/vision-r1/s1/stage1/steps.jsonl",
-        "train/vision-r1/s1/stage2/steps.jsonl",
-    }
+def test_a_length_rests_on_its_completions_and_a_word_on_the_set(data: dict[str, dict[str, object]]) -> None:
+    assert files_of(data, "T3:Vision-R1 (Ours):Avg. Len.") == {"lengths/vision-r1_s1/e1/responses.jsonl"}
     word = next(key for key in data["numbers"] if key.startswith("T4:") and key.endswith(":Wait"))
     assert files_of(data, word) == {"coldset/traces.jsonl"}
 

@@ -18,7 +18,7 @@ from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import Response, Verdict
 from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.scores import aggregate
-from vr1repro.reporting.run.arms import rl_length, smoothed, training_log, trajectory
+from vr1repro.reporting.run.arms import smoothed, training_log, trajectory
 from vr1repro.reporting.run.questions import read_questions, subset_name
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import (
@@ -215,17 +215,6 @@ def test_trajectory_goes_from_start_to_end(results: Results) -> None:
     assert (points[0].estimate, points[-1].estimate) == (start, end)
     shared = trajectory(results.headline, results.arms["ptst-4kx16-4kx16"], results.settings, BENCHMARKS)
     assert [point.step for point in shared] == [0, 10, 20, 40]
-
-
-def test_length_on_the_training_set(run: Path, results: Results) -> None:
-    arms, log = arm_infos(), training_log(run, arm_infos()["long"])
-    length = rl_length(results.log, arms, "long", results.settings)
-    assert length is not None
-    assert length.value == pytest.approx(log["mean_length"].iloc[-4:].mean())
-    start = rl_length(results.log, arms, "ci", results.settings)
-    assert start is not None
-    assert start.value == pytest.approx(log["mean_length"].iloc[0])  # Long has the widest limit of CI's children
-    assert rl_length(results.log, arms, "vision-r1-stage3", results.settings) is None
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
