@@ -7,6 +7,8 @@ Deviations from the paper:
    (`coldset.answer_in_reasoner_prompt`).
 3. DeepSeek-R1 is asked under the name of its weights, those of January 2025, wherever the user serves them; where the
    paper's ran is not stated. What the server says that it is stands in the set's manifest (`served_models`).
+4. The prompt of a description without Pseudo-CoT (v1 Fig. 3) is not stated; it is the other without its thinking
+   process (`coldset.pseudo_cot`, `coldset.ablated`).
 """
 
 import hashlib
@@ -17,9 +19,10 @@ from pathlib import Path
 from rich.progress import Progress
 
 from vr1repro.coldset import prompts
+from vr1repro.coldset.ablation import sample
 from vr1repro.coldset.bridge_model import BridgeModel
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
-from vr1repro.coldset.records import STEPS, UNANSWERED, Draft
+from vr1repro.coldset.records import ABLATION, PLAIN_STEPS, STEPS, UNANSWERED, Both, Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
@@ -59,6 +62,8 @@ def bridge(
 ) -> dict[str, object]:
     """Ask for Pseudo-CoT, description and chain of every problem, and write `drafts.jsonl`.
 
+    For some problems also for description and chain without Pseudo-CoT, into `ablation.jsonl` (`coldset.ablated`).
+
     Args:
         settings: The data engine's settings.
         mllm: The multimodal model; it loads its weights at the first request that the ledger cannot answer.
@@ -76,10 +81,11 @@ def bridge(
     """
     rows = sorted(problems, key=lambda problem: (problem.source, problem.id))
     cases = [_Case(problem, user_turn(problem), {}) for problem in rows]
+    plain = [_Case(each, user_turn(each), {}) for each in sample(rows, settings.ablated, settings.shards)]
     reason_prompt = prompts.REASON_WITH_ANSWER if settings.answer_in_reasoner_prompt else prompts.REASON
     with Ledger(out / LEDGER) as ledger:
-        mllm.attach(ledger, STEPS[:2])
-        reasoner.attach(ledger, STEPS[2:])
+        mllm.attach(ledger, (*STEPS[:2], PLAIN_STEPS[0]))
+        reasoner.attach(ledger, (STEPS[2], PLAIN_STEPS[1]))
         step = _Step(ledger, seed, progress)
 
         def pseudo_cot(case: _Case) -> str:
@@ -88,29 +94,40 @@ def bridge(
         def description(case: _Case) -> str:
             return prompts.DESCRIPTION.format(question=case.question, pseudo_cot=case.text("pseudo_cot"))
 
+        def plain_description(case: _Case) -> str:
+            return prompts.PLAIN_DESCRIPTION.format(question=case.question)
+
         def chain(case: _Case) -> str:
-            return reason_prompt.format(
-                description=case.text("description"), question=case.question, answer=case.problem.answer
-            )
+            description = case.text("description") or case.text("plain_description")
+            return reason_prompt.format(description=description, question=case.question, answer=case.problem.answer)
 
         try:
-            step.run("pseudo_cot", cases, pseudo_cot, mllm, with_image=True)
-            step.run("description", cases, description, mllm, with_image=True)
+            if settings.pseudo_cot:
+                step.run("pseudo_cot", cases, pseudo_cot, mllm, with_image=True)
+            described = description if settings.pseudo_cot else plain_description
+            step.run("description", cases, described, mllm, with_image=True)
             step.run("chain", cases, chain, reasoner, with_image=False)
+            step.run("plain_description", plain, plain_description, mllm, with_image=True)
+            step.run("plain_chain", plain, chain, reasoner, with_image=False)
         except BudgetSpent as error:
-            done = sum(len(case.entries) for case in cases)
-            left = sum(len(STEPS) - len(case.entries) for case in cases if case.rejected is None)
+            steps = len(STEPS) - (not settings.pseudo_cot)
+            expected = [*((case, steps) for case in cases), *((case, len(PLAIN_STEPS)) for case in plain)]
+            done = sum(len(case.entries) for case, _ in expected)
+            left = sum(steps - len(case.entries) for case, steps in expected if case.rejected is None)
             raise UserError(
                 f"{out}: budget: {error.spent}; {done} requests are answered and kept, {left} are left. Raise"
                 " budget_tokens or budget_money under coldset.mllm or coldset.reasoner, and run again"
             ) from None
-        unanswered = [case for case in cases if case.rejected == UNANSWERED]
+        unanswered = [case for case in (*cases, *plain) if case.rejected == UNANSWERED]
         if unanswered and not settings.drop_unanswered:
             raise UserError(
-                f"{out}: {len(unanswered)} of {len(cases)} problems got no answer after all tries"
+                f"{out}: {len(unanswered)} of {len(cases) + len(plain)} problems got no answer after all tries"
                 f" ({_words(ledger.failures)}); the others are kept. Run again, or set coldset.drop_unanswered"
             )
         write_rows(out / "drafts.jsonl", (_draft(case) for case in cases))
+        by_problem = {(case.problem.source, case.problem.id): case for case in cases}
+        both = ((by_problem[case.problem.source, case.problem.id], case) for case in plain)
+        write_rows(out / ABLATION, (_both(case, other) for case, other in both))
         return {
             "answered": step.answered,
             "sent": ledger.sent.total(),
@@ -134,6 +151,19 @@ def _draft(case: _Case) -> Draft:
         reply=case.text("chain"),
         finished=chain is not None and chain.finish_reason == "stop",
         rejected=case.rejected,
+    )
+
+
+def _both(case: _Case, plain: _Case) -> Both:
+    return Both(
+        id=case.problem.id,
+        source=case.problem.source,
+        gold=case.problem.answer,
+        choices=case.problem.choices,
+        description=case.text("description"),
+        reply=case.text("chain"),
+        plain_description=plain.text("plain_description"),
+        plain_reply=plain.text("plain_chain"),
     )
 
 

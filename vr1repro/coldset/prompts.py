@@ -12,6 +12,12 @@ DESCRIPTION = (
     " containing all the necessary details of the image to answer the question correctly"
 )
 
+# Not stated: the same without its thinking process, for `coldset.pseudo_cot: false` and the comparison of v1 Figure 3.
+PLAIN_DESCRIPTION = (
+    "Given a image, a question:{question}, provide a detailed description containing all the necessary details of the"
+    " image to answer the question correctly"
+)
+
 # v1 Figure 2: after the description, before the question.
 REASON = "{description}\nFollowing the above image description, think step by step and answer the following question"
 REASON += " directly.\n{question}"

@@ -1,8 +1,12 @@
-"""What bridging writes and merging reads."""
+"""What bridging writes, and what merging and the report read."""
 
-from vr1repro.core.records import Record
+from pydantic import BaseModel
+
+from vr1repro.core.records import Outcome, Record
 
 STEPS = ("pseudo_cot", "description", "chain")
+ABLATION = "ablation.jsonl"
+PLAIN_STEPS = ("plain_description", "plain_chain")  # without Pseudo-CoT, for `ablation`
 UNANSWERED = "unanswered"
 
 
@@ -19,3 +23,46 @@ class Draft(Record):
     reply: str
     finished: bool
     rejected: str | None = None
+
+
+class Both(Record):
+    """A problem's two descriptions and what the reasoner made of each; what a shard writes.
+
+    Attributes:
+        gold: Its answer.
+        choices: Its choices, if any.
+        description, reply: With Pseudo-CoT.
+        plain_description, plain_reply: Without; empty where the model refused.
+    """
+
+    id: str
+    source: str
+    gold: str
+    choices: list[str] | None
+    description: str
+    reply: str
+    plain_description: str
+    plain_reply: str
+
+
+class Side(BaseModel):
+    """One description and its outcome.
+
+    Attributes:
+        words: Of the description.
+        answer: The reasoner's final answer.
+        outcome: Against the gold answer.
+    """
+
+    words: int
+    answer: str | None
+    outcome: Outcome
+
+
+class Compared(Record):
+    """A problem with the outcomes of both its descriptions; the rows of `coldset/ablation.jsonl`."""
+
+    id: str
+    source: str
+    with_pseudo_cot: Side
+    without: Side

@@ -114,6 +114,18 @@ class ColdsetSettings(Section):
     shards: int = Field(gt=0, description="Jobs that the triples are spread over; throughput only.")
     mllm: Engine = Field(description="Writes Pseudo-CoT and description. Paper: Qwen-2.5-VL-72B (v1 section 4.1).")
     reasoner: Engine = Field(description="Text only, writes the chain. Paper: DeepSeek-R1 (v1 section 4.1).")
+    pseudo_cot: bool = Field(
+        default=True,
+        description="Whether the description is written with a Pseudo-CoT at hand, as the paper's is (section 3.3.1);"
+        " false: from picture and question alone, the simple description of v1 Fig. 3 (v4 Fig. 5).",
+    )
+    ablated: int = Field(
+        default=0,
+        ge=0,
+        description="Problems, those of smallest hash in each shard, whose description and chain are written without"
+        " Pseudo-CoT too and compared; they are not in the set. The paper shows one (v1 Fig. 3); on how many it was"
+        " tried: not stated.",
+    )
     answer_in_reasoner_prompt: bool = Field(
         description="Whether the reasoner sees the gold answer. Paper: description, instruction and question only (v1"
         " Fig. 2); the author says 'question, image description, answer and the required instructions' (issue #17)."
@@ -164,3 +176,9 @@ class ColdsetSettings(Section):
     released: DataSource | None = Field(
         description="The finished set, taken instead of built where `take_released` names `coldset`."
     )
+
+    @model_validator(mode="after")
+    def _ablated_against_pseudo_cot(self) -> Self:
+        if self.ablated and not self.pseudo_cot:
+            raise ValueError("ablated: compares with descriptions that have a Pseudo-CoT; set pseudo_cot, or 0")
+        return self

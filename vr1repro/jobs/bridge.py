@@ -18,6 +18,7 @@ def run(
     from vr1repro.coldset.bridge import bridge, in_shard
     from vr1repro.coldset.bridge_model import JobContext
     from vr1repro.coldset.models import open_model
+    from vr1repro.coldset.records import ABLATION
     from vr1repro.core.problem_files import read_problems
     from vr1repro.core.progress import progress
 
@@ -42,5 +43,5 @@ def run(
         reasoner = open_model(settings.coldset.reasoner, context)
         bar = stack.enter_context(progress())
         counts = bridge(problems, settings.coldset, mllm, reasoner, settings.seeds.data, out, bar)
-    close_files(out, [out / "drafts.jsonl"])
+    close_files(out, [out / "drafts.jsonl", out / ABLATION])
     typer.echo(f"shard {shard}: " + ", ".join(f"{name} {value}" for name, value in counts.items()))

@@ -18,7 +18,9 @@ def run(
     ] = None,
 ) -> None:
     """Filter and polish the drafts of all shards, and export the cold-start set."""
+    from vr1repro.coldset.ablation import compare
     from vr1repro.coldset.merge import merge, read_dropped
+    from vr1repro.coldset.records import ABLATION
     from vr1repro.coldset.spending import write_costs
     from vr1repro.problems.overlap_files import PAIRS
 
@@ -27,6 +29,11 @@ def run(
     workers = settings.resources.report.threads
     dropped = read_dropped(overlap / PAIRS) if overlap is not None and settings.coldset.overlap.drop else frozenset()
     report = merge(list(sources.values()), drafts, settings.coldset, out, workers, dropped)
+    (out / ABLATION).unlink(missing_ok=True)
+    if settings.coldset.ablated:
+        timeout_s = settings.coldset.answer_timeout_s
+        compared = compare([path.parent / ABLATION for path in drafts], out / ABLATION, workers, timeout_s)
+        typer.echo(f"compared {compared} descriptions with and without Pseudo-CoT")
     costs = write_costs([path.parent for path in drafts], report["kept"], out / "cost.json")
     inputs = {name: file_sha(path) for name, path in sources.items()}
     inputs |= {name: content_sha(Path(plan.model(name))) for name in plan.coldset_models()}

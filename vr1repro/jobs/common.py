@@ -100,6 +100,7 @@ def evidence(plan: Plan) -> dict[str, str]:
         *root.glob(f"eval/*/{SELECTED}"),
         *root.glob("train/**/steps.jsonl"),
         *root.glob("*/yield.json"),
+        *root.glob("*/ablation.jsonl"),
     ]
     return {path.relative_to(root).as_posix(): file_sha(path) for path in sorted(files)}
 

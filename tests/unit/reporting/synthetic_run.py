@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vr1repro.coldset.records import Compared
 from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import STEPS_VERSION, Response, Trace, Verdict
 from vr1repro.evaluation.selection import Candidate, Selection, best_of
@@ -257,5 +258,16 @@ def write_run(run: Path, n: int = 90, train_seeds: tuple[int, ...] = (1,)) -> No
         for k in range(30)
     ]
     write_rows(run / "coldset" / "traces.jsonl", traces)
+    sides = [
+        {"words": 9 * words, "answer": "8", "outcome": "right" if k % part else "wrong"}
+        for k in range(12)
+        for words, part in ((3, 4), (1, 2))
+    ]
+    both = zip(sides[::2], sides[1::2], strict=True)
+    compared = [
+        Compared.model_validate({"id": str(k), "source": "lab", "with_pseudo_cot": first, "without": second})
+        for k, (first, second) in enumerate(both)
+    ]
+    write_rows(run / "coldset" / "ablation.jsonl", compared)
     summary = {"problems": 30, "kept": 20, "rejected": {"answer": 10}}
     (run / "coldset" / "yield.json").write_text(json.dumps(summary), encoding="utf-8")

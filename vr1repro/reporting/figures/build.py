@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vr1repro.core.errors import UserError
-from vr1repro.reporting.figures import length, sensitivity, training
+from vr1repro.reporting.figures import descriptions, length, sensitivity, training
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.figures.figure_one import figure_one
 from vr1repro.reporting.figures.published import published_figure_one
@@ -25,6 +25,7 @@ DRAW: "Mapping[str, Callable[..., Figure]]" = {
     "training": training.training,
     "graders": sensitivity.graders,
     "coldset": sensitivity.coldset,
+    "descriptions": descriptions.descriptions,
 }
 
 

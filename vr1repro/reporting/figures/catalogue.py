@@ -57,4 +57,10 @@ FIGURES: Mapping[str, FigureKind] = {
         "Problems kept and rejected by each rule of Modality Bridging.",
         ("coldset/yield.json",),
     ),
+    "descriptions": FigureKind(
+        "Descriptions with and without Pseudo-CoT",
+        "How often the reasoner comes to the right answer from descriptions written with a Pseudo-CoT and without, on"
+        " the same problems, and how long they are. The paper's v1 Figure 3 (v4 Figure 5) shows one such example.",
+        ("coldset/ablation.jsonl",),
+    ),
 }

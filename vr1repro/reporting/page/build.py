@@ -75,6 +75,7 @@ _INPUTS = (
     "train/*/s*/stage*/steps.jsonl",
     "coldset/traces.jsonl",
     "coldset/yield.json",
+    "coldset/ablation.jsonl",
     "released/coldset/coldset.parquet",
     "models/*/reading.json",
 )

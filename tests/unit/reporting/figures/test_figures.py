@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from synthetic_run import arm_infos
 
+from vr1repro.coldset.records import Compared, Side
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import write_rows
 from vr1repro.core.provenance import file_sha
+from vr1repro.core.records import Outcome
 from vr1repro.reporting.figures.build import DRAW, make_figures, write_published_figure
 from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.figures.descriptions import descriptions
 from vr1repro.reporting.figures.figure_one import figure_one
 from vr1repro.reporting.figures.published import published_figure_one
 from vr1repro.reporting.figures.style import arm_style, drawing
@@ -188,3 +192,24 @@ def test_published_values_alone(tmp_path: Path) -> None:
         figure = published_figure_one()
         end = [line.get_ydata()[-1] for line in figure.axes[3].lines if len(line.get_xdata()) == 13]  # type: ignore[arg-type]
     assert end == [1051, 3272]
+
+
+def test_descriptions_are_counted_on_both_sides(results: Results, tmp_path: Path) -> None:
+    """Three of four right with Pseudo-CoT, one of four without, one with both; and words."""
+
+    def side(outcome: str, words: int) -> Side:
+        return Side(words=words, answer="1", outcome=Outcome(outcome))
+
+    pairs = [("right", "right"), ("right", "wrong"), ("right", "unparsable"), ("wrong", "wrong")]
+    rows = [
+        Compared(id=str(k), source="s", with_pseudo_cot=side(first, 30), without=side(second, 10))
+        for k, (first, second) in enumerate(pairs)
+    ]
+    write_rows(tmp_path / "coldset" / "ablation.jsonl", rows)
+    figure = descriptions(replace(results, run=tmp_path))
+    shares, words = figure.axes
+    assert [bar.get_height() for bar in shares.patches] == [25.0, 75.0]
+    assert [bar.get_height() for bar in words.patches] == [10.0, 30.0]
+    assert "+50.0 points" in figure._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+    empty = descriptions(replace(results, run=tmp_path / "nothing"))
+    assert "coldset.ablated" in empty.axes[0].texts[0].get_text()
