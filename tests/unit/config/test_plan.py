@@ -92,7 +92,7 @@ def test_a_shared_stage_keeps_the_candidates_of_the_arm_that_ends_with_it(plan: 
     """The arm that owns the stage goes on, the arm that chooses ends there."""
     values = plan.config.model_dump()
     values["arms"] = {name: values["arms"][name] for name in ("base", "ci", "vision-r1-stage3", "vision-r1")}
-    values["run_arms"] = list(values["arms"])
+    values |= {"run_arms": list(values["arms"]), "lengths": None}
     shared = Plan(Config.model_validate(values))
     assert shared.stage_owner("vision-r1", 2) == "vision-r1-stage3"
     assert shared.passing_steps("vision-r1-stage3", 2) == plan.passing_steps("vision-r1", 2)
