@@ -18,7 +18,7 @@ _AGAIN = 1.5  # of answers under protocol `paper`, at the most
 
 def evaluation(plan: Plan) -> Cost:
     """Answers to the benchmarks."""
-    cost = _answers(plan, "evaluation", [_asked(plan, each) for each in uses.evaluated(plan) if not each.passing])
+    cost = _answers(plan, "evaluation", [_batch(plan, each) for each in uses.evaluated(plan) if not each.passing])
     if cost.inputs:
         seeds = len(plan.config.seeds.evaluation)
         cost.inputs.append(Input("calculated", f"evaluation: {seeds} seeds of an arm's end and one on the way"))
@@ -27,7 +27,7 @@ def evaluation(plan: Plan) -> Cost:
 
 def selection(plan: Plan) -> Cost:
     """The candidates of arms that report their best checkpoint too, and the choice."""
-    passing = [_asked(plan, each) for each in uses.evaluated(plan) if each.passing]
+    passing = [_batch(plan, each) for each in uses.evaluated(plan) if each.passing]
     chosen = uses.selections(plan)
     cost = _answers(plan, "choosing the best", passing) if passing else Cost("choosing the best")
     cost.jobs += len(chosen)
@@ -59,20 +59,20 @@ def lengths(plan: Plan) -> Cost:
     return cost
 
 
-def _asked(plan: Plan, checkpoint: Checkpoint) -> tuple[Checkpoint, int, float]:
+def _batch(plan: Plan, checkpoint: Checkpoint) -> tuple[Checkpoint, int, float]:
     """A checkpoint, its questions over all seeds, and how often each is asked at the most."""
     once = sum(lookup.facts(benchmark).n_questions for benchmark in plan.benchmarks(checkpoint))
     again = _AGAIN if "paper" in plan.evaluation(checkpoint).protocols else 1.0
     return checkpoint, once * len(plan.evaluation_seeds(checkpoint)), again
 
 
-def _answers(plan: Plan, name: str, asked: Sequence[tuple[Checkpoint, int, float]]) -> Cost:
+def _answers(plan: Plan, name: str, batches: Sequence[tuple[Checkpoint, int, float]]) -> Cost:
     config = plan.config
-    cost = Cost(name, len(asked), config.resources.evaluate)
+    cost = Cost(name, len(batches), config.resources.evaluate)
     if not cost.gpus:
         return cost
     known = set[str]()
-    for checkpoint, questions, again in asked:
+    for checkpoint, questions, again in batches:
         arm, settings = checkpoint.arm, plan.evaluation(checkpoint)
         tokens = Range(CHAIN_TOKENS.low, min(CHAIN_TOKENS.high, settings.max_tokens)).times(questions).times(1, again)
         sampler, shape = settings.engine, shape_of_start(plan, config.arms[arm].start)
@@ -86,10 +86,13 @@ def _answers(plan: Plan, name: str, asked: Sequence[tuple[Checkpoint, int, float
             continue
         slower = size_of(plan, config.arms[arm].start) / PAPER_SIZE / 3600
         cost.add(Range(tokens.low / TOKENS_PER_GPU_S.high, tokens.high / TOKENS_PER_GPU_S.low).times(slower))
-    answers, rest = sum(questions for _, questions, _ in asked), {checkpoint.arm for checkpoint, *_ in asked} - known
+    answers, rest = (
+        sum(questions for _, questions, _ in batches),
+        {checkpoint.arm for checkpoint, *_ in batches} - known,
+    )
     cost.disk_gb = CHAIN_TOKENS.times(answers * 5 / 1e9)
     cost.inputs = [
-        Input("calculated", f"{answers:,} first answers ({name}): questions, seeds, {len(asked)} checkpoints"),
+        Input("calculated", f"{answers:,} first answers ({name}): questions, seeds, {len(batches)} checkpoints"),
         Input("assumed", "questions of the benchmarks as their own papers count them"),
         *([Input("v1", "answers of 1900-3100 tokens after RL from chains, 690-1290 from a base model, 3300-3600 after"
                  " SFT alone (ends of Fig. 1 D, Table 4; on the RL set); 300-500 of a base model is assumed"),
@@ -99,6 +102,6 @@ def _answers(plan: Plan, name: str, asked: Sequence[tuple[Checkpoint, int, float
            Input("assumed", f"{TOKENS_PER_GPU_S.low:.0f}-{TOKENS_PER_GPU_S.high:.0f} tokens a second and 80 GB GPU for"
                  " 7B, in inverse proportion to the parameters; the paper states no time")] if rest else []),
         *([Input("assumed", "protocol `paper` asks again for up to half as many answers once more")]
-          if any(again > 1 for *_, again in asked) else []),
+          if any(again > 1 for *_, again in batches) else []),
     ]  # fmt: skip
     return cost
