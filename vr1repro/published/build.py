@@ -1,20 +1,23 @@
 """Make `numbers.json` from the list of published facts: ids, classes, targets and arithmetic by explicit rules.
 
 `python -m vr1repro.published.build FACTS NUMBERS` rewrites the committed file; a test keeps the two in step. Facts are
-JSON rows of table, version, model, benchmark, subset, metric, value and source.
+JSON rows of table, version, model, benchmark, subset, metric, value and source. `further.json`, committed beside the
+result, has those that the list lacks: statements of the running text and of Figure 1's caption, settings that are
+words, the leaderboard's scores. Its rows may name a formula and its operands, which are ids.
 """
 
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.published.targets import ARMS, BASELINE_ARMS, target
-from vr1repro.published.values import Arithmetic, PublishedValue, Status, ValueClass
+from vr1repro.published.values import Arithmetic, Formula, PublishedValue, Status, ValueClass, compute
 
 Row = Mapping[str, Any]
 
@@ -23,6 +26,7 @@ _VERSIONS = {
     "v1": "v1",
     "v4": "v4",
     "v1,v4": "v1-v4",
+    "v1,v4,README": "v1-v4-readme",
     "README": "readme",
     "README@c43f080": "readme-c43f080",
     "repo": "repo",
@@ -52,29 +56,53 @@ _MEAN_TABLES = frozenset(
 )
 _BEST_NOTE = "the best checkpoint of every fifth step in the final 50, chosen on the benchmarks (v4 App. A)"
 # Statements of the running text: (table, benchmark) -> formula and the printed numbers it is about.
-_STATEMENTS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+_STATEMENTS: dict[tuple[str, str], tuple[Formula, tuple[str, ...]]] = {
     ("Abstract", "average over math benchmarks"): (
-        "difference",
+        Formula.DIFFERENCE,
         (
             "v1.table-1.vision-r1-7b.avg.3-benchmark-mean.accuracy-pct",
             "v1.table-1.qwen2-5-vl-7b.avg.3-benchmark-mean.accuracy-pct",
         ),
     ),
     ("Abstract", "MathVista"): (
-        "difference",
+        Formula.DIFFERENCE,
         (
             "v1.table-1.openai-o1.mathvista.all.accuracy-pct",
             "v1.table-1.vision-r1-7b.mathvista.all.accuracy-pct",
         ),
     ),
     ("Sec. 1", "average vs base"): (
-        "mean",
+        Formula.MEAN,
         (
             "v4.table-1-delta-row.vision-r1-32b-vs-qwen2-5-vl-32b.avg.4-benchmark-mean.delta-pp",
             "v4.table-1-delta-row.vision-r1-72b-vs-qwen2-5-vl-72b.avg.4-benchmark-mean.delta-pp",
         ),
     ),
 }
+# Points of Figure 1 E that lie under a red star: their values were taken from v1's Table 4, not off the curve.
+_TABLE_4 = "v1.table-4.{}.avg-of-mathvista-mathverse-mm-math.accuracy-pct"
+_CURVE_E = "v1.fig-1e.{}.rl-training-curve.step-{}.avg-benchmark-accuracy-pct"
+_REPEATS = {
+    _CURVE_E.format("vision-r1-long", 0): _TABLE_4.format("vision-r1-ci"),
+    _CURVE_E.format("vision-r1-ours", 0): _TABLE_4.format("vision-r1-ci"),
+    _CURVE_E.format("vision-r1-ours", 200): _TABLE_4.format("vision-r1-ours"),
+}
+# Sources that the list of facts cuts short.
+_LEADERBOARD = (
+    "mathvista/mathvista.github.io@855ca9b:data/results/model_scores.js (2025-04-27), the official leaderboard's file;"
+    " another paper's MathVista table (two copies) agrees"
+)
+_SOURCES = {
+    f"third-party.mathvista-reference.math-llava-13b.mathvista.{skill}.accuracy-pct": _LEADERBOARD
+    for skill in ("alg", "ari")
+}
+FURTHER = "further.json"
+
+
+def further_facts() -> list[Row]:
+    """The facts that are committed here, each with its source."""
+    rows: list[Row] = json.loads(files(__package__).joinpath(FURTHER).read_text(encoding="utf-8"))
+    return rows
 
 
 def identify(row: Row) -> str:
@@ -91,16 +119,22 @@ def _slug(text: str) -> str:
 def classify(row: Row) -> ValueClass:
     """The class of a row; the first rule that fits decides.
 
-    1. metric `setting` -> setting. 2. marked as approximate (read off a curve) -> digitised. 3. a delta, a stated
-    improvement or gap, or a mean whose parts stand in the same table -> derived. 4. a third party's measurement, or
-    a label that the authors replaced -> quoted baseline. 5. a count of words -> claim, whatever the text counted in:
-    the authors counted. 6. a model that the paper did not train -> quoted baseline. 7. the rest -> claim.
+    1. metric `setting` -> setting, `phenomenon` -> phenomenon, `answer` -> example. 2. a value of Figure 1 that was
+    taken from a table -> derived. 3. marked as approximate (read off a curve) -> digitised. 4. a delta, a stated
+    improvement, gap, rank or ratio, or a mean whose parts stand in the same table -> derived. 5. a third party's
+    measurement, or a label that the authors replaced -> quoted baseline. 6. a count of words -> claim, whatever the
+    text counted in: the authors counted. 7. a model that the paper did not train -> quoted baseline. 8. the rest ->
+    claim.
     """
-    if row["metric"] == "setting":
-        return ValueClass.SETTING
+    if (kind := _CLASS_OF_METRIC.get(row["metric"])) is not None:
+        return kind
+    if identify(row) in _REPEATS:
+        return ValueClass.DERIVED
     if row.get("approx"):
         return ValueClass.DIGITISED
-    if row["metric"] in ("delta_pp", "pp") or row["metric"].startswith("improvement") or _is_mean(row):
+    if row["metric"] in ("delta_pp", "pp") or row["metric"].startswith("improvement") or "formula" in row:
+        return ValueClass.DERIVED
+    if _is_mean(row):
         return ValueClass.DERIVED
     if row["version"] in _THIRD_PARTY or row["version"] == _SUPERSEDED:
         return ValueClass.QUOTED_BASELINE
@@ -108,6 +142,13 @@ def classify(row: Row) -> ValueClass:
         return ValueClass.CLAIM
     arm = ARMS.get(row["model"])
     return ValueClass.QUOTED_BASELINE if arm is None or arm in BASELINE_ARMS else ValueClass.CLAIM
+
+
+_CLASS_OF_METRIC = {
+    "setting": ValueClass.SETTING,
+    "phenomenon": ValueClass.PHENOMENON,
+    "answer": ValueClass.EXAMPLE,
+}
 
 
 def _is_mean(row: Row) -> bool:
@@ -135,7 +176,7 @@ def build(rows: Iterable[Row]) -> list[PublishedValue]:
 def _value(key: str, row: Row, by_id: Mapping[str, Row]) -> PublishedValue:
     kind = classify(row)
     keys = ("table", "version", "model", "benchmark", "subset", "metric", "value", "source")
-    optional, about = ("note", "step", "ptst_stage", "stages"), target(row)
+    optional, about = ("note", "step", "ptst_stage", "stages", "relation"), target(row)
     return PublishedValue.model_validate(
         {name: row[name] for name in keys}
         | ({"note": _BEST_NOTE} if about is not None and about.checkpoint else {})
@@ -143,7 +184,8 @@ def _value(key: str, row: Row, by_id: Mapping[str, Row]) -> PublishedValue:
         | {
             "id": key,
             "class": kind,
-            "rounding": None if kind is ValueClass.SETTING else _rounding(row),
+            "source": _SOURCES.get(key, row["source"]),
+            "rounding": None if kind in (ValueClass.SETTING, ValueClass.PHENOMENON) else _rounding(row),
             "target": about,
             "arithmetic": _arithmetic(row, by_id) if kind is ValueClass.DERIVED else None,
         }
@@ -159,30 +201,55 @@ def _rounding(row: Row) -> float:
 
 def _arithmetic(row: Row, by_id: Mapping[str, Row]) -> Arithmetic | None:
     formula, operands = _operands(row, by_id)
-    if len(operands) < 2:
+    if not operands or (len(operands) < 2 and formula is not Formula.REPEAT):
         return None
     values = [float(by_id[key]["value"]) for key in operands]
-    errors = [_rounding(by_id[key]) for key in operands]
-    if formula == "mean":
-        computed, slack = sum(values) / len(values), sum(errors) / len(errors)
-    else:
-        computed, slack = values[0] - values[1], errors[0] + errors[1]
-    distance, rounding, dust = abs(computed - row["value"]), _rounding(row), 1e-9
+    computed = compute(formula, values)
+    return Arithmetic(
+        formula=formula,
+        operands=tuple(operands),
+        computed=round(computed, 4),
+        status=_status(row, computed, _slack(formula, [_rounding(by_id[key]) for key in operands])),
+    )
+
+
+def _slack(formula: Formula, errors: Sequence[float]) -> float:
+    """How far the operands' own rounding may move what a formula gives; a rank and a ratio of sizes take none."""
+    match formula:
+        case Formula.MEAN:
+            return sum(errors) / len(errors)
+        case Formula.DIFFERENCE:
+            return errors[0] + errors[1]
+        case Formula.MEAN_DIFFERENCE:
+            return 2 * sum(errors) / len(errors)
+        case Formula.RANK | Formula.RATIO | Formula.REPEAT:
+            return 0.0
+
+
+def _status(row: Row, computed: float, slack: float) -> Status:
+    dust = 1e-9
+    if row.get("relation") == "over":
+        return Status.EXACT if computed > row["value"] else Status.DISAGREES
+    distance, rounding = abs(computed - row["value"]), _rounding(row)
     if distance <= rounding + dust:
-        status = Status.EXACT
-    else:
-        status = Status.WITHIN_ROUNDING if distance <= rounding + slack + dust else Status.DISAGREES
-    return Arithmetic(formula=formula, operands=tuple(operands), computed=round(computed, 4), status=status)
+        return Status.EXACT
+    return Status.WITHIN_ROUNDING if distance <= rounding + slack + dust else Status.DISAGREES
 
 
-def _operands(row: Row, by_id: Mapping[str, Row]) -> tuple[str, Sequence[str]]:
+def _operands(row: Row, by_id: Mapping[str, Row]) -> tuple[Formula, Sequence[str]]:
     """Formula and ids of the printed numbers that a derived row is about; no ids where they are not printed."""
+    if "formula" in row:
+        return Formula(row["formula"]), row["operands"]
+    if (printed := _REPEATS.get(identify(row))) is not None:
+        return Formula.REPEAT, [printed]
     if (statement := _STATEMENTS.get((row["table"], row["benchmark"]))) is not None:
         return statement
     if row["metric"] == "delta_pp":
         first, _, second = row["model"].partition(" vs ")
         models = (first, second or _BASE_OF[first])
-        return "difference", _find(by_id, row, _DELTA_TABLES[row["table"]], models, row["benchmark"], row["subset"])
+        return Formula.DIFFERENCE, _find(
+            by_id, row, _DELTA_TABLES[row["table"]], models, row["benchmark"], row["subset"]
+        )
     parts = [
         key
         for key, other in by_id.items()
@@ -200,7 +267,7 @@ def _operands(row: Row, by_id: Mapping[str, Row]) -> tuple[str, Sequence[str]]:
             and other["benchmark"] not in kept
             and other["subset"] in ("ALL", "Average")
         ]
-    return "mean", parts
+    return Formula.MEAN, parts
 
 
 def _find(
@@ -221,8 +288,8 @@ def dump(values: Iterable[PublishedValue]) -> str:
 
 
 def main(facts: Path, numbers: Path) -> None:
-    """Rewrite `numbers` from `facts`."""
-    write_atomically(numbers, dump(build(json.loads(facts.read_text(encoding="utf-8")))))
+    """Rewrite `numbers` from `facts` and those of `further.json`."""
+    write_atomically(numbers, dump(build([*json.loads(facts.read_text(encoding="utf-8")), *further_facts()])))
 
 
 if __name__ == "__main__":

@@ -63,11 +63,21 @@ _SUBSETS: Mapping[str, str] = {
     "ALG": "alg",
     "GPS": "gps",
     "MWP": "mwp",
+    "FQA": "task-figure-question-answering",
+    "TQA": "task-textbook-question-answering",
+    "VQA": "task-visual-question-answering",
+    "LOG": "skills-logical-reasoning",
+    "NUM": "skills-numeric-commonsense",
+    "SCI": "skills-scientific-reasoning",
+    "STA": "skills-statistical-reasoning",
     "mini Vision_Only": "vision-only",
 }
 # Quoted there from its own paper, whose 40.2 is arithmetic reasoning; its algebraic 53.0 is printed by a third party.
 _QUOTED_ARITHMETIC = "Math-LLaVA-13B"
-_THIRD_PARTY_TABLE = "MathVista reference"
+# Tables whose heads are MathVista's own names.
+_THIRD_PARTY_TABLES = frozenset({"MathVista reference", "MathVista leaderboard"})
+# Metrics of settings, of calculations and of sentences: there is no score that they speak about.
+_UNTARGETED = frozenset({"setting", "delta_pp", "pp", "rank", "times (over)", "phenomenon", "answer"})
 THREE = ("mathvista", "mathverse", "mmmath")
 _AVERAGES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("Avg.", "3-benchmark mean"): THREE,
@@ -99,10 +109,10 @@ def target_for(row: Mapping[str, Any], arm: str) -> Target | None:
     """The score of an arm that a printed row is compared with, whatever model the row was printed for.
 
     Returns:
-        None where the row is a setting or a difference of printed numbers.
+        None where the row is a setting, a sentence, or calculated from printed numbers.
     """
     benchmark, subset, metric = row["benchmark"], row["subset"], row["metric"]
-    if metric in ("setting", "delta_pp", "pp") or metric.startswith("improvement"):
+    if metric in _UNTARGETED or metric.startswith("improvement"):
         return None
     if metric in _CURVES:
         step = row.get("step")
@@ -130,8 +140,9 @@ def target_for(row: Mapping[str, Any], arm: str) -> Target | None:
 
 
 def _subset(row: Mapping[str, Any]) -> str:
-    arithmetic = row["model"] == _QUOTED_ARITHMETIC and row["table"] != _THIRD_PARTY_TABLE
-    if row["subset"] in ("ARI", "ALG") and (arithmetic or (row["table"], row["subset"]) == (_THIRD_PARTY_TABLE, "ARI")):
+    plain = row["table"] in _THIRD_PARTY_TABLES
+    quoted = row["model"] == _QUOTED_ARITHMETIC and row["subset"] in ("ARI", "ALG")
+    if row["subset"] == "ARI" if plain else quoted:
         return "ari"
     return _SUBSETS[row["subset"]]
 

@@ -1,6 +1,7 @@
 """What one published number is, and the reader of the committed list."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -15,11 +16,13 @@ class ValueClass(StrEnum):
     """What kind of statement a published number is.
 
     Attributes:
-        CLAIM: The authors' own measurement; the only class that gets a verdict.
-        DERIVED: Arithmetic on other printed numbers (mean column, delta row); the arithmetic is checked.
+        CLAIM: The authors' own measurement.
+        DERIVED: Arithmetic on other printed numbers (mean column, delta row, rank); the arithmetic is checked.
         SETTING: A hyper-parameter, size or cost; compared as equal, differs or not stated.
         QUOTED_BASELINE: A model or data set that is not the paper's own, or a third party's measurement.
         DIGITISED: Read off a printed curve; drawn as a ghost, never judged.
+        PHENOMENON: A sentence, mostly of a caption, that says in which direction something goes, as its value.
+        EXAMPLE: One output that is printed as an illustration; never judged.
     """
 
     CLAIM = "claim"
@@ -27,6 +30,8 @@ class ValueClass(StrEnum):
     SETTING = "setting"
     QUOTED_BASELINE = "quoted-baseline"
     DIGITISED = "digitised"
+    PHENOMENON = "phenomenon"
+    EXAMPLE = "example"
 
 
 class Status(StrEnum):
@@ -41,6 +46,43 @@ class Status(StrEnum):
     EXACT = "exact"
     WITHIN_ROUNDING = "within rounding"
     DISAGREES = "disagrees"
+
+
+class Formula(StrEnum):
+    """How a derived number was calculated from its operands.
+
+    Attributes:
+        MEAN: Of all of them.
+        DIFFERENCE: First minus second.
+        MEAN_DIFFERENCE: Of pairs, each first minus second: the mean.
+        RANK: Place of the first among all, the largest in place 1.
+        RATIO: First over second.
+        REPEAT: The one operand, printed again.
+    """
+
+    MEAN = "mean"
+    DIFFERENCE = "difference"
+    MEAN_DIFFERENCE = "mean difference"
+    RANK = "rank"
+    RATIO = "ratio"
+    REPEAT = "repeat"
+
+
+def compute(formula: Formula, values: Sequence[float]) -> float:
+    """What a formula gives for the values of its operands."""
+    match formula:
+        case Formula.MEAN:
+            return sum(values) / len(values)
+        case Formula.DIFFERENCE:
+            return values[0] - values[1]
+        case Formula.MEAN_DIFFERENCE:
+            return 2 * (sum(values[::2]) - sum(values[1::2])) / len(values)
+        case Formula.RANK:
+            return 1.0 + sum(value > values[0] for value in values[1:])
+        case Formula.RATIO:
+            return values[0] / values[1]
+        case Formula.REPEAT:
+            return values[0]
 
 
 class Frozen(BaseModel):
@@ -76,13 +118,13 @@ class Arithmetic(Frozen):
     """The check of a derived number.
 
     Attributes:
-        formula: `mean` of the operands, or `difference` first minus second.
+        formula: How it is calculated.
         operands: Ids of the printed numbers.
         computed: What the formula gives.
         status: How that agrees with what is printed.
     """
 
-    formula: str
+    formula: Formula
     operands: tuple[str, ...]
     computed: float
     status: Status
@@ -100,7 +142,7 @@ class PublishedValue(Frozen):
         benchmark: As it is printed; a group of benchmarks for an average.
         subset: The printed column or sub-score, empty where there is none.
         metric: What is measured, with its unit.
-        value: The number; settings may be text.
+        value: The number; settings may be text, a phenomenon is a quote.
         source: Document, revision and place where it was read.
         rounding: Half a unit of the last printed digit, or the digitising tolerance; None for settings.
         target: Which of our results it speaks about, None where we have no such result.
@@ -109,6 +151,7 @@ class PublishedValue(Frozen):
         step: RL step, for curves.
         ptst_stage: PTST stage that the step belongs to, for curves.
         stages: `length x samples` of each stage, for the PTST ablation.
+        relation: `over` where the text gives a bound from below, not a value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -130,13 +173,14 @@ class PublishedValue(Frozen):
     step: int | None = None
     ptst_stage: int | None = None
     stages: str | None = None
+    relation: Literal["over"] | None = None
 
     @property
     def number(self) -> float:
         """The value, for those who calculate with it.
 
         Raises:
-            TypeError: The value is a text setting.
+            TypeError: The value is a text.
         """
         if isinstance(self.value, str):
             raise TypeError(f"{self.id}: {self.value!r} is not a number")

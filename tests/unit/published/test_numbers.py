@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from vr1repro.benchmarks import lookup
 from vr1repro.core.errors import UserError
-from vr1repro.published import PublishedValue, Status, ValueClass, load_values, table_values
+from vr1repro.published import Formula, PublishedValue, Status, ValueClass, disagreements, load_values, table_values
 from vr1repro.published import build as building
-from vr1repro.published.build import build, classify, dump, identify
+from vr1repro.published.build import build, classify, dump, further_facts, identify
 from vr1repro.published.targets import target, target_for
+from vr1repro.published.values import compute
+from vr1repro.reporting.run.questions import subset_name
 
 BY_ID = {value.id: value for value in load_values()}
 
@@ -24,26 +27,39 @@ def facts(repo: Path) -> Path:
 
 
 def test_nothing_is_dropped_and_ids_are_unique() -> None:
-    assert len(load_values()) == 649
-    assert len(BY_ID) == 649
+    assert len(load_values()) == 698
+    assert len(BY_ID) == 698
     assert all(value.source for value in load_values())
 
 
 def test_the_committed_file_is_what_the_rules_make_of_the_facts(facts: Path) -> None:
     rows = json.loads(facts.read_text(encoding="utf-8"))
     committed = Path(building.__file__).with_name("numbers.json").read_text(encoding="utf-8")
-    assert dump(build(rows)) == committed
-    assert [(r["value"], r["source"]) for r in rows] == [(value.value, value.source) for value in load_values()]
+    assert dump(build([*rows, *further_facts()])) == committed
+    values = load_values()
+    assert [r["value"] for r in rows] == [value.value for value in values[: len(rows)]]
+    changed = {value.id for r, value in zip(rows, values, strict=False) if r["source"] != value.source}
+    assert changed == {
+        f"third-party.mathvista-reference.math-llava-13b.mathvista.{skill}.accuracy-pct" for skill in ("alg", "ari")
+    }
+
+
+def test_the_committed_facts_are_in_the_committed_file() -> None:
+    facts = further_facts()
+    assert [(fact["value"], fact["source"]) for fact in facts] == [(v.value, v.source) for v in load_values()[-49:]]
+    assert len(facts) == 49
 
 
 def test_classes() -> None:
     counts = Counter(value.value_class for value in load_values())
     assert counts == {
         ValueClass.CLAIM: 162,
-        ValueClass.DERIVED: 90,
-        ValueClass.SETTING: 51,
-        ValueClass.QUOTED_BASELINE: 242,
-        ValueClass.DIGITISED: 104,
+        ValueClass.DERIVED: 107,
+        ValueClass.SETTING: 60,
+        ValueClass.QUOTED_BASELINE: 255,
+        ValueClass.DIGITISED: 101,
+        ValueClass.PHENOMENON: 11,
+        ValueClass.EXAMPLE: 2,
     }
 
 
@@ -60,9 +76,18 @@ def test_classes() -> None:
         ("v1.fig-1d.vision-r1-zero.rl-training-curve.step-300.avg-cot-length-tokens", "digitised", 1051),
         ("third-party.issue-27.vision-r1-7b-released-weights.mathvista.mini.accuracy-pct", "quoted-baseline", 71.8),
         ("v1-v4.settings.vision-r1.rl.grpo-clip-epsilon.setting", "setting", 0.2),
+        ("repo.settings.vision-r1.sft.lr-scheduler-type.setting", "setting", "cosine"),
+        ("third-party.mathvista-leaderboard.vision-r1-7b.mathvista.all.accuracy-pct", "quoted-baseline", 73.2),
+        ("v1.sec-4-2.vision-r1-7b.mm-math.in-table-1.rank", "derived", 2),
+        ("v1.fig-1e.vision-r1-ours.rl-training-curve.step-200.avg-benchmark-accuracy-pct", "derived", 55.4),
+        (
+            "v1-v4-readme.fig-1-caption.vision-r1-long.declines.phenomenon",
+            "phenomenon",
+            "a decline in performance (see (D) and (E))",
+        ),
     ],
 )
-def test_ids_classes_and_values(key: str, kind: str, value: float) -> None:
+def test_ids_classes_and_values(key: str, kind: str, value: float | str) -> None:
     assert BY_ID[key].value_class == kind
     assert BY_ID[key].value == value
 
@@ -85,6 +110,38 @@ def test_arithmetic_finds_exactly_the_known_slips() -> None:
     assert BY_ID["v1-v4.abstract.vision-r1-7b.mathvista.gap-to-openai-o1.pp"].arithmetic.computed == 0.4  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("formula", "values", "result"),
+    [
+        (Formula.MEAN, (1.0, 2.0, 6.0), 3.0),
+        (Formula.DIFFERENCE, (5.0, 2.0), 3.0),
+        (Formula.MEAN_DIFFERENCE, (5.0, 2.0, 8.0, 1.0), 5.0),
+        (Formula.RANK, (5.0, 2.0, 8.0, 5.0), 2.0),
+        (Formula.RATIO, (72.0, 7.0), 72 / 7),
+        (Formula.REPEAT, (4.0,), 4.0),
+    ],
+)
+def test_formulas(formula: Formula, values: tuple[float, ...], result: float) -> None:
+    assert compute(formula, values) == pytest.approx(result)
+
+
+def test_a_bound_is_checked_as_a_bound() -> None:
+    rows = {name: _fact(model=name, value=value) for name, value in (("Vision-R1-7B", 73.5), ("Qwen2.5-VL-7B", 68.1))}
+    operands = [identify(row) for row in rows.values()]
+    bound = {"model": "x", "metric": "times", "relation": "over", "formula": "difference", "operands": operands}
+    status = {}
+    for limit in (5, 6):
+        built = build([*rows.values(), _fact(value=limit, **bound)])
+        assert built[-1].arithmetic is not None
+        status[limit] = built[-1].arithmetic.status
+    assert status == {5: Status.EXACT, 6: Status.DISAGREES}
+
+
+def test_what_a_disagreement_prints_is_published() -> None:
+    for read in disagreements():
+        assert len(read.values) == len(read.prints)
+
+
 TARGETS = """
 v4.table-1.vision-r1-32b.mathvista.gps.accuracy-pct vision-r1-32b mathvista gps accuracy
 readme.readme-performance.vision-r1-7b.mathverse.mini-vision-only.accuracy-pct vision-r1 mathverse vision-only accuracy
@@ -96,6 +153,7 @@ v4.table-6.zero-plus-sft-plus-ptst.mathvista.accuracy-pct zero-sft-ptst mathvist
 v1.table-1.vision-r1-7b.mathvista.ari.accuracy-pct vision-r1 mathvista alg accuracy
 v4.table-1.vision-r1-7b.mathvista.alg.accuracy-pct vision-r1 mathvista alg accuracy
 readme.figs-result-7b-png.vision-r1-7b.mathvista.ari.accuracy-pct vision-r1 mathvista alg accuracy
+third-party.mathvista-leaderboard.vision-r1-7b.mathvista.alg.accuracy-pct vision-r1 mathvista alg accuracy
 """
 
 
@@ -116,11 +174,25 @@ def test_targets(line: str) -> None:
         ("v4.table-1.math-llava-13b.mathvista.alg.accuracy-pct", "ari"),
         ("third-party.mathvista-reference.math-llava-13b.mathvista.ari.accuracy-pct", "ari"),
         ("third-party.mathvista-reference.math-llava-13b.mathvista.alg.accuracy-pct", "alg"),
+        ("third-party.mathvista-leaderboard.vision-r1-7b.mathvista.ari.accuracy-pct", "ari"),
+        ("third-party.mathvista-leaderboard.vision-r1-7b.mathvista.alg.accuracy-pct", "alg"),
     ],
 )
 def test_what_stands_under_ari_and_alg(key: str, subset: str) -> None:
     """A model of one's own that is compared with the numbers printed for any other."""
     assert target_for(BY_ID[key].model_dump(), "mine").subset == subset  # type: ignore[union-attr]
+
+
+def test_the_leaderboards_scores_are_of_our_sub_scores() -> None:
+    """Every column of its file is a sub-score that MathVista's own questions have."""
+    rows = [value for value in load_values() if value.table == "MathVista leaderboard"]
+    subsets = {value.target.subset for value in rows if value.target is not None}
+    benchmark = lookup.facts("mathvista")
+    tasks = ("figure question answering", "textbook question answering", "visual question answering")
+    skills = ("logical reasoning", "numeric commonsense", "scientific reasoning", "statistical reasoning")
+    others = {("task", task) for task in tasks} | {("skills", skill) for skill in skills}
+    names = {subset_name(benchmark, *place) for place in (*benchmark.printed, *others)}
+    assert subsets == names | {"overall"}
 
 
 def test_averages_name_their_parts() -> None:
@@ -159,6 +231,9 @@ def test_duplicates_and_unknown_versions_are_refused() -> None:
     ("changes", "kind"),
     [
         ({"metric": "setting"}, "setting"),
+        ({"metric": "phenomenon"}, "phenomenon"),
+        ({"metric": "answer"}, "example"),
+        ({"metric": "rank", "formula": "rank"}, "derived"),
         ({"approx": True}, "digitised"),
         ({"benchmark": "Avg.", "subset": "4-benchmark mean"}, "derived"),
         ({"benchmark": "Avg. of MathVista/MathVerse/MM-Math", "table": "Table 3"}, "claim"),

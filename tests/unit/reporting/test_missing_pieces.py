@@ -89,7 +89,7 @@ def test_the_report_is_made_and_says_so(
     make_figures(results, out / "figures", [figure])
     make_report(results, out / "report", out / "figures", "run: test\n", config)
     compared = pd.read_csv(out / "tables" / "comparison.csv")
-    assert len(compared) == 649
+    assert len(compared) == 698
     notes = compared.loc[compared["class"].eq("claim") & compared["ours"].isna(), "reason"]
     assert notes.notna().all()
     cells = pd.read_csv(out / "tables" / f"{table.lower()}.csv")

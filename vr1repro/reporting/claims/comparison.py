@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.published import PublishedValue, Status, ValueClass
+from vr1repro.published import PublishedValue, Status, ValueClass, disagreements
 from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -92,8 +92,17 @@ def _compare_setting(value: PublishedValue, our_settings: Mapping[str, Any]) -> 
         return Comparison(published=value, judgement=judgement)
     ours = our_settings[value.id]
     label = Label.EQUAL if _same(ours, value.value) else Label.DIFFERS
-    judgement = Judgement(label=label, reason=f"paper {value.value}, this run {ours}")
+    elsewhere = "" if label is Label.EQUAL else _printed_elsewhere(value, ours)
+    judgement = Judgement(label=label, reason=f"paper {value.value}, this run {ours}{elsewhere}")
     return Comparison(published=value, judgement=judgement, setting=ours)
+
+
+def _printed_elsewhere(value: PublishedValue, ours: Any) -> str:
+    """That ours is what the paper says elsewhere, where it disagrees with itself."""
+    for place in disagreements():
+        if value.id in place.prints and any(_same(ours, other.value) for other in place.values):
+            return f", which the paper prints elsewhere: {place.says}"
+    return ""
 
 
 def _same(ours: Any, theirs: float | str) -> bool:
@@ -115,6 +124,8 @@ def _why_no_verdict(value: PublishedValue) -> str:
         return "quoted baseline: who measured it and how is not stated"
     if value.value_class is ValueClass.DIGITISED:
         return "read off a printed curve: drawn as a ghost, not judged"
+    if value.value_class is ValueClass.EXAMPLE:
+        return "one printed example: there is no statistic to judge"
     check = value.arithmetic
     if check is None:
         return "derived; the numbers that it was derived from are not printed"

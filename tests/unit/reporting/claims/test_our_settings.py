@@ -55,6 +55,14 @@ def _set(folder: Path, facts: dict[str, int]) -> None:
     write_manifest(folder, "problems", {}, {}, facts)
 
 
+def test_where_the_paper_disagrees_with_itself_the_difference_is_not_ours():
+    key = "v1.settings.vision-r1.rl.stage-1-length-limit-text.setting"
+    value = next(value for value in SETTINGS if value.id == key)
+    reasons = [compare_published([value], None, {key: ours})[0].judgement.reason for ours in (4096, 8192, 6000)]
+    assert reasons[0].startswith("paper 8K, this run 4096, which the paper prints elsewhere: v1's text says 8K")
+    assert reasons[1:] == ["paper 8K, this run 8192", "paper 8K, this run 6000"]
+
+
 def test_a_config_without_the_arms_states_nothing_of_them(repo):
     config = load_config(repo / "config" / "micro.yaml")
     bare = config.model_copy(update={"arms": {name: config.arms[name] for name in ("base", "ci")}})

@@ -94,7 +94,7 @@ def test_grader_band_makes_consistent() -> None:
 def test_micro_never_gets_a_verdict() -> None:
     results = replace(steady_results(0.0), comparable=False, _measured={})
     rows = compare_published(load_values(), results)
-    assert len(rows) == 649
+    assert len(rows) == 698
     assert tally(rows) == {Label.NOT_COMPARABLE: 162}
 
 
@@ -242,7 +242,7 @@ def test_files_are_written_and_stable(results: Results, config: Config, tmp_path
     assert first == second
     assert {"t1.csv", "t1.md", "t1.tex", "arms.md", "comparison.csv"} <= set(first)
     comparison = pd.read_csv(tmp_path / "a" / "comparison.csv")
-    assert len(comparison) == 649
+    assert len(comparison) == 698
     assert comparison["id"].is_unique
 
 
