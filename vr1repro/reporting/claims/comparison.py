@@ -10,6 +10,7 @@ import pandas as pd
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import PublishedValue, Status, ValueClass, disagreements
 from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
+from vr1repro.reporting.claims.phenomena import phenomenon
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
@@ -51,6 +52,8 @@ def compare_published(
 def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str, Any]) -> Comparison:
     if value.value_class is ValueClass.SETTING:
         return _compare_setting(value, our_settings)
+    if value.value_class is ValueClass.PHENOMENON:
+        return Comparison(published=value, judgement=phenomenon(value, results).judgement)
     measured, margin = results.measure(value.target), None
     if value.value_class is not ValueClass.CLAIM:
         judgement = Judgement(label=Label.NO_VERDICT, reason=_why_no_verdict(value))

@@ -23,13 +23,20 @@ TRAINING = "training seed"
 
 
 class Label(StrEnum):
-    """What can be said about a published number. Only claims get one of the first five."""
+    """What can be said about a published number.
+
+    Only claims, gains, ranks and bounds get one of the first five, and only phenomena one of the four that follow.
+    """
 
     REPRODUCED = "reproduced"
     CONSISTENT = "consistent"
     NOT_REPRODUCED = "not reproduced"
     UNDERPOWERED = "underpowered"
     NOT_RUN = "not run"
+    SHOWN = "shown"
+    REVERSED = "reversed"
+    CANNOT_TELL = "cannot tell"
+    CANNOT_BE_SHOWN = "cannot be shown here"
     NOT_COMPARABLE = "micro: not comparable"
     EQUAL = "equal"
     DIFFERS = "differs"

@@ -18,6 +18,7 @@ from vr1repro.reporting.run.arms import ArmInfo, from_plan, training_log
 from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
 from vr1repro.reporting.run.lengths import mean_length, sampled_lengths
+from vr1repro.reporting.run.points import Points
 from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
 from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -184,6 +185,11 @@ class Results:
     def rl_lengths(self) -> pd.DataFrame:
         """Tokens of completions on the RL set, by arm and training seed."""
         return sampled_lengths(self.run)
+
+    @cached_property
+    def points(self) -> Points:
+        """The points of training of its arms."""
+        return Points(run=self.run, arms=self.arms, settings=self.settings, headline=self.headline, read_log=self.log)
 
     @cached_property
     def coldset_words(self) -> dict[str, Estimate]:
