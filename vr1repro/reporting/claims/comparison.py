@@ -1,16 +1,20 @@
 """One row for every published number: its class, ours, the difference and what can be said about it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.published import PublishedValue, Status, ValueClass, disagreements
+from vr1repro.published import Formula, PublishedValue, Status, Target, ValueClass, disagreements, load_values
 from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
 from vr1repro.reporting.claims.phenomena import phenomenon
+from vr1repro.reporting.claims.statements import judge_bound, judge_rank, place_among
+from vr1repro.reporting.run.combined import LINEAR, Combination, combination, measure_combination
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
@@ -54,8 +58,8 @@ def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str,
         return _compare_setting(value, our_settings)
     if value.value_class is ValueClass.PHENOMENON:
         return Comparison(published=value, judgement=phenomenon(value, results).judgement)
-    measured, margin = results.measure(value.target), None
-    if value.value_class is not ValueClass.CLAIM:
+    measured, margin = _measure(value, results), None
+    if not gets_verdict(value):
         judgement = Judgement(label=Label.NO_VERDICT, reason=_why_no_verdict(value))
     elif not results.comparable:
         judgement = Judgement(label=Label.NOT_COMPARABLE, reason=MICRO_NOTE)
@@ -65,13 +69,78 @@ def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str,
         margin = _margin(value, results.settings)
         judgement = _judge(value, measured, margin, results.settings)
     ours = measured.estimate if isinstance(measured, Measurement) else None
+    if _is_rank(value) and ours is not None:
+        ours = _as_place(value, ours)
     return Comparison(published=value, judgement=judgement, ours=ours, margin=margin)
+
+
+def gets_verdict(value: PublishedValue) -> bool:
+    """Whether a number gets a verdict: claims, and of derived ones gains, bounds and places of the paper's models.
+
+    Means of printed numbers get none of their own, nor do numbers that no arm of ours is behind.
+    """
+    if value.value_class is ValueClass.CLAIM:
+        return True
+    return value.value_class is ValueClass.DERIVED and (_is_rank(value) or _sum_of(value) is not None)
+
+
+def _is_rank(value: PublishedValue) -> bool:
+    return value.arithmetic is not None and value.arithmetic.formula is Formula.RANK
+
+
+@cache
+def _sum_of(value: PublishedValue) -> Combination | None:
+    """The sum of scores that a derived value without a score of its own is."""
+    check = value.arithmetic
+    return None if check is None or value.target is not None or check.formula not in LINEAR else combination(value)
+
+
+def _measure(value: PublishedValue, results: Results) -> Measurement | Missing:
+    """Our counterpart: of a place the score that takes it."""
+    if value.value_class is not ValueClass.DERIVED:
+        return results.measure(value.target)
+    if _is_rank(value):
+        return results.measure(_operands(value)[0].target)
+    sum_of = _sum_of(value)
+    return results.measure(value.target) if sum_of is None else measure_combination(results, sum_of)
+
+
+def targets_behind(value: PublishedValue) -> list[Target]:
+    """Which of our results a number is compared with: its own target, or those of the scores that it comes from."""
+    if _is_rank(value):
+        return [target for target in [_operands(value)[0].target] if target is not None]
+    if value.value_class is ValueClass.DERIVED and (sum_of := _sum_of(value)) is not None:
+        return [Target(arm=t.arm, benchmark="average", quantity="accuracy", of=t.names) for t in sum_of.terms]
+    return [] if value.target is None else [value.target]
+
+
+def _operands(value: PublishedValue) -> list[PublishedValue]:
+    by_id = {one.id: one for one in load_values()}
+    return [by_id[key] for key in value.arithmetic.operands] if value.arithmetic else []
+
+
+def _as_place(value: PublishedValue, ours: Estimate) -> Estimate:
+    """Our place among the printed scores of others, with the places at both ends of the interval."""
+    others = [one.number for one in _operands(value)[1:]]
+    places = {
+        "value": place_among(ours.value, others),
+        "low": place_among(ours.high, others),
+        "high": place_among(ours.low, others),
+    }
+    return replace(ours, **places, stderr=math.nan, method=f"place among {len(others) + 1}; {ours.method}")
 
 
 def _judge(value: PublishedValue, measured: Measurement, margin: float, settings: ReportSettings) -> Judgement:
     if not measured.scores:
         reason = "one count or log, without independent draws: a difference is shown, no verdict is possible"
         return Judgement(label=Label.UNDERPOWERED, reason=reason)
+    if _is_rank(value):
+        others = [one.number for one in _operands(value)[1:]]
+        return judge_rank(
+            value.number, others, measured.scores, confidence=settings.confidence, sampling=measured.sampling
+        )
+    if value.relation == "over":
+        return judge_bound(value.number, measured.scores, confidence=settings.confidence, sampling=measured.sampling)
     return judge(
         value.number,
         measured.scores,
@@ -84,6 +153,10 @@ def _judge(value: PublishedValue, measured: Measurement, margin: float, settings
 
 
 def _margin(value: PublishedValue, settings: ReportSettings) -> float:
+    """The declared margin; of a gain that of its benchmark, or of the average."""
+    if value.value_class is ValueClass.DERIVED:
+        names = {name for term in sum_of.terms for name in term.names} if (sum_of := _sum_of(value)) else set()
+        return settings.margin(names.pop().partition(":")[0] if len(names) == 1 else "average")
     if value.target is None or value.target.quantity not in ("accuracy", "proportion"):
         return settings.relative_margin * abs(value.number)
     return settings.margin(value.target.benchmark)
@@ -138,8 +211,8 @@ def _why_no_verdict(value: PublishedValue) -> str:
 
 
 def tally(rows: Iterable[Comparison]) -> dict[Label, int]:
-    """Claims by verdict, in the vocabulary's order; labels that no claim has are left out."""
-    counts = Counter(row.judgement.label for row in rows if row.published.value_class is ValueClass.CLAIM)
+    """Claims and gains by verdict, in the vocabulary's order; labels that none has are left out."""
+    counts = Counter(row.judgement.label for row in rows if gets_verdict(row.published))
     return {label: counts[label] for label in Label if counts[label]}
 
 

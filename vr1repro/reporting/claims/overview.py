@@ -1,15 +1,33 @@
 """The overview of a run: how each arm came out, against its start, and what is missing."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights, eval_folders, gain
 from vr1repro.reporting.statistics.estimate import Estimate
+
+# The numbers that the abstract and the README are quoted for, by their ids.
+HEADLINES = (
+    "v1-v4.abstract.vision-r1-7b.average-over-math-benchmarks.improvement-pct-approx",
+    "v4.table-1.vision-r1-7b.mathvista.all.accuracy-pct",
+    "v1-v4.abstract.vision-r1-7b.mathvista.gap-to-openai-o1.pp",
+    "v4.sec-4-1.vision-r1-7b.mathvista-geo-alg-gps.average-vs-base.improvement-pct-over",
+    "v4.sec-4-1.vision-r1-7b.mathverse.in-table-1.rank",
+    "v4.sec-4-1.vision-r1-7b.mm-math.in-table-1.rank",
+)
+
+
+def headlines(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """The comparisons of the numbers that everybody quotes, those that there are, in the order of `HEADLINES`."""
+    by_id = {row.published.id: row for row in comparisons}
+    return [by_id[key] for key in HEADLINES if key in by_id]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.core.errors import UserError
-from vr1repro.published import PublishedValue, Target, ValueClass, load_values
+from vr1repro.published import Formula, PublishedValue, Target, ValueClass, load_values
 from vr1repro.published.targets import ARMS, target_for
 from vr1repro.reporting.claims.comparison import Comparison, as_table, compare_published
 from vr1repro.reporting.run.questions import subset_name
@@ -25,7 +25,7 @@ def scores_printed_for(model: str) -> list[PublishedValue]:
     """
     import difflib
 
-    scores = [value for value in load_values() if value.value_class in _KINDS]
+    scores = [value for value in load_values() if value.value_class in _KINDS and not _calculated(value)]
     names = list(dict.fromkeys(value.model for value in scores))
     spelt = next((name for name in names if name.lower() == model.lower()), None)
     if spelt is None:
@@ -33,6 +33,11 @@ def scores_printed_for(model: str) -> list[PublishedValue]:
         raise UserError(f"published:{model}: nothing is printed for it" + (f"; close: {close}" if close else ""))
     same = {name for name in names if name == spelt or (spelt in ARMS and ARMS.get(name) == ARMS[spelt])}
     return [value for value in scores if value.model in same and value.step is None]
+
+
+def _calculated(value: PublishedValue) -> bool:
+    """Whether it is a gain or a place, which is of two models or more."""
+    return value.arithmetic is not None and value.arithmetic.formula is not Formula.MEAN
 
 
 def read_score_file(path: Path, benchmark: str) -> list[PublishedValue]:

@@ -16,7 +16,8 @@ from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published, tally
 from vr1repro.reporting.claims.judgement import Label
-from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, coverage, reading
+from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, coverage, headlines, reading
+from vr1repro.reporting.claims.phenomena import phenomena
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
 from vr1repro.reporting.lineage.sources import FILE, Sources
@@ -60,6 +61,10 @@ SIGNS: Mapping[str, str] = {
     Label.NOT_REPRODUCED.value: "✗",
     Label.UNDERPOWERED.value: "◐",
     Label.NOT_RUN.value: "○",
+    Label.SHOWN.value: "✓",
+    Label.REVERSED.value: "✗",
+    Label.CANNOT_TELL.value: "◐",
+    Label.CANNOT_BE_SHOWN.value: "○",
     Label.EQUAL.value: "=",
     Label.DIFFERS.value: "≠",
 }
@@ -185,12 +190,15 @@ def _overview_facts(
 ) -> dict[str, Any]:
     """Facts of the first page: arms, published numbers, some responses, the cold-start set, what is missing."""
     labels = {row.judgement.label for row in comparisons}
+    published = {row.published.id for row in comparisons}
     return {
         "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
         "arm_summaries": summaries,
         "strips": strips([(arm.accuracy, arm.seeds) for arm in summaries]),
         "coverage": coverage(results),
         "tally": tally(comparisons),
+        "headlines": headlines(comparisons),
+        "phenomena": [one for one in phenomena(results) if one.published.id in published],
         "rows": comparisons,
         "classes": list(ValueClass),
         "labels": [label for label in Label if label in labels],

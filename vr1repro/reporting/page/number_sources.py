@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vr1repro.published import PublishedValue, Target
-from vr1repro.reporting.claims.comparison import Comparison
+from vr1repro.reporting.claims.comparison import Comparison, targets_behind
 from vr1repro.reporting.claims.overview import ArmSummary
 from vr1repro.reporting.lineage.sources import RESPONSES, Sources
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -49,7 +49,9 @@ class NumberSources:
             return
         value, judged = row.published, row.judgement
         title = f"{value.model}, {value.benchmark} {value.subset}".rstrip()
-        number = self._add(value.id, title, value.target, row.ours)
+        first, *others = targets_behind(value)
+        beside = [path for target in others for path in self._sources.of(target)]
+        number = self._add(value.id, title, first, row.ours, beside)
         number |= _paper(value) | {"verdict": judged.label.value, "reason": judged.reason}
 
     def as_data(self) -> dict[str, Any]:

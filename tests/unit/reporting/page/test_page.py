@@ -69,7 +69,7 @@ def test_they_are_well_formed_and_say_what_they_must(pages: dict[str, Reader]) -
         assert page.open == []
         assert MICRO_NOTE[1:] in " ".join(page.text)
     text = " ".join(pages["index"].text)
-    assert "162 of the 698 are claims" in text
+    assert "224 of the 698 are claims" in text
     assert "98.5 % of 200 held-out pictures" in text
     assert "20 of 30 problems kept" in text
     assert "Third stage: not evaluated; snakemake vision-r1-stage3" in text

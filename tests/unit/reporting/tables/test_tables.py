@@ -12,8 +12,8 @@ from synthetic_run import arm_infos
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
-from vr1repro.published import ValueClass, load_values, table_values
-from vr1repro.reporting.claims.comparison import as_table, compare_published, contradictions, tally
+from vr1repro.published import load_values, table_values
+from vr1repro.reporting.claims.comparison import as_table, compare_published, contradictions, gets_verdict, tally
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
 from vr1repro.reporting.run.scores import COLUMNS
@@ -95,15 +95,15 @@ def test_micro_never_gets_a_verdict() -> None:
     results = replace(steady_results(0.0), comparable=False, _measured={})
     rows = compare_published(load_values(), results)
     assert len(rows) == 698
-    assert tally(rows) == {Label.NOT_COMPARABLE: 162}
+    assert tally(rows) == {Label.NOT_COMPARABLE: 224}
 
 
-def test_only_claims_get_verdicts() -> None:
+def test_only_claims_gains_and_places_get_verdicts() -> None:
     verdicts = {Label.REPRODUCED, Label.CONSISTENT, Label.NOT_REPRODUCED, Label.UNDERPOWERED, Label.NOT_RUN}
     rows = compare_published(load_values(), steady_results(0.0))
     for row in rows:
-        assert (row.judgement.label in verdicts) == (row.published.value_class is ValueClass.CLAIM)
-    assert sum(tally(rows).values()) == 162
+        assert (row.judgement.label in verdicts) == gets_verdict(row.published)
+    assert sum(tally(rows).values()) == 224
 
 
 def test_not_run_says_why_and_how() -> None:
