@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vr1repro.coldset.words import RULES
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.core.files import write_atomically
 from vr1repro.core.problem_files import HUB_FEATURES, problem_schema
@@ -79,8 +80,8 @@ def card(report: dict[str, Any], settings: ColdsetSettings, size: int) -> str:
         *(f"| {name} | {of['problems']} | {of['kept']} |" for name, of in report["sources"].items()), "",
         "| rejected by | traces | left |", "|---|---:|---:|",
         *(f"| {name} | {n} | {report['left_after'][name]} |" for name, n in report["rejected"].items() if n), "",
-        "| word | whole, any case | whole, as printed | part, any case | part, as printed | samples | paper (200K) |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        f"| word | {' | '.join(rule.replace('_', ' ') for rule in RULES)} | paper (200K) |",
+        f"|---|{'---:|' * (len(RULES) + 1)}",
         *(_words_line(row) for row in report["words"]), "",
         "How the paper counted is not stated.", "",
         "## Licences", "", _NOTES, "",
@@ -89,9 +90,8 @@ def card(report: dict[str, Any], settings: ColdsetSettings, size: int) -> str:
 
 
 def _words_line(row: dict[str, Any]) -> str:
-    rules = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed", "samples_any_case")
     published = "not stated" if row["published"] is None else f"{row['published']:,.0f}"
-    return f"| {row['word']} | " + " | ".join(str(row[rule]) for rule in rules) + f" | {published} |"
+    return f"| {row['word']} | " + " | ".join(str(row[rule]) for rule in RULES) + f" | {published} |"
 
 
 def _engine(engine: Any) -> str:

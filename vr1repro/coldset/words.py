@@ -12,7 +12,9 @@ from typing import Any
 from vr1repro.published import load_values
 
 WORDS = ("Wait", "Hmm", "Mistake", "Alternatively", "Check")
-RULES = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed", "samples_any_case")
+_EACH = ("whole_any_case", "whole_as_printed", "part_any_case", "part_as_printed")
+# Every occurrence, then every chain that has one.
+RULES = (*_EACH, *(f"samples_{rule}" for rule in _EACH))
 # Counts of one chain or of many: word by word, for each word the rules in their order.
 Counts = Sequence[int]
 
@@ -37,7 +39,8 @@ def count(chain: str) -> list[int]:
         if not inside:
             counts += [0] * len(RULES)
             continue
-        counts += [len(any_case.findall(low)), len(as_printed.findall(chain)), inside, chain.count(word), 1]
+        each = (len(any_case.findall(low)), len(as_printed.findall(chain)), inside, chain.count(word))
+        counts += [*each, *(min(n, 1) for n in each)]
     return counts
 
 
@@ -63,10 +66,10 @@ def table(counts: Counts, chains: int) -> list[dict[str, Any]]:
     return rows
 
 
-def published() -> dict[str, float]:
-    """v4 Table 4, the column of Vision-R1-cold."""
+def published(column: str = "Vision-R1-cold (200K)") -> dict[str, float]:
+    """A column of v4 Table 4, under its printed head; v1's Table 2 prints the same."""
     return {
         row.subset: row.number
         for row in load_values()
-        if row.version == "v4" and row.table == "Table 4" and row.model == "Vision-R1-cold (200K)"
-    }  # fmt: skip
+        if row.version == "v4" and row.table == "Table 4" and row.model == column
+    }

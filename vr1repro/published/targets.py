@@ -36,6 +36,12 @@ BASELINE_ARMS = frozenset({"base", "base-32b", "base-72b", "llama-base"})
 
 # Tables of v4 whose numbers are the best checkpoint of "every fifth step in the final 50 steps" (App. A).
 BEST_TABLES = frozenset({"Table 5", "Table 6"})
+# Sets whose words are counted (v1 Table 2, v4 Table 4): the cold-start set, and its two sources by their adapters.
+WORD_SETS: Mapping[str, str] = {
+    "llava-cot (100K)": "llava-cot",
+    "Mulberry (260K)": "mulberry",
+    "Vision-R1-cold (200K)": "coldset",
+}
 
 # The paper's column heads, and the benchmark that each means.
 BENCHMARKS: Mapping[str, str] = {
@@ -100,7 +106,7 @@ def target(row: Mapping[str, Any]) -> Target | None:
         row: A row of facts: table, model, benchmark, subset, metric, and step for curves.
     """
     if row["benchmark"] == "self-reflection words":
-        return _word(None, "coldset", row["subset"]) if row["model"].startswith("Vision-R1-cold") else None
+        return _word(None, WORD_SETS[row["model"]], row["subset"]) if row["model"] in WORD_SETS else None
     arm = ARMS.get(row["model"])
     return None if arm is None else target_for(row, arm)
 

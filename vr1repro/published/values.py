@@ -97,7 +97,8 @@ class Target(Frozen):
     Attributes:
         arm: Arm of the experiment; None where no arm is meant (word counts of the cold-start set).
         benchmark: Slug of the benchmark; `average` for the mean of several; `rl-train` for the RL training set;
-            `rl-curve` for a training curve; `coldset` for the cold-start set.
+            `rl-curve` for a training curve; `coldset` for the cold-start set, `llava-cot` and `mulberry` for what it is
+            made from.
         subset: `overall`, a sub-score (`geo`, `vision-only`), a length bin, or a word.
         quantity: `accuracy`, `proportion`, `tokens`, `reward`, `word_count` or `score`.
         of: For `average`, the benchmarks (and `benchmark:subset`) whose mean is meant.

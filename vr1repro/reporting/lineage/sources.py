@@ -104,8 +104,9 @@ class Sources:
     def _files(self, target: Target) -> Iterable[str]:
         results = self.results
         if target.quantity == "word_count" and target.arm is None:
-            chains = chains_file(results.coldset)
-            return [] if chains is None else [chains.relative_to(results.run).as_posix()]
+            path = results.set_path(target.benchmark)
+            file = chains_file(path) if path is not None and path.is_dir() else path
+            return [] if file is None else [file.relative_to(results.run).as_posix()]
         if target.arm is None:
             return []
         if target.benchmark == "rl-train":

@@ -10,10 +10,11 @@ import pandas as pd
 from vr1repro.benchmarks import lookup
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
+from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.evaluation.selection import Selection
 from vr1repro.published import Target
-from vr1repro.reporting.run import words
+from vr1repro.reporting.run import counting_rules, words
 from vr1repro.reporting.run.arms import ArmInfo, from_plan, training_log
 from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
@@ -65,6 +66,7 @@ class Results:
         frame: Tidy rows of all protocols and profiles.
         coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
         selections: The best checkpoint of each arm and training seed that chose one.
+        sources: File of problems below `run` of each source of the cold-start set, by its adapter.
     """
 
     run: Path
@@ -74,6 +76,7 @@ class Results:
     frame: pd.DataFrame
     coldset_name: str = "coldset"
     selections: Sequence[Selection] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
     _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
@@ -86,6 +89,7 @@ class Results:
         settings: ReportSettings,
         comparable: bool,
         coldset_name: str = "coldset",
+        sources: Mapping[str, str] | None = None,
     ) -> "Results":
         """Collect a run from disk.
 
@@ -100,6 +104,7 @@ class Results:
             frame=collect(run, settings),
             coldset_name=coldset_name,
             selections=read_selections(run),
+            sources=sources or {},
         )
 
     @property
@@ -196,6 +201,33 @@ class Results:
         """Word counts of the cold-start set."""
         return words.coldset_counts(self.coldset, self.settings)
 
+    def set_path(self, name: str) -> Path | None:
+        """Where a set of Table 4 lies (`published.targets.WORD_SETS`); None where this run does not have it."""
+        if name == counting_rules.COLDSET:
+            return self.coldset if words.chains_file(self.coldset) else None
+        path = self.run / self.sources[name] if name in self.sources else None
+        return path if path is not None and path.exists() else None
+
+    @cached_property
+    def counted_sets(self) -> list[counting_rules.SetCounts]:
+        """The words of every set of Table 4 that this run has, under each counting rule."""
+        paths = {name: self.set_path(name) for name in counting_rules.COLUMNS}
+        return [
+            counting_rules.count_set(name, counting_rules.texts_of(name, path))
+            for name, path in paths.items()
+            if path is not None
+        ]
+
+    @cached_property
+    def source_words(self) -> dict[str, dict[str, Estimate]]:
+        """Word counts of the replies of the cold-start set's sources, those that this run has, by adapter."""
+        settings = self.settings
+        return {
+            name: words.summed(list(counting_rules.texts_of(name, path)), settings.words, settings.confidence)
+            for name in self.sources
+            if (path := self.set_path(name)) is not None
+        }
+
     @cached_property
     def sampled_words(self) -> dict[str, dict[str, Estimate]]:
         """Word counts of Figure 1 C by arm."""
@@ -265,11 +297,18 @@ class Results:
         return Missing(f"this run's length classes ({', '.join(words.bin_labels(self.settings.length_bins))}) differ")
 
     def _words(self, target: Target) -> Measurement | Missing:
-        counts = self.coldset_words if target.arm is None else self.sampled_words.get(target.arm, {})
+        if target.arm is not None:
+            counts = self.sampled_words.get(target.arm, {})
+        elif target.benchmark == counting_rules.COLDSET:
+            counts = self.coldset_words
+        else:
+            counts = self.source_words.get(target.benchmark, {})
         word = target.subset.removeprefix("word-")
         for name, estimate in counts.items():
             if name.lower() == word:
                 return Measurement(estimate=estimate)
+        if target.arm is None and target.benchmark != counting_rules.COLDSET:
+            return Missing(f"not run here: the replies of `{target.benchmark}` are not in this run", "vr1repro words")
         if target.arm is None:
             return Missing("no cold-start set was built in this run", "snakemake --cores all coldset")
         return self._not_run(target.arm, "no responses to count words in")
@@ -300,4 +339,9 @@ def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
     require_commits(plan, run)
     settings, arms = plan.config, from_plan(plan, str(config))
     coldset = plan.coldset().relative_to(plan.root).as_posix()
-    return Results.load(run, arms, settings.reporting, settings.comparable, coldset), plan
+    sources = {
+        source.adapter: (plan.problems(name) / "problems.parquet").relative_to(plan.root).as_posix()
+        for name, source in settings.problems.items()
+        if isinstance(source, ProblemSource) and source.adapter in counting_rules.COLUMNS
+    }
+    return Results.load(run, arms, settings.reporting, settings.comparable, coldset, sources), plan

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vr1repro.published import PublishedValue, Target, table_values
-from vr1repro.published.targets import ARMS, BENCHMARKS, THREE
+from vr1repro.published.targets import ARMS, BENCHMARKS, THREE, WORD_SETS
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
@@ -152,14 +152,14 @@ def _last_line(best: Line, arm: str, spec: Spec, results: Results) -> Line:
 
 
 def _arm(model: str) -> str | None:
-    return "coldset" if model.startswith("Vision-R1-cold") else ARMS.get(model)
+    return WORD_SETS.get(model, ARMS.get(model))
 
 
 def _line_note(arm: str | None, results: Results) -> str:
     if arm is None:
         return ""
-    if arm == "coldset":
-        return "" if results.coldset_words else "not run"
+    if arm in WORD_SETS.values():
+        return "not run" if results.set_path(arm) is None else ""
     return "" if arm in results.evaluated else "not run"
 
 
