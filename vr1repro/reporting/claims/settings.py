@@ -80,6 +80,16 @@ def _accumulation(gpus: int) -> Callable[[Config], int | None]:
     return read
 
 
+def _tokens_of_stages(config: Config) -> int | str | None:
+    """Length limit times samples of each stage: one number where it is held constant."""
+    products = dict.fromkeys(stage.max_tokens * stage.group for stage in _stages(config, _STAGE3))
+    return next(iter(products)) if len(products) == 1 else ", ".join(map(str, products)) or None
+
+
+def _zero_stage(config: Config) -> str | None:
+    return f"ZeRO-{config.sft.launch.zero_stage}" if config.sft.launch.zero_stage else None
+
+
 def _size(folder: Path, fact: str = "problems") -> int | None:
     """How many rows a finished set has, as its manifest counted them."""
     if not (folder / MANIFEST).exists():
@@ -127,6 +137,11 @@ _READERS: dict[str, Callable[[Config], Any]] = {
     "repo.settings.vision-r1.sft.learning-rate.setting": lambda config: config.sft.learning_rate,
     "repo.settings.vision-r1.sft.num-train-epochs.setting": lambda config: config.sft.epochs,
     "repo.settings.vision-r1.sft.warmup-ratio.setting": lambda config: config.sft.warmup_ratio,
+    "repo.settings.vision-r1.sft.lr-scheduler-type.setting": lambda config: config.sft.schedule,
+    "repo.settings.vision-r1.sft.bf16.setting": lambda config: str(config.sft.launch.precision == "bf16").lower(),
+    "repo.settings.vision-r1.sft.deepspeed.setting": _zero_stage,
+    "repo.settings.vision-r1.sft.finetuning-type.setting": lambda _: "full",  # nothing here trains adapters
+    "v4.settings.vision-r1.rl.length-limit-x-samples-of-each-stage.setting": _tokens_of_stages,
     "repo.settings.vision-r1.sft.cutoff-len.setting": lambda config: config.sft.cutoff,
     "repo.settings.vision-r1.sft.per-device-train-batch-size.setting": lambda config: config.sft.device_batch,
     "repo.settings.vision-r1.sft.gradient-accumulation-steps-8-gpu-yaml.setting": _accumulation(8),
