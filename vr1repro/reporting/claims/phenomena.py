@@ -269,4 +269,4 @@ def _words_of(statistic: Statistic, difference: SeedDifference) -> str:
         spread = f"{difference.seeds} training seed{'s' * (difference.seeds != 1)}, needs {FEWEST_SEEDS}"
     else:
         spread = f"[{difference.low:+.2f}, {difference.high:+.2f}] over {difference.seeds} training seeds"
-    return f"{statistic.what}: {difference.value:+.2f}, {spread}"
+    return f"{statistic.what}: {round(difference.value, 2) + 0.0:+.2f}, {spread}"  # no minus before a zero

@@ -21,7 +21,7 @@ def judge_bound(
     low, high = prediction.mean - prediction.half_width, prediction.mean + prediction.half_width
     label = Label.REPRODUCED if low > bound else Label.NOT_REPRODUCED if high < bound else Label.UNDERPOWERED
     place = {Label.REPRODUCED: "over", Label.NOT_REPRODUCED: "under"}.get(label, "on both sides of")
-    return Judgement(label=label, reason=f"{_said(prediction)}: {place} {bound:g}", prediction=prediction)
+    return Judgement(label=label, reason=f"{_draw_in_words(prediction)}: {place} {bound:g}", prediction=prediction)
 
 
 def judge_rank(
@@ -43,7 +43,7 @@ def judge_rank(
     else:
         label = Label.UNDERPOWERED if best <= rank <= worst else Label.NOT_REPRODUCED
     places = f"place {best}" if best == worst else f"places {best} to {worst}"
-    reason = f"{_said(prediction)}: {places} of {len(others) + 1}, the others as printed"
+    reason = f"{_draw_in_words(prediction)}: {places} of {len(others) + 1}, the others as printed"
     return Judgement(label=label, reason=reason, prediction=prediction)
 
 
@@ -62,6 +62,6 @@ def _too_few(prediction: Prediction) -> Judgement | None:
     return Judgement(label=Label.UNDERPOWERED, reason=reason, prediction=prediction)
 
 
-def _said(prediction: Prediction) -> str:
+def _draw_in_words(prediction: Prediction) -> str:
     width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
     return f"{width} for one new draw, {prediction.draws} {prediction.unit}s"

@@ -12,6 +12,7 @@ from synthetic_run import HOSTILE, arm_infos
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
+from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.overview import arm_summaries, coverage
 from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.lineage.sources import Sources
@@ -78,6 +79,18 @@ def test_they_are_well_formed_and_say_what_they_must(pages: dict[str, Reader]) -
     images = [attributes for tag, attributes in pages["figures"].tags if tag == "img"]
     assert [image["src"] for image in images] == ["figures/figure1.svg"]
     assert all(image["alt"] for image in images)
+
+
+def test_what_the_paper_is_quoted_for_stands_before_all_else(pages: dict[str, Reader]) -> None:
+    text = " ".join(" ".join(pages["index"].text).split())
+    first = text.partition("Every published number")[0]
+    assert "gap to OpenAI O1" in first
+    assert "average over math benchmarks" in first
+    quotes = [value.value for value in load_values() if value.value_class is ValueClass.PHENOMENON]
+    assert all(str(quote) in first for quote in quotes)
+    assert first.count("cannot tell") + first.count("cannot be shown here") == len(quotes)  # it has one training seed
+    assert "Words of Table 4 under each counting rule" in " ".join(pages["tables"].text)
+    assert "Range of seeds" in " ".join(pages["tables"].text)
 
 
 def test_every_published_number_is_in_it(pages: dict[str, Reader]) -> None:
