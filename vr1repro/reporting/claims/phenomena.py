@@ -80,7 +80,7 @@ def _change(
 PHENOMENA: Mapping[str, tuple[Statistic, ...]] = {
     f"{_CAPTION}.vision-r1-ci.long-chains-are-less-accurate.phenomenon": (
         Statistic(
-            what="accuracy of Vision-R1-CI for each doubling of a response's tokens",
+            what="accuracy of Vision-R1-CI on MathVerse for each doubling of a response's tokens",
             sign=-1,
             quantity=Quantity.LENGTH_EFFECT,
             after=Point("ci"),
@@ -214,7 +214,10 @@ def phenomenon(value: PublishedValue, results: Results) -> Phenomenon:
 
 def measure(statistic: Statistic, results: Results) -> SeedDifference | Missing:
     """A statistic over a run's training seeds; a value of one training seed is always its own pair's."""
-    sides = [results.points.at(statistic.quantity, point) for point in _points(statistic)]
+    if statistic.before is None:
+        sides = [results.points.at(statistic.quantity, statistic.after)]
+    else:
+        sides = list(results.points.pair(statistic.quantity, statistic.after, statistic.before))
     for point, side in zip(_points(statistic), sides, strict=True):
         if side.missing:
             info = results.arms.get(point.arm)

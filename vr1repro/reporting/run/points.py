@@ -19,12 +19,11 @@ from vr1repro.reporting.run.arms import ArmInfo
 from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_responses
 from vr1repro.reporting.run.scores_by_seed import scores_by_seed
 from vr1repro.reporting.run.words import count_words
-from vr1repro.reporting.statistics.estimate import Array
 
 BySeed = Mapping[int, float]
 # The share of a stage's steps that stands for its start or end, as for `Avg. Len.` (`arms.rl_length`).
 _WINDOW = 0.1
-WORDS_IN = "mathverse"  # Figure 1 C counts in responses to it
+FIGURE_ONE = "mathverse"  # Figure 1 A and C are of responses to it
 
 
 class Quantity(StrEnum):
@@ -34,7 +33,7 @@ class Quantity(StrEnum):
         LENGTH: Mean completion tokens in the RL log (Figure 1 D), mean over a tenth of a stage's steps.
         ACCURACY: Mean accuracy in percent over MathVista, MathVerse and MM-Math, those answered (Figure 1 E).
         WORDS: Words of reflection (`sampled_words`) in MathVerse's responses, for as many as Figure 1 C takes.
-        LENGTH_EFFECT: Points of accuracy for each doubling of a response's tokens, within a benchmark (Figure 1 A).
+        LENGTH_EFFECT: Points of accuracy for each doubling of a response's tokens, on MathVerse (Figure 1 A).
     """
 
     LENGTH = "tokens in the RL log"
@@ -92,6 +91,22 @@ class Points:
             self._known[quantity, point] = self._look(quantity, point)
         return self._known[quantity, point]
 
+    def pair(self, quantity: Quantity, after: Point, before: Point) -> tuple[AtPoint, AtPoint]:
+        """A quantity at two points; an accuracy is that on the questions that both answered."""
+        sides = self.at(quantity, after), self.at(quantity, before)
+        if quantity is not Quantity.ACCURACY or any(side.missing for side in sides):
+            return sides
+        places = [pd.MultiIndex.from_frame(self.rows(point)[["benchmark", "id"]]) for point in (after, before)]
+        shared = places[0].intersection(places[1])
+        values = [
+            mean_accuracy(self.rows(point)[place.isin(shared)])
+            for point, place in zip((after, before), places, strict=True)
+        ]
+        if not all(values):
+            nothing = AtPoint(missing=f"no question that `{after.arm}` and `{before.arm}` both answered")
+            return nothing, nothing
+        return AtPoint(values[0], sides[0].trained), AtPoint(values[1], sides[1].trained)
+
     def _look(self, quantity: Quantity, point: Point) -> AtPoint:
         if point.arm not in self.arms:
             return AtPoint(missing=f"no arm `{point.arm}` in this config")
@@ -148,7 +163,7 @@ class Points:
         for name, stage, step in checkpoints:
             for one in eval_folders(self.run):
                 place = (one.arm, one.stage, one.step, one.benchmark, one.protocol)
-                if place == (name, stage, step, WORDS_IN, self.settings.protocol):
+                if place == (name, stage, step, FIGURE_ONE, self.settings.protocol):
                     folders.setdefault(one.train_seed, one)
             if folders:
                 break
@@ -195,25 +210,19 @@ def mean_accuracy(rows: pd.DataFrame) -> BySeed:
 
 
 def length_effect(rows: pd.DataFrame) -> BySeed:
-    """Slope of correctness in the binary logarithm of a response's tokens, benchmarks centred, in points.
+    """Slope of correctness in the binary logarithm of a MathVerse response's tokens, in points.
 
     A plain association, as Figure 1 A's: harder questions have longer chains, too.
     """
-    kept = rows[(rows["stratum"] != EXCLUDED) & (rows["n_tokens"] > 0)]
+    kept = rows[(rows["benchmark"] == FIGURE_ONE) & (rows["stratum"] != EXCLUDED) & (rows["n_tokens"] > 0)]
     slopes = {}
     for seed, part in kept.groupby("train_seed"):
         x = np.log2(part["n_tokens"].to_numpy(dtype=np.float64))
         y = (part["correct"].to_numpy() == True).astype(np.float64)  # noqa: E712 - elementwise; None must become False
-        benchmark = pd.factorize(part["benchmark"])[0]
-        x, y = _centred(x, benchmark), _centred(y, benchmark)
+        x = x - x.mean()
         if (spread := float(x @ x)) > 0:
             slopes[int(str(seed))] = 100 * float(x @ y) / spread
     return slopes
-
-
-def _centred(values: Array, group: np.ndarray) -> Array:
-    means = np.bincount(group, weights=values) / np.bincount(group)
-    return np.asarray(values - means[group], dtype=np.float64)
 
 
 def words_per_response(texts: Sequence[str], words: Sequence[str]) -> float:

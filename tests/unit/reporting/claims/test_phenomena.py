@@ -63,6 +63,7 @@ def graded(
     stage: tuple[int, int] | None = None,
     slope: float = 0.0,
     questions: int = 100,
+    benchmark: str = "mathverse",
 ) -> pd.DataFrame:
     """Responses of an arm's end, or of a checkpoint (stage, step), whose seeds scatter around a share of right ones."""
     parts = []
@@ -76,7 +77,7 @@ def graded(
             "final": stage is None,
             "stage": None if stage is None else stage[0],
             "step": None if stage is None else stage[1],
-            "benchmark": "mathvista",
+            "benchmark": benchmark,
             "protocol": "single",
             "profile": "rule",
             "eval_seed": 1,
@@ -375,3 +376,16 @@ def test_a_phenomenon_is_judged_at_any_scale_and_has_its_rows() -> None:
     assert len(table.rows) == sum(map(len, PHENOMENA.values()))
     assert all(len(cells) == len(table.header) for cells in table.rows)
     assert [cells[2] for cells in table.rows].count("shown") == 1
+
+
+def test_accuracies_are_of_what_both_sides_answered() -> None:
+    """A side that answered one more benchmark, an easy one, gains nothing by it."""
+    rng = np.random.default_rng(0)
+    long, ours = graded("long", 0.5, rng), graded("vision-r1", 0.5, rng)
+    easy = graded("vision-r1", 0.95, rng, benchmark="mathvista")
+    (statistic,) = PHENOMENA[sentence("above-vision-r1-long").id]
+    alone = measure(statistic, results_of([long, ours]))
+    assert measure(statistic, results_of([long, ours, easy])) == alone
+    apart = measure(statistic, results_of([long, easy]))
+    assert isinstance(apart, Missing)
+    assert "both answered" in apart.reason
