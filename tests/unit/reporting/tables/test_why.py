@@ -40,11 +40,11 @@ def test_each_cell_knows_its_files(results: Results, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("T3:Vision-R1-Long:Avg. Len.", {"train/long/s1/stage1/steps.jsonl"}),
+        ("T3:Vision-R1-CI:Avg. Len.", {"lengths/ci_s1/e1/responses.jsonl"}),
         ("T4:Vision-R1-cold:Wait", {"coldset/traces.jsonl"}),
     ],
 )
-def test_lengths_come_from_logs_and_words_from_traces(results: Results, name: str, expected: set[str]) -> None:
+def test_lengths_come_from_completions_and_words_from_traces(results: Results, name: str, expected: set[str]) -> None:
     tables = list(all_tables(results))
     row = next(line.name for t in tables if t.key == "T4" for line in t.lines if line.arm == "coldset")
     place = why.find(tables, name.replace("Vision-R1-cold", row))
