@@ -49,6 +49,11 @@ class SharedPictures(PushToHubMixin):
         settings: dict[str, Any] = self._image_processor.to_dict()
         return settings
 
+    def fetch_images(self, images: Any) -> Any:
+        """What transformers calls first; it refuses TRL's None for a row of text among rows with pictures."""
+        rows = [row for row in images if row is not None] if isinstance(images, list) else images
+        return self._image_processor.fetch_images(rows)
+
     def forget(self) -> None:
         """Empty the table; places given before mean nothing from here on."""
         self._known: dict[tuple[object, ...], int] = {}

@@ -58,6 +58,19 @@ def test_equal_pictures_are_processed_once(
     assert type(AutoProcessor.from_pretrained(tmp_path).image_processor) is kind
 
 
+def test_rows_of_text_among_rows_with_pictures(lab: SimpleNamespace) -> None:
+    """As TRL gives them: None for a row without a picture."""
+    processor = AutoProcessor.from_pretrained(lab.model)
+    pictures = share_pictures(processor)
+    text = ["1", f"<|vision_start|>{processor.image_token}<|vision_end|>2", "3"]
+    images = [None, [picture(1, 3)], None]
+    mixed = processor(text=text, images=images, padding=True, return_tensors="pt")
+    alone = processor(text=text[1:2], images=images[1:2], padding=True, return_tensors="pt")
+    assert torch.equal(mixed["image_grid_thw"], alone["image_grid_thw"])
+    assert torch.equal(pictures.patches(mixed["pixel_values"]), pictures.patches(alone["pixel_values"]))
+    assert (mixed["input_ids"] == processor.image_token_id).any(1).tolist() == [False, True, False]
+
+
 def test_a_model_looks_patches_up(lab: SimpleNamespace) -> None:
     model = AutoModelForImageTextToText.from_pretrained(lab.model).eval()
     processor = AutoProcessor.from_pretrained(lab.model)
