@@ -5,20 +5,14 @@ problems go to the reasoner, and it is counted how often each leads to the right
 do not count, and nothing of it gets into the set.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vr1repro.answers.grade import Grader, Pair
 from vr1repro.coldset.filters import split_reply
 from vr1repro.coldset.records import Both, Compared, Side
 from vr1repro.core.jsonl import read, write_rows
-from vr1repro.core.records import Outcome, Problem, sha256
-
-
-def sample(problems: Sequence[Problem], n: int, shards: int) -> list[Problem]:
-    """A shard's part of `n` problems: those of smallest hash, so that no one picks them."""
-    by_hash = sorted(problems, key=lambda problem: sha256(f"{problem.source}\n{problem.id}"))
-    return by_hash[: -(-n // shards)]
+from vr1repro.core.records import Outcome
 
 
 def compare(files: Iterable[Path], out: Path, workers: int, timeout_s: float) -> int:

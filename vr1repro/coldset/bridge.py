@@ -12,21 +12,20 @@ Deviations from the paper:
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.progress import Progress
 
 from vr1repro.coldset import prompts
-from vr1repro.coldset.ablation import sample
 from vr1repro.coldset.bridge_model import BridgeModel
 from vr1repro.coldset.ledger import LEDGER, Entry, Ledger, State, call, request_sha
 from vr1repro.coldset.records import ABLATION, PLAIN_STEPS, STEPS, UNANSWERED, Both, Draft
 from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
-from vr1repro.core.records import Problem
+from vr1repro.core.records import Problem, sha256
 from vr1repro.engines.base import Completion, Request
 from vr1repro.engines.budget import BudgetSpent
 from vr1repro.problems.prompt import user_turn
@@ -49,6 +48,12 @@ def in_shard(problem: Problem, shard: int, shards: int) -> bool:
     """Whether a problem belongs to a shard (from 0); depends on the problem alone, not on the order of input."""
     digest = hashlib.sha256(f"{problem.source}\n{problem.id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % shards == shard
+
+
+def ablated(problems: Sequence[Problem], n: int, shards: int) -> list[Problem]:
+    """A shard's part of `n` problems: those of smallest hash, so that no one picks them."""
+    by_hash = sorted(problems, key=lambda problem: sha256(f"{problem.source}\n{problem.id}"))
+    return by_hash[: -(-n // shards)]
 
 
 def bridge(
@@ -81,7 +86,7 @@ def bridge(
     """
     rows = sorted(problems, key=lambda problem: (problem.source, problem.id))
     cases = [_Case(problem, user_turn(problem), {}) for problem in rows]
-    plain = [_Case(each, user_turn(each), {}) for each in sample(rows, settings.ablated, settings.shards)]
+    plain = [_Case(each, user_turn(each), {}) for each in ablated(rows, settings.ablated, settings.shards)]
     reason_prompt = prompts.REASON_WITH_ANSWER if settings.answer_in_reasoner_prompt else prompts.REASON
     with Ledger(out / LEDGER) as ledger:
         mllm.attach(ledger, (*STEPS[:2], PLAIN_STEPS[0]))

@@ -7,6 +7,7 @@ import numpy as np
 from vr1repro.coldset.records import ABLATION, Compared
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome
+from vr1repro.published import load_values
 from vr1repro.reporting.figures.marks import BAR_ERRORS, errors, note, say_missing
 from vr1repro.reporting.figures.style import DARK_BLUE, SKY_BLUE, new_figure, say
 from vr1repro.reporting.run.results import Results
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PAPER_FIGURE = "Fig. 3"  # in v1's numbering, as in `published`
 _SIDES = ("without", "with")
 
 
@@ -30,7 +32,8 @@ def descriptions(results: Results, width: float | None = None) -> "Figure":
     """How often either description leads the reasoner to the right answer, and how long they are."""
     figure, axes = new_figure(width or results.settings.page_width, 2.2, 1, 2)
     rows = compared_descriptions(results)
-    text = "The paper shows one example, a chart (v1 Fig. 3, v4 Fig. 5); these are counts."
+    printed = "; ".join(f"{value.subset}: {value.value}" for value in load_values() if value.table == PAPER_FIGURE)
+    text = f"The paper shows one chart (v1 Fig. 3, v4 Fig. 5), an example that is no count: {printed}."
     if not rows:
         for panel in axes:
             say_missing(panel, "no descriptions were compared (coldset.ablated)")

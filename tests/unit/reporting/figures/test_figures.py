@@ -210,6 +210,9 @@ def test_descriptions_are_counted_on_both_sides(results: Results, tmp_path: Path
     shares, words = figure.axes
     assert [bar.get_height() for bar in shares.patches] == [25.0, 75.0]
     assert [bar.get_height() for bar in words.patches] == [10.0, 30.0]
-    assert "+50.0 points" in figure._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+    note = figure._supxlabel.get_text().replace("\n", " ")  # type: ignore[attr-defined]
+    assert "+50.0 points" in note
+    assert "description without Pseudo-CoT: 34.2; description with" in note
+    assert "40.1" in note
     empty = descriptions(replace(results, run=tmp_path / "nothing"))
     assert "coldset.ablated" in empty.axes[0].texts[0].get_text()
