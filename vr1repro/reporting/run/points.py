@@ -21,7 +21,7 @@ from vr1repro.reporting.run.scores_by_seed import scores_by_seed
 from vr1repro.reporting.run.words import count_words
 
 BySeed = Mapping[int, float]
-# The share of a stage's steps that stands for its start or end, as for `Avg. Len.` (`arms.rl_length`).
+# The share of a stage's steps that stands for its start or end.
 _WINDOW = 0.1
 FIGURE_ONE = "mathverse"  # Figure 1 A and C are of responses to it
 
