@@ -75,7 +75,7 @@ def small(repo: Path, work: Path, arm: str, nodes: int) -> str:
     values["models"]["qwen2.5-vl-7b"] = {**nowhere, "context": 128000}
     values["benchmarks"] = {"mathvista": nowhere}
     values["problems"]["rl-10k"] = nowhere
-    values["evaluation"]["benchmarks"] = ["mathvista"]
+    values["evaluation"]["benchmarks"] = values["selection"]["benchmarks"] = ["mathvista"]
     values["rl"]["launch"]["nodes"] = nodes
     values["run_arms"] = [arm]
     (work / "c.yaml").write_text(yaml.safe_dump(values))

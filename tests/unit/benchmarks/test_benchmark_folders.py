@@ -239,7 +239,7 @@ def test_a_config_names_the_key_of_a_bad_folder(repo: Path, folders: None) -> No
 def test_the_workflow_and_its_jobs_have_it(repo: Path, work: Path) -> None:
     """The folder's path is from the working directory, for the rules and for the jobs that they start."""
     values = config_with_clocks(repo, "smoke")
-    values["evaluation"]["benchmarks"] = ["clocks"]
+    values["evaluation"]["benchmarks"] = values["selection"]["benchmarks"] = ["clocks"]
     (work / "config.yaml").write_text(yaml.safe_dump(values))
     snakemake = [sys.executable, "-m", "snakemake", "-s", str(repo / "Snakefile"), "--directory", str(work),
                  "--configfile", str(work / "config.yaml"), "--cores", "1"]  # fmt: skip

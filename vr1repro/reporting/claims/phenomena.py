@@ -221,7 +221,7 @@ def measure(statistic: Statistic, results: Results) -> SeedDifference | Missing:
     for point, side in zip(_points(statistic), sides, strict=True):
         if side.missing:
             info = results.arms.get(point.arm)
-            return Missing(side.missing, info.command if info else None)
+            return Missing(side.missing, info.command if info and not side.answered else None)
     confidence = results.settings.confidence
     if statistic.before is None:  # the slope itself, against none
         return seed_difference(sides[0].values, {0: 0.0}, trained=(sides[0].trained, False), confidence=confidence)

@@ -62,11 +62,13 @@ class AtPoint:
         values: By training seed; empty where `missing` says why.
         trained: Whether a training seed of ours is behind it.
         missing: Why there is no value.
+        answered: Whether responses are there and say nothing all the same, so that another run would not help.
     """
 
     values: BySeed = field(default_factory=dict)
     trained: bool = True
     missing: str = ""
+    answered: bool = False
 
 
 @dataclass(kw_only=True)
@@ -103,7 +105,7 @@ class Points:
             for point, place in zip((after, before), places, strict=True)
         ]
         if not all(values):
-            nothing = AtPoint(missing=f"no question that `{after.arm}` and `{before.arm}` both answered")
+            nothing = AtPoint(missing=f"no question that `{after.arm}` and `{before.arm}` both answered", answered=True)
             return nothing, nothing
         return AtPoint(values[0], sides[0].trained), AtPoint(values[1], sides[1].trained)
 
@@ -123,6 +125,8 @@ class Points:
         else:
             rows = self.rows(point)
             values = mean_accuracy(rows) if quantity is Quantity.ACCURACY else length_effect(rows)
+            if not values and (rows["benchmark"] == FIGURE_ONE).any():
+                return AtPoint(missing=f"all responses of `{point.arm}` to MathVerse are of one length", answered=True)
         if not values:
             where = "start" if point.stage == 0 else "end" if point.stage is None else f"end of stage {point.stage}"
             return AtPoint(missing=f"the {where} of `{point.arm}` was not evaluated")

@@ -389,3 +389,12 @@ def test_accuracies_are_of_what_both_sides_answered() -> None:
     apart = measure(statistic, results_of([long, easy]))
     assert isinstance(apart, Missing)
     assert "both answered" in apart.reason
+
+
+def test_responses_of_one_length_have_no_slope() -> None:
+    rows = graded("ci", 0.5, np.random.default_rng(0)).assign(n_tokens=16)
+    (statistic,) = PHENOMENA[sentence("long-chains-are-less-accurate").id]
+    measured = measure(statistic, results_of([rows]))
+    assert isinstance(measured, Missing)
+    assert "of one length" in measured.reason
+    assert measured.command is None
