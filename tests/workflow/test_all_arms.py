@@ -19,13 +19,12 @@ def config(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Smoke's config with the arms of micro, a tenth as long; each that has stages chooses its best checkpoint."""
     smoke, micro = (yaml.safe_load((repo / "config" / f"{name}.yaml").read_text()) for name in ("smoke", "micro"))
     arms = micro["arms"]
-    for name, arm in arms.items():
+    for arm in arms.values():
         for stage in arm.get("stages", []):
             stage |= {"max_tokens": max(8, stage["max_tokens"] // 10), "steps": 2}
         arm["system_prompt"] = smoke["arms"]["zero"]["system_prompt"] if "system_prompt" in arm else None
         if arm.get("stages"):
             arm["select"] = "best_on_benchmarks"
-        assert name in smoke["arms"] or arm["start"] in smoke["starts"]
     smoke |= {"run": "all-arms", "arms": arms, "run_arms": list(arms)}
     smoke["evaluation"]["protocols"] = ["single", "paper"]
     path = tmp_path_factory.mktemp("all-arms") / "all-arms.yaml"

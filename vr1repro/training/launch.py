@@ -124,9 +124,12 @@ def _share_hpz_groups() -> None:
     from deepspeed.utils import groups  # type: ignore[import-untyped,unused-ignore]
 
     build = groups._create_zero_param_parallel_group
+    if getattr(build, "shares_groups", False):  # of an earlier stage in this process
+        return
 
     def build_once(size: int) -> None:
         if groups._get_zero_param_intra_parallel_group() is None:
             build(size)
 
+    build_once.shares_groups = True  # type: ignore[attr-defined]
     groups._create_zero_param_parallel_group = build_once

@@ -10,6 +10,7 @@ from in_process import finish, start
 
 from vr1repro.config.training import Stage
 from vr1repro.core.problem_files import read_problems, write_problems
+from vr1repro.training.data import rl_order
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SHARDED = {"zero": {"zero_stage": 3}, "fsdp": {"fsdp": True}, "offload": {"zero_stage": 3, "offload": True}}
@@ -140,12 +141,11 @@ def test_processes_may_have_other_numbers_of_tokens(lab: SimpleNamespace, tmp_pa
 
 @pytest.fixture
 def some_without_picture(lab: SimpleNamespace, tmp_path: Path) -> Path:
-    """The RL set, every second problem without its picture."""
-    problems = [
-        problem.model_copy(update={"image": problem.image if place % 2 else None})
-        for place, problem in enumerate(read_problems(lab.problems))
-    ]
-    write_problems(tmp_path / "mixed.parquet", problems)
+    """The RL set with one picture a step of four prompts: one process has it beside text, the other text alone."""
+    problems = list(read_problems(lab.problems))
+    seen = {place for number, place in enumerate(rl_order(len(problems), 1, 0, 8)) if number % 4 == 0}
+    mixed = [each if place in seen else each.model_copy(update={"image": None}) for place, each in enumerate(problems)]
+    write_problems(tmp_path / "mixed.parquet", mixed)
     return tmp_path / "mixed.parquet"
 
 
