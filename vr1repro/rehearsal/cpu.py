@@ -14,23 +14,26 @@ from vr1repro.engines.slim import import_trl
 ENVIRONMENT = {"DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def stand_in_for_gpus(*, zero_stage: int, vllm: bool = False) -> None:
+def stand_in_for_gpus(*, zero_stage: int, fsdp: bool = False, vllm: bool = False) -> None:
     """Change the answers in this process, before any stage is imported.
 
     Args:
         zero_stage: The preset's; with one, accelerate must take DeepSpeed's path.
+        fsdp: The preset's; without a GPU accelerate would make DDP of it, without a word.
         vllm: Whether the stage samples with vLLM.
     """
     require("transformers")
     require("accelerate")
     os.environ.update(ENVIRONMENT)
     if zero_stage:
-        os.environ.update(ACCELERATE_USE_DEEPSPEED="true", ACCELERATE_USE_CPU="false")
+        os.environ.update(ACCELERATE_USE_DEEPSPEED="true")
+    if zero_stage or fsdp:
+        os.environ.update(ACCELERATE_USE_CPU="false")
     import_trl(vllm=vllm)
     import torch
 
     torch.set_num_threads(1)
-    if zero_stage == 0:
+    if not (zero_stage or fsdp):
         return
     import accelerate.state
     import transformers.training_args

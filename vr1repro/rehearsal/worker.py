@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         name = arguments[arguments.index("--arm" if kind == "rl" else "--start") + 1]
         settings = getattr(placed(name), kind)
         vllm = kind == "rl" and settings.generation.engine == "vllm-colocate"
-        stand_in_for_gpus(zero_stage=settings.launch.zero_stage, vllm=vllm)
+        stand_in_for_gpus(zero_stage=settings.launch.zero_stage, fsdp=settings.launch.fsdp, vllm=vllm)
         if kind == "rl":
             if vllm:
                 from vr1repro.rehearsal.sampler import engine_on_cpu

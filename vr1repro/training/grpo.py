@@ -41,7 +41,7 @@ from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import PictureLimits, prompt_lengths, rl_order, rl_rows
 from vr1repro.training.forward import forward_of
 from vr1repro.training.guards import check_clipped
-from vr1repro.training.launch import distributed_arguments, is_first_process
+from vr1repro.training.launch import check_backend, distributed_arguments, is_first_process
 from vr1repro.training.phases import PhaseClock
 from vr1repro.training.rehearsal import completions_rehearsal
 from vr1repro.training.rewards import GroupReward
@@ -181,6 +181,7 @@ def train(
             trainer.add_callback(
                 completions_rehearsal(trainer, job.stage, longest, lengths[order[longest]], settings.tokens_per_forward)
             )
+        check_backend(trainer.accelerator, settings.launch)
         trainer.train(resume_from_checkpoint=str(begun) if begun else None)
     if trainer.is_world_process_zero():
         resume.finish(out)

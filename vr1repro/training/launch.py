@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType
 
 from vr1repro.config.training import Launch
 from vr1repro.core.errors import UserError
@@ -62,6 +63,30 @@ def distributed_arguments(launch: Launch, seed: int, out: Path, *, every: int = 
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
     }
+
+
+def check_backend(accelerator: Any, launch: Launch) -> None:
+    """Refuse a trainer that does not shard as the config asks.
+
+    Without a GPU accelerate makes DDP of FSDP, and says nothing; losses are the same, so no test of them would show it.
+
+    Args:
+        accelerator: The trainer's.
+        launch: Devices.
+
+    Raises:
+        UserError: It is another kind.
+    """
+    kind, needed = accelerator.distributed_type, None
+    if launch.fsdp:
+        needed = DistributedType.FSDP
+    elif launch.zero_stage:
+        needed = DistributedType.DEEPSPEED
+    if needed is not None and kind != needed:
+        raise UserError(
+            f"launch: the config asks for {needed.value}, accelerate would run {kind.value}; that needs a GPU a"
+            " process. On CPUs set fsdp to false and zero_stage to 0, or rehearse the config (vr1repro rehearse)"
+        )
 
 
 def fsdp_arguments(launch: Launch) -> dict[str, Any]:

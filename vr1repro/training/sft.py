@@ -23,7 +23,7 @@ from vr1repro.core.upstream import require
 from vr1repro.training import checkpoints, resume
 from vr1repro.training.data import LengthGroupedOrder, PictureLimits, sft_rows
 from vr1repro.training.forward.text_only import always_see
-from vr1repro.training.launch import distributed_arguments
+from vr1repro.training.launch import check_backend, distributed_arguments
 from vr1repro.training.rehearsal import Rehearsal
 from vr1repro.training.resume import Resumable
 from vr1repro.training.step_log import StepLog, sft_row
@@ -66,6 +66,7 @@ def train(
     )
     if settings.launch.rehearse:
         trainer.add_callback(_rehearsal(trainer, settings))
+    check_backend(trainer.accelerator, settings.launch)
     trainer.train(resume_from_checkpoint=str(begun) if begun else None)
 
     checkpoints.save(trainer, processor, out / "final", values, inputs)

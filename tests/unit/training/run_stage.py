@@ -56,8 +56,8 @@ def main() -> None:
         faulthandler.dump_traceback_later(work["limit"], exit=True)
     from vr1repro.rehearsal.cpu import stand_in_for_gpus
 
-    if work.get("zero"):
-        stand_in_for_gpus(zero_stage=work["zero"])
+    if work.get("zero") or work.get("fsdp"):
+        stand_in_for_gpus(zero_stage=work["zero"], fsdp=work.get("fsdp", False))
     if work.get("replay"):
         replay_rollouts(work.get("uneven", 1))
     if work.get("die"):

@@ -48,7 +48,15 @@ def work(
            "kept_steps": [steps], "skip_prompts": 0, "system_prompt": None, "seed": 1}  # fmt: skip
     reward = lab.config.rewards["format-and-result"]
     args = (settings, reward, lab.model, reference or lab.model, problems or lab.problems, 1, out)
-    return {"kind": "rl", "job": job, "args": args, "replay": True, "zero": backend.get("zero_stage", 0), **how}
+    return {
+        "kind": "rl",
+        "job": job,
+        "args": args,
+        "replay": True,
+        "zero": backend.get("zero_stage", 0),
+        "fsdp": backend.get("fsdp", False),
+        **how,
+    }
 
 
 def sft_work(
@@ -61,7 +69,7 @@ def sft_work(
     )  # fmt: skip
     settings = settings.model_copy(update={"batch": 4, "device_batch": 1, "launch": launch, "freeze_vision": False})
     return {"kind": "sft", "args": (settings, lab.model, lab.coldset, "chains", 1, 1, out),
-            "zero": backend.get("zero_stage", 0)}  # fmt: skip
+            "zero": backend.get("zero_stage", 0), "fsdp": backend.get("fsdp", False)}  # fmt: skip
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -86,6 +94,15 @@ def test_a_sharded_rl_stage_is_that_of_one_process(lab: SimpleNamespace, tmp_pat
     sharded = run(tmp_path, "sharded", lambda out: work(lab, out, 2, SHARDED[backend]), 2)
     same(sharded, plain, 2e-4, 1e-6)
     assert plain[0]["loss"] != plain[1]["loss"]
+
+
+def test_another_backend_than_the_configs_is_refused(lab: SimpleNamespace, tmp_path: Path) -> None:
+    """Without a GPU accelerate would make DDP of it."""
+    alone = work(lab, tmp_path / "out", 2, SHARDED["fsdp"]) | {"fsdp": False}  # nothing stands in for GPUs
+    process = start(alone, tmp_path / "work", 2)
+    assert process.wait() != 0
+    assert "the config asks for FSDP, accelerate would run MULTI_CPU" in (tmp_path / "work" / "errors.txt").read_text()
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 @verify
