@@ -223,6 +223,8 @@ def arguments(settings: RlSettings, job: StageJob, out: Path, banned: Sequence[i
         "use_bias_correction_kl": False,
         "scale_rewards": settings.scale_rewards,
         "mask_truncated_completions": settings.truncation == "mask",
+        # TRL would gather all pictures of a rollout in every process, and wait for ever where one has text alone.
+        "log_multimodal": False,
         "shuffle_dataset": False,  # rl_order has it, so that it goes on across stages
         "use_vllm": generation.engine != "transformers",
     }

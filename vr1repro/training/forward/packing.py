@@ -67,9 +67,10 @@ class Segment:
         return self._rows[device]
 
 
-@dataclass(frozen=True)
 class Layout:
     """Where prompts and completions lie in the row.
+
+    Not a dataclass: in bf16 FSDP2 copies those among a forward's arguments field by field, at every layer.
 
     Attributes:
         segments: The prompts in their order.
@@ -77,9 +78,8 @@ class Layout:
         starts: Place of each of these completions' first token.
     """
 
-    segments: tuple[Segment, ...]
-    order: tuple[int, ...]
-    starts: tuple[int, ...]
+    def __init__(self, segments: tuple[Segment, ...], order: tuple[int, ...], starts: tuple[int, ...]) -> None:
+        self.segments, self.order, self.starts = segments, order, starts
 
     @property
     def tokens(self) -> int:
