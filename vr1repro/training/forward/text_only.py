@@ -6,6 +6,8 @@ next collective for its own. So a row of text runs the tower on an empty picture
 weight zero, as LLaMA-Factory (`mm_plugin`, fake images) and EasyR1 do.
 """
 
+import functools
+from types import MethodType
 from typing import Any
 
 import torch
@@ -25,20 +27,18 @@ def always_see(model: Any) -> None:
     vision = model.config.vision_config
     side = 2 * vision.spatial_merge_size
     values = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
-    sees = [True]  # whether the forward under way has pictures of its own, or needs none
+    original = model.model.forward
 
-    def before_model(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # Where and when pictures are encoded too. In a hook of another module the tower would be entered at another time,
+    # in its forward or its backward; DeepSpeed compares the order, and collectives are taken for each other.
+    @functools.wraps(type(model.model).forward)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         # Sampling has a cache, and steps that no other process makes.
-        sees[0] = kwargs.get("pixel_values") is not None or bool(kwargs.get("use_cache"))
+        if kwargs.get("pixel_values") is None and not kwargs.get("use_cache"):
+            embedded = self.get_input_embeddings()(kwargs["input_ids"])
+            grid = torch.tensor([[1, side, side]], device=embedded.device)
+            empty = self.visual(embedded.new_zeros(side * side, values), grid_thw=grid).pooler_output
+            kwargs["inputs_embeds"] = embedded + 0.0 * empty.sum().to(embedded.dtype)
+        return original(*args, **kwargs)
 
-    # After the embedding and before the first layer, where pictures are encoded too: collectives keep their order.
-    def before_language(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if sees[0]:
-            return None
-        embedded = kwargs["inputs_embeds"]
-        grid = torch.tensor([[1, side, side]], device=embedded.device)
-        empty = model.model.visual(embedded.new_zeros(side * side, values), grid_thw=grid).pooler_output
-        return args, {**kwargs, "inputs_embeds": embedded + 0.0 * empty.sum().to(embedded.dtype)}
-
-    model.model.register_forward_pre_hook(before_model, with_kwargs=True)
-    model.model.language_model.register_forward_pre_hook(before_language, with_kwargs=True)
+    model.model.forward = MethodType(forward, model.model)
