@@ -1,10 +1,13 @@
-"""Do the report's intervals cover, and its verdicts err, as often as they say? Synthetic studies with a known truth.
+"""Do the report's verdicts err, and its intervals cover, as often as they say? Synthetic studies with a known truth.
 
-A study is a benchmark of fresh questions, K seeds of one model on it, and one further draw that someone published,
-under a grader of their own and rounded to one decimal. The functions under test are those of the report.
+A study is a benchmark of fresh questions, trainings of our recipe that are each asked several times, and one published
+draw: of the same weights, or of another training of a recipe whose expected score differs from ours by a known shift.
+The functions under test are the report's; what they are given is drawn here. Difficulties are beta(0.6, 0.35), two
+thirds right; a training moves all questions together and each a little on its own.
 
-Verdicts: as large as MathVista (1000 questions) and MathVerse (788 problems in 5 versions, one cluster each), seeds of
-sampling or of training (whose effect differs from training to training by about `--training-sd` points).
+Verdicts: as large as MathVista (1000 questions) and MathVerse (788 problems in 5 versions); 1, 3 and 8 trainings; 1 and
+8 evaluation seeds; training again by 0, 0.7 and 1.2 points, measured, declared or not known; shifts of 0 to 2 margins.
+Scorers: a second one that is lenient by a band. Claims: 99 that share trainings, all true.
 Questions: 300 questions, and 60 problems in 5 versions: intervals over questions, alone and paired.
 
     python bench/calibration.py --out results/reference/verify
@@ -13,137 +16,209 @@ Questions: 300 questions, and 60 problems in 5 versions: intervals over question
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 
+from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
-from vr1repro.reporting.claims.judgement import Label, judge, predict
-from vr1repro.reporting.run.scores_by_seed import item_spread
-from vr1repro.reporting.statistics.estimate import clustered_mean, seed_mean
-from vr1repro.reporting.statistics.paired import paired_difference
+from vr1repro.reporting.claims.judgement import Judgement, Label, judge, over_scorers
+from vr1repro.reporting.run.scores_by_seed import Draws, item_spread, weighted_sum
+from vr1repro.reporting.statistics.estimate import clustered_mean
+from vr1repro.reporting.statistics.paired import holm, paired_difference
+from vr1repro.reporting.statistics.parts import Part
 
-SEEDS = (2, 3, 8)
-LEVEL, MARGIN, SHIFT, ROUNDING = 0.95, 3.0, 3.0, 0.05
-CENTRE, SPREAD = 0.9, 2.0  # of the questions' logits: about 63 percent right, questions from hopeless to certain
-WITHIN = 0.35  # share of that variance inside a cluster
-LENIENT = 0.02  # the publisher's grader calls this share of our wrong answers right
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-CHUNK = 50  # studies drawn at once
-
-
-def logits(generator: np.random.Generator, studies: int, clusters: int, size: int) -> np.ndarray:
-    """Difficulty of each question; shape (studies, clusters * size)."""
-    share = WITHIN if size > 1 else 0.0
-    common = generator.normal(0, SPREAD * math.sqrt(1 - share), (studies, clusters, 1))
-    own = generator.normal(0, SPREAD * math.sqrt(share), (studies, clusters, size))
-    return (CENTRE + common + own).reshape(studies, -1)
+MARGIN, ROUNDING = 3.0, 0.05
+SETTINGS = ReportSettings()
+ALPHA, BETA = 0.6, 0.35  # of the questions' chances
+VERSIONS = 0.7  # how far a problem's versions differ, on the logit
+OWN = 0.3  # how far a training moves each question on its own, on the logit
+SIZES = {"mathvista": (1000, 1), "mathverse": (788, 5)}
+CHUNK = 20  # studies drawn at once
+CLAIMS = 99
+HEADLINE, LENIENT = ("single", "strict"), ("single", "lenient")
 
 
-def answers(generator: np.random.Generator, item: np.ndarray, effects: np.ndarray) -> np.ndarray:
-    """Right or wrong; item (studies, n), effects (studies, draws) gives (studies, draws, n)."""
-    chances = expit(item[:, None, :] + effects[:, :, None]).astype(np.float32)
-    return generator.random(chances.shape, dtype=np.float32) < chances
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One kind of study.
 
-
-def verdict_cell(
-    generator: np.random.Generator, studies: int, k: int, clusters: int, size: int, training_sd: float
-) -> dict[str, Any]:
-    """Coverage of seed means and prediction intervals, and how often each verdict is given.
-
-    Args:
-        generator: Source of randomness.
-        studies: How many.
-        k: Seeds.
-        clusters: Problems.
-        size: Questions a problem.
-        training_sd: On the logit; 0 where the seeds are those of sampling.
+    Attributes:
+        sd: Of training again, in points.
+        known: `same weights`, `measured`, `declared` (with `declared` points) or `nothing` of training.
+        shift: Of the published recipe's expected score from ours, in margins.
+        band: How much a second scorer gives, in points; 0: there is none.
     """
-    counts = dict.fromkeys(
-        ("seed_mean", "prediction", "widened", "not_reproduced", "underpowered", "seen", "seen_underpowered"), 0
-    )
-    powers, spread, equal = [], [], np.full(clusters * size, 1 / (clusters * size))
+
+    benchmark: str
+    trainings: int
+    runs: int
+    sd: float
+    known: str
+    shift: float
+    declared: float | None = None
+    band: float = 0.0
+
+
+def chances(generator: np.random.Generator, studies: int, benchmark: str) -> np.ndarray:
+    """Logit of each question's chance; shape (studies, questions)."""
+    problems, versions = SIZES[benchmark]
+    common = logit(np.clip(generator.beta(ALPHA, BETA, (studies, problems, 1)), 1e-6, 1 - 1e-6))
+    if versions == 1:
+        return common.reshape(studies, -1)
+    return (common + generator.normal(0, VERSIONS, (studies, problems, versions))).reshape(studies, -1)
+
+
+def draw(generator: np.random.Generator, cell: Cell, studies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Our answers, shape (studies, trainings, runs, questions), and published scores in percent, shape (studies,).
+
+    The published recipe's expected score is ours plus the shift: the shift is added to the score of its answers.
+    """
+    base = chances(generator, studies, cell.benchmark)
+    slope = (expit(base) * (1 - expit(base))).mean(axis=1)  # points of score a logit, over 100
+    count = cell.trainings + 1
+    moved = np.repeat(base[:, None, :], count, axis=1)
+    if cell.sd:
+        own = OWN if cell.benchmark == "mathvista" else OWN / 2
+        spare = max(0.0, (cell.sd / 100) ** 2 - ((expit(base) * (1 - expit(base)) * own) ** 2).mean() / base.shape[1])
+        together = generator.normal(0, 1, (studies, count, 1)) * (math.sqrt(spare) / slope)[:, None, None]
+        moved = moved + together + generator.normal(0, own, moved.shape)
+    if cell.known == "same weights":
+        moved[:, -1] = moved[:, 0]
+    probability = expit(moved).astype(np.float32)
+    ours = generator.random((studies, cell.trainings, cell.runs, base.shape[1]), dtype=np.float32)
+    theirs = generator.random((studies, base.shape[1]), dtype=np.float32) < probability[:, -1]
+    return ours < probability[:, :-1, None, :], 100 * theirs.mean(axis=1) + cell.shift * MARGIN
+
+
+def draws_of(right: np.ndarray, known: str) -> Draws:
+    """Answers (trainings, runs, questions) as the report gives them to a verdict."""
+    equal = np.full(right.shape[2], 1 / right.shape[2])
+    scores = {k: (100 * training.mean(axis=1)).tolist() for k, training in enumerate(right)}
+    nothing = Part(0.0, math.inf)
+    spread = None
+    if right.shape[1] > 1:
+        spreads = [item_spread(training.T.astype(np.float64), equal) for training in right]
+        spread = weighted_sum([(1 / len(spreads), part) for part in spreads])
+    if known == "same weights":
+        return Draws(scores=scores, sampled=nothing, fixed=spread, squares=0.0)
+    return Draws(scores=scores, sampled=spread, fixed=nothing, squares=1.0)
+
+
+def settings_of(cell: Cell) -> ReportSettings:
+    """The report's settings for a cell."""
+    if cell.declared is None:
+        return SETTINGS
+    return SETTINGS.model_copy(update={"training_sd": cell.declared, "training_sd_source": "declared here"})
+
+
+def verdict_cell(generator: np.random.Generator, cell: Cell, studies: int) -> dict[str, Any]:
+    """Shares of the verdicts, what is said of the weights, and the power that was stated."""
+    labels: Counter[str] = Counter()
+    weights: Counter[str] = Counter()
+    stated = []
+    settings = settings_of(cell)
+
     for start in range(0, studies, CHUNK):
-        some = min(CHUNK, studies - start)
-        item = logits(generator, some, clusters, size)
-        effects = generator.normal(0, training_sd, (some, k + 1)) if training_sd else np.zeros((some, k + 1))
-        right = answers(generator, item, effects)
-        lenient = right | (generator.random(right.shape, dtype=np.float32) < LENIENT)
-        scores, theirs = 100 * right.mean(axis=2), 100 * lenient.mean(axis=2)
-        if training_sd:
-            at = [expit(item + training_sd * node).mean(axis=1) for node in NODES]
-            truth = 100 * (NODE_WEIGHTS @ np.array(at)) / NODE_WEIGHTS.sum()
-        else:
-            truth = 100 * expit(item).mean(axis=1)
-        for s in range(some):
-            ours = list(scores[s, :k])
-            mean = seed_mean(ours, confidence=LEVEL)
-            counts["seed_mean"] += mean.low <= truth[s] <= mean.high
-            by_seed = {j: [score] for j, score in enumerate(ours)} if training_sd else {0: ours}
-            shift = float((theirs[s, :k] - scores[s, :k]).mean())
-            band = (min(0.0, shift), max(0.0, shift))
-            # Judged as the report does: with one training its sampling spread comes from the questions' own answers.
-            sampling = None if training_sd else item_spread(right[s, :k].T.astype(np.float64), equal)
-            plain: dict[str, Any] = {"rounding": ROUNDING, "sampling": sampling}
-            options: dict[str, Any] = {"rounding": ROUNDING, "band": band, "confidence": LEVEL, "sampling": sampling}
-            expected = predict(by_seed, LEVEL, sampling)
-            counts["prediction"] += abs(scores[s, k] - expected.mean) <= expected.half_width
-            printed = round(float(theirs[s, k]), 1)
-            reach = expected.half_width + ROUNDING
-            counts["widened"] += band[0] - reach <= printed - expected.mean <= band[1] + reach
-            said = judge(printed, by_seed, margin=MARGIN, **options)
-            counts["not_reproduced"] += said.label is Label.NOT_REPRODUCED
-            counts["underpowered"] += said.label is Label.UNDERPOWERED
-            seen = judge(round(float(scores[s, k] + SHIFT), 1), by_seed, margin=MARGIN, **plain).label
-            counts["seen"] += seen is Label.NOT_REPRODUCED
-            counts["seen_underpowered"] += seen is Label.UNDERPOWERED
-            powers.append(said.power)
-            spread.append(scores[s, :k].std(ddof=1) ** 2)
-    shares = {name: float(count) / studies for name, count in counts.items()}
+        right, published = draw(generator, cell, min(CHUNK, studies - start))
+        for answers, value in zip(right, published, strict=True):
+            judgement = _judged(generator, cell, settings, answers, round(float(value), 1))
+            labels[judgement.label] += 1
+            if judgement.of_weights:
+                weights[judgement.of_weights] += 1
+            stated.append((judgement.chance_equal or 0.0, judgement.power or 0.0))
+    expected = np.array(stated).mean(axis=0)
     return {
-        "seed_sd_points": math.sqrt(float(np.mean(spread))),
-        "coverage_seed_mean": shares["seed_mean"],
-        "coverage_prediction": shares["prediction"],
-        "coverage_widened": shares["widened"],
-        "false_not_reproduced": shares["not_reproduced"],
-        "false_not_reproduced_where_judged": _ratio(shares["not_reproduced"], 1 - shares["underpowered"]),
-        "underpowered": shares["underpowered"],
-        "power_3_points": shares["seen"],
-        "power_3_points_where_judged": _ratio(shares["seen"], 1 - shares["seen_underpowered"]),
-        "stated_power": float(np.mean(powers)),
+        **{label.value: labels[label] / studies for label in Label if label in _GIVEN},
+        "these weights: reproduced": weights[Label.REPRODUCED] / studies,
+        "these weights: not reproduced": weights[Label.NOT_REPRODUCED] / studies,
+        "stated_chance_equal": float(expected[0]),
+        "stated_power_at_margin": float(expected[1]),
     }
 
 
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 1e-9 else math.nan
+_GIVEN = (Label.REPRODUCED, Label.NOT_REPRODUCED, Label.CANNOT_TELL, Label.WEIGHTS_ONLY, Label.DEPENDS)
 
 
-def question_cell(generator: np.random.Generator, studies: int, k: int, clusters: int, size: int) -> dict[str, Any]:
+def _judged(
+    generator: np.random.Generator, cell: Cell, settings: ReportSettings, answers: np.ndarray, published: float
+) -> Judgement:
+    def judge_one(draws: Draws, others: float) -> Judgement:
+        return judge(published, draws, settings, margin=MARGIN, rounding=ROUNDING, others=others)
+
+    scorers = {HEADLINE: draws_of(answers, cell.known)}
+    if cell.band:
+        wrong = 1 - float(answers.mean())
+        extra = generator.random(answers.shape[2], dtype=np.float32) < cell.band / 100 / wrong
+        scorers[LENIENT] = draws_of(answers | extra, cell.known)
+    return over_scorers(scorers, HEADLINE, settings, judge_one)
+
+
+def correlated_cell(generator: np.random.Generator, trainings: int, sd: float, studies: int) -> dict[str, Any]:
+    """99 true claims on 9 benchmarks of one recipe's trainings and 11 sub-scores each: false calls a study.
+
+    Claims share the trainings' effects by half, and sub-scores of a benchmark share its answers.
+    """
+    false, any_false, after_holm, tested = [], 0, 0, []
+    for _ in range(studies):
+        shared = generator.normal(0, sd / math.sqrt(2), trainings + 1)
+        judged: list[Judgement] = []
+        for _ in range(9):
+            effects = shared + generator.normal(0, sd / math.sqrt(2), trainings + 1)
+            noise = generator.normal(0, 1, (trainings + 1, 8))
+            for _ in range(11):
+                part = (noise + generator.normal(0, 1, noise.shape)) / math.sqrt(2) * 1.1
+                scores = {k: (70 + effects[k] + part[k]).tolist() for k in range(trainings)}
+                draws = Draws(scores=scores, sampled=Part(1.1**2, 600.0))
+                value = round(float(70 + effects[-1] + part[-1, 0]), 1)
+                judged.append(judge(value, draws, SETTINGS, margin=MARGIN, rounding=ROUNDING))
+        wrong = sum(one.label is Label.NOT_REPRODUCED for one in judged)
+        adjusted = holm([one.p_different for one in judged])
+        false.append(wrong)
+        any_false += wrong > 0
+        after_holm += any(p is not None and p <= 1 - SETTINGS.confidence for p in adjusted)
+        tested.append(len(judged))
+    return {
+        "false_calls": float(np.mean(false)),
+        "by_chance_at_most": (1 - SETTINGS.confidence) * float(np.mean(tested)),
+        "any_false_call": any_false / studies,
+        "any_false_call_after_holm": after_holm / studies,
+    }
+
+
+def question_cell(generator: np.random.Generator, studies: int, runs: int, clusters: int, size: int) -> dict[str, Any]:
     """Coverage of intervals over questions: one model's mean, and the difference of two equal recipes' checkpoints."""
     n = clusters * size
     groups = np.repeat(np.arange(clusters), size)
     keys = [str(number) for number in range(n)]
     cluster_of = dict(zip(keys, groups.tolist(), strict=True))
-    truth = float(NODE_WEIGHTS @ expit(CENTRE + SPREAD * NODES) / NODE_WEIGHTS.sum())
+    big = generator.beta(ALPHA, BETA, 2_000_000)
+    if size > 1:
+        big = expit(logit(np.clip(big, 1e-6, 1 - 1e-6)) + generator.normal(0, VERSIONS, big.shape))
+    truth = float(big.mean())
     counts = dict.fromkeys(("mean", "difference", "permutation"), 0)
     for study in range(studies):
-        item = logits(generator, 1, clusters, size)
-        sides = answers(generator, item, np.zeros((1, 2 * k)))[0]
-        first, second = sides[:k].mean(axis=0), sides[k:].mean(axis=0)
-        pooled = sides[:k].ravel().astype(np.float64)  # all rows of all seeds, as `scores.accuracy` does
-        alone = clustered_mean(pooled, np.tile(groups, k), confidence=LEVEL, proportion=True)
+        base = logit(np.clip(generator.beta(ALPHA, BETA, (clusters, 1)), 1e-6, 1 - 1e-6))
+        spread = generator.normal(0, VERSIONS, (clusters, size)) if size > 1 else np.zeros((clusters, 1))
+        sides = generator.random((2 * runs, n)) < expit(base + spread).ravel()
+        first, second = sides[:runs].mean(axis=0), sides[runs:].mean(axis=0)
+        pooled = sides[:runs].ravel().astype(np.float64)  # all rows of all seeds, as `scores.accuracy` does
+        alone = clustered_mean(pooled, np.tile(groups, runs), confidence=SETTINGS.confidence, proportion=True)
         counts["mean"] += alone.low <= truth <= alone.high
         pair = paired_difference(
-            dict(zip(keys, first, strict=True)), dict(zip(keys, second, strict=True)), cluster_of, confidence=LEVEL,
-            draws=199, seed=study,
+            dict(zip(keys, first, strict=True)), dict(zip(keys, second, strict=True)), cluster_of,
+            confidence=SETTINGS.confidence, draws=199, seed=study,
         )  # fmt: skip
         counts["difference"] += pair.estimate.low <= 0 <= pair.estimate.high
-        counts["permutation"] += pair.p_value <= 1 - LEVEL
+        counts["permutation"] += pair.p_value <= 1 - SETTINGS.confidence
     return {
         "coverage_question_mean": counts["mean"] / studies,
         "coverage_paired_difference": counts["difference"] / studies,
@@ -151,38 +226,53 @@ def question_cell(generator: np.random.Generator, studies: int, k: int, clusters
     }
 
 
-def cells(studies: int, seed: int, training_sd: float) -> Iterator[dict[str, Any]]:
-    """All cells, each with a stream of random numbers of its own."""
-    streams = iter(np.random.SeedSequence(seed).spawn(64))
-    for k in SEEDS:
-        for clusters, size in ((1000, 1), (788, 5)):
-            for sd in (0.0, training_sd):
-                head = {"kind": "verdict", "K": k, "unit": "training seed" if sd else "evaluation seed",
-                        "questions": clusters * size, "clusters": clusters, "studies": studies}  # fmt: skip
-                generator = np.random.default_rng(next(streams))
-                yield head | verdict_cell(generator, studies, k, clusters, size, sd)
-        for clusters, size in ((300, 1), (60, 5)):
-            head = {"kind": "questions", "K": k, "unit": "question", "questions": clusters * size,
-                    "clusters": clusters, "studies": studies}  # fmt: skip
-            yield head | question_cell(np.random.default_rng(next(streams)), studies, k, clusters, size)
+def verdict_cells() -> Iterator[Cell]:
+    """Cells A, B, F and H of the audit of the first version, and more of their kinds."""
+    shifts, sds = (0.0, 0.5, 1.0, 2.0), (0.0, 0.7, 1.2)
+    for benchmark, runs, shift in product(SIZES, (1, 8), shifts):
+        cell = {"benchmark": benchmark, "runs": runs, "shift": shift}
+        yield Cell(**cell, trainings=1, sd=0.0, known="same weights")
+        for sd in sds:
+            yield Cell(**cell, trainings=1, sd=sd, known="nothing")
+            yield Cell(**cell, trainings=1, sd=sd, known="declared", declared=1.2)
+            for trainings in (3, 8):
+                yield Cell(**cell, trainings=trainings, sd=sd, known="measured")
+    for band, shift in product((2.0, 5.0), (0.0, 2.0)):
+        yield Cell(benchmark="mathvista", runs=8, shift=shift, trainings=1, sd=0.0, known="same weights", band=band)
+
+
+def cells(studies: int, seed: int) -> Iterator[dict[str, Any]]:
+    """All rows of the table, each with a stream of random numbers of its own."""
+    jobs: list[tuple[dict[str, Any], Callable[[np.random.Generator], dict[str, Any]]]] = []
+    for cell in verdict_cells():
+        head = {"kind": "verdict", **vars(cell), "studies": studies}
+        jobs.append((head, lambda generator, cell=cell: verdict_cell(generator, cell, studies)))  # type: ignore[misc]
+    some = max(20, studies // 20)
+    for trainings, sd in product((3, 8), (0.0, 0.7, 1.2)):
+        head = {"kind": "claims", "trainings": trainings, "sd": sd, "runs": 8, "studies": some}
+        jobs.append((head, lambda generator, k=trainings, sd=sd: correlated_cell(generator, k, sd, some)))  # type: ignore[misc]
+    for runs, (clusters, size) in product((1, 3, 8), ((300, 1), (60, 5))):
+        head = {"kind": "questions", "runs": runs, "benchmark": f"{clusters} x {size}", "studies": studies}
+        jobs.append((head, lambda g, k=runs, c=clusters, s=size: question_cell(g, studies, k, c, s)))  # type: ignore[misc]
+    for (head, job), stream in zip(jobs, np.random.SeedSequence(seed).spawn(len(jobs)), strict=True):
+        yield head | job(np.random.default_rng(stream))
 
 
 def main() -> None:
     """Run all cells and write calibration.csv and calibration.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=10_000)
+    parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--training-sd", type=float, default=0.08, help="on the logit: about one point")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     rows = []
-    for row in cells(options.studies, options.seed, options.training_sd):
+    for row in cells(options.studies, options.seed):
         rows.append(row)
         print(json.dumps(row), flush=True)
     table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_atomically(options.out / "calibration.csv", table)
-    asked = {"studies": options.studies, "seed": options.seed, "training_sd": options.training_sd}
-    facts = {"asked": asked, "level": LEVEL, "margin": MARGIN, "shift": SHIFT, "lenient": LENIENT, "made": made()}
+    arguments = {"studies": options.studies, "seed": options.seed}
+    facts = {"arguments": arguments, "level": SETTINGS.confidence, "margin": MARGIN, "made": made()}
     write_atomically(options.out / "calibration.json", json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 

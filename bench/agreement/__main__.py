@@ -1,11 +1,13 @@
 """`python -m bench.agreement fetch|measure`, from the repository's root."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from bench.agreement import measure, outputs
+from bench.agreement import errors, measure, outputs
+from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 
 app = typer.Typer(help="Our graders against other people's published verdicts.", no_args_is_help=True)
@@ -35,6 +37,19 @@ def measure_agreement(
     rows, disagreements = measure.measure(data, workers=workers)
     measure.write(rows, disagreements, out)
     typer.echo(measure.table(rows))
+
+
+@app.command("errors")
+def measure_errors(
+    data: Annotated[Path, typer.Option(help="Folder of public outputs, with mathvista/.")],
+    out: Annotated[Path, typer.Option(help="The table, JSON.")],
+    workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
+) -> None:
+    """Measure `rule`'s errors as a stand-in for MathVista's official scorer, and check them family by family."""
+    with TemporaryDirectory() as aside:
+        files = list(errors.measured_files(data, Path(aside), workers))
+    errors.write(files, out)
+    typer.echo(errors.check(files, ReportSettings().confidence))
 
 
 def main() -> None:

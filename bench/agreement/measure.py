@@ -31,7 +31,7 @@ from vr1repro.core.records import Outcome, Verdict, sha256
 from vr1repro.evaluation.grading import pair_of
 
 # Their answers are drawn or counted, not a model's.
-_GUESSES = ("random_guess", "frequent_guess")
+GUESSES = ("random_guess", "frequent_guess")
 _DECIDED = (Outcome.RIGHT, Outcome.WRONG)
 
 
@@ -167,7 +167,7 @@ def _mathvista(data: Path, grader: Grader) -> Iterator[Agreement]:
         alike = [one == other for one, other in zip(_right(ours), current, strict=True)]
         yield found.model_copy(
             update={
-                "kind": "guess" if file.stem in _GUESSES else "tuned" if file.stem in TUNED_ON else "apart",
+                "kind": "guess" if file.stem in GUESSES else "tuned" if file.stem in TUNED_ON else "apart",
                 "n_decided": sum(decided),
                 "n_agree_decided": sum(same and known for same, known in zip(alike, decided, strict=True)),
                 "n_guessed": sum(guessed),

@@ -36,7 +36,7 @@ def check(shared: Path, out: Path, models: list[str]) -> None:
     same = (scores.loc[scores["ours"].notna(), "difference"].abs() < 0.051).mean()
     assert same > 0.95
     # One draw each: the rule refuses, and says so.
-    assert set(rows.loc[rows["class"].eq("claim") & rows["ours"].notna(), "verdict"]) == {"underpowered"}
+    assert set(rows.loc[rows["class"].eq("claim") & rows["ours"].notna(), "verdict"]) == {"cannot tell"}
     assert "one evaluation seed has no spread" in text
     assert len(pairs) == len(models) * (len(models) - 1) / 2
     assert (pairs["Questions"] == 1000).all()

@@ -29,6 +29,9 @@ def compare(
     protocol: Annotated[str, typer.Option(help="Sampling protocol: single or paper.")] = "single",
     legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
     margin: Annotated[float | None, typer.Option(min=0.01, help="Declared margin in points; default 3.")] = None,
+    same_weights: Annotated[
+        bool, typer.Option(help="The models are the printed numbers' own, not other trainings of their recipe.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
@@ -48,4 +51,4 @@ def compare(
         legacy_int=legacy_int,
         workers=workers,
     )
-    typer.echo(report(ComparisonRequest(responses, targets, margin), grading, out))
+    typer.echo(report(ComparisonRequest(responses, targets, margin, same_weights), grading, out))

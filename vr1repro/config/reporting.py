@@ -15,13 +15,40 @@ class ReportSettings(Section):
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval. Paper: not stated.")
     margins: dict[Name, Positive] = Field(
         default={"default": 3.0, "average": 2.0},
-        description="Largest half-width, in percentage points, of a prediction interval that may carry a verdict, by"
+        description="Difference from a published number, in percentage points, below which it counts as reproduced, by"
         " benchmark, with `default` and `average`. Not stated; 3.0 is below the smallest headline gain (+5.4 on"
         " MathVista, v4 Table 1) and 2.0 below half of the gain of the mean (+5.7), so that a model without the gain"
         " cannot be called reproduced.",
     )
     relative_margin: float = Field(
         default=0.1, gt=0, lt=1, description="The same for token and word counts, as a share. Not stated."
+    )
+    training_sd: float | None = Field(
+        default=None,
+        gt=0,
+        description="Standard deviation, in percentage points, of a score when a recipe is trained again, for arms with"
+        " fewer than three trainings; needs `training_sd_source`. Left out: such claims are judged for these weights"
+        " only. Paper: not stated.",
+    )
+    training_sd_source: str | None = Field(default=None, min_length=1, description="Where `training_sd` is from.")
+    published_draws: int = Field(
+        default=1,
+        ge=1,
+        description="How many sampled answers a question stand behind a published score. Paper: not stated.",
+    )
+    max_ungraded: float = Field(
+        default=0.01,
+        ge=0,
+        lt=1,
+        description="Share of responses without a verdict (timeouts, judge errors) above which a scorer gives no"
+        " headline and no verdict. Ours.",
+    )
+    unparsable_gap: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Difference of two arms' shares of unreadable answers above which their difference is given as"
+        " bounds and gets no verdict. Ours.",
     )
     bootstrap_draws: int = Field(default=1000, ge=100, description="Bootstrap and permutation draws.")
     seed: int = Field(default=0, ge=0, description="Seed of those draws.")
@@ -74,6 +101,8 @@ class ReportSettings(Section):
     def _values_fit(self) -> Self:
         if "default" not in self.margins:
             raise ValueError("margins: needs a `default`, for benchmarks that it does not name")
+        if (self.training_sd is None) != (self.training_sd_source is None):
+            raise ValueError("training_sd: needs training_sd_source beside it, and the other way round")
         if self.length_bins != sorted(set(self.length_bins)) or self.length_bins[0] <= 0:
             raise ValueError("length_bins: must be positive and rising")
         if extra := set(self.sampled_words) - set(self.words):

@@ -173,13 +173,18 @@ def causes(verdicts: Path) -> dict[Cause, int]:
     return dict(Counter(row.cause for row in read(verdicts, Verdict) if row.cause is not None))
 
 
+def percent(score: Score) -> str:
+    """Its value with two decimals; a dash where no response has a verdict."""
+    return "-" if score.value is None else f"{score.value:.2f}"
+
+
 def summary(scores: Iterable[Score]) -> str:
     """The scores as lines of text: group, name, percent, counts."""
     lines = []
     for score in scores:
-        undecided = (
-            f", {score.n_undecided} undecided ({score.low:.2f} to {score.high:.2f})" if score.n_undecided else ""
-        )
+        kinds = ((score.n_unparsable, "unparsable"), (score.n_undecided, "without a verdict"))
+        left_open = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
+        bounds = f", {left_open} ({score.low:.2f} to {score.high:.2f})" if left_open else ""
         note = f" [{score.note}]" if score.note else ""
-        lines.append(f"{score.group:14} {score.name:40} {score.value:6.2f}  {score.n_right}/{score.n}{undecided}{note}")
+        lines.append(f"{score.group:14} {score.name:40} {percent(score):>6}  {score.n_right}/{score.n}{bounds}{note}")
     return "\n".join(lines)

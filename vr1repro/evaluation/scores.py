@@ -24,9 +24,10 @@ class Score(BaseModel):
         n: Responses counted.
         n_right: Right ones.
         n_undecided: Timeouts and judge errors: no verdict.
-        value: Percent right, the undecided counted as wrong.
+        n_unparsable: Responses without an answer that could be read: wrong in `value`.
+        value: Percent right of those with a verdict; None where none has one.
         low: Lower bound in percent: all undecided wrong.
-        high: Upper bound in percent: all undecided right.
+        high: Upper bound in percent: all undecided and all unparsable right.
         note: What a reader of the figure must know, else empty.
     """
 
@@ -35,7 +36,8 @@ class Score(BaseModel):
     n: int
     n_right: int
     n_undecided: int
-    value: float
+    n_unparsable: int = 0
+    value: float | None
     low: float
     high: float
     note: str = ""
@@ -46,11 +48,13 @@ class _Count:
     n: int = 0
     n_right: int = 0
     n_undecided: int = 0
+    n_unparsable: int = 0
 
     def add(self, outcome: Outcome, sign: int) -> None:
         self.n += sign
         self.n_right += sign * (outcome is Outcome.RIGHT)
         self.n_undecided += sign * (outcome.correct is None)
+        self.n_unparsable += sign * (outcome is Outcome.UNPARSABLE)
 
 
 @dataclass
@@ -105,13 +109,19 @@ class Tally:
 
 
 def _score(group: str, name: str, count: _Count, note: str = "") -> Score:
-    n, n_right, n_undecided = count.n, count.n_right, count.n_undecided
-    value = 100 * n_right / n if n else 0.0
-    high = 100 * (n_right + n_undecided) / n if n else 0.0
+    n, n_right, n_graded = count.n, count.n_right, count.n - count.n_undecided
     return Score(
-        group=group, name=name, n=n, n_right=n_right, n_undecided=n_undecided, value=value, low=value, high=high,
+        group=group,
+        name=name,
+        n=n,
+        n_right=n_right,
+        n_undecided=count.n_undecided,
+        n_unparsable=count.n_unparsable,
+        value=100 * n_right / n_graded if n_graded else None,
+        low=100 * n_right / n if n else 0.0,
+        high=100 * (n_right + count.n_undecided + count.n_unparsable) / n if n else 0.0,
         note=note,
-    )  # fmt: skip
+    )
 
 
 def _worst_case(clusters: list[_Count]) -> Score:
@@ -131,13 +141,15 @@ def _mean(members: list[Score], benchmark: Benchmark) -> Score:
     if missing:
         note += f"; missing: {', '.join(missing)}"
     count = max(len(members), 1)
+    values = [score.value for score in members if score.value is not None]
     return Score(
         group="overall",
         name="all",
         n=sum(score.n for score in members),
         n_right=sum(score.n_right for score in members),
         n_undecided=sum(score.n_undecided for score in members),
-        value=sum(score.value for score in members) / count,
+        n_unparsable=sum(score.n_unparsable for score in members),
+        value=sum(values) / count if values and len(values) == len(members) else None,
         low=sum(score.low for score in members) / count,
         high=sum(score.high for score in members) / count,
         note=note,

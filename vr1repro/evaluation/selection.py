@@ -84,5 +84,8 @@ def read_candidate(evaluated: Path, slug: str, step: int, benchmarks: Sequence[s
         summary = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if name not in summary:
             raise UserError(f"{path}: has no scores of {name}; grade the candidate, or see selection.benchmarks")
-        scores[benchmark] = Score.model_validate(summary[name]["figures"]).value
+        value = Score.model_validate(summary[name]["figures"]).value
+        if value is None:
+            raise UserError(f"{path}: no response of {name} has a verdict; choose by another profile")
+        scores[benchmark] = value
     return Candidate(slug=slug, step=step, scores=scores)

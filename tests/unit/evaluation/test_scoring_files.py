@@ -96,7 +96,7 @@ def test_aggregate(files):
     questions = read_questions(lookup.facts("mathvision"), files / "q.jsonl")
     verdicts = [Verdict(id="1", verdict=Outcome.TIMEOUT), Verdict(id="2", verdict=Outcome.RIGHT)]
     overall = aggregate(lookup.facts("mathvision"), verdicts, questions)[0]
-    assert (overall.low, overall.value, overall.high, overall.n_undecided) == (50.0, 50.0, 100.0, 1)
+    assert (overall.low, overall.value, overall.high, overall.n_undecided) == (50.0, 100.0, 100.0, 1)
 
 
 def test_pairs(tmp_path):

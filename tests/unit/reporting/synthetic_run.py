@@ -60,6 +60,7 @@ def arm_infos() -> dict[str, ArmInfo]:
             selected=True,
             command=f"snakemake {name}",
             trained=name != "base",
+            released=name == "base",
             tuned_from="base" if name == "ci" else None,
         )
         for name, label in labels.items()
@@ -131,7 +132,7 @@ def write_model(
                 cut = tokens > 380
                 right = bool(generator.random() < skill[klass] * math.exp(-max(0, tokens - 60) / 400)) and not cut
                 outcome = "right" if right else "unparsable" if cut else "wrong"
-                if generator.random() < 0.01:
+                if generator.random() < 0.02 and arm == "zero":  # too many for a headline
                     outcome = "timeout"
                 text = f"<think>3 5 7 Wait, check: {HOSTILE} 3+5=8 Hmm</think><answer> Final Answer:{klass} </answer>"
                 responses.append(

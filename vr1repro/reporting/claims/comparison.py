@@ -1,7 +1,6 @@
 """One row for every published number: its class, ours, the difference and what can be said about it."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,11 +10,13 @@ import pandas as pd
 
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Formula, PublishedValue, Status, Target, ValueClass, disagreements, load_values
-from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run
+from vr1repro.reporting.claims.contrast import Difference, difference_from
+from vr1repro.reporting.claims.judgement import Judgement, Label, judge, not_run, over_scorers
 from vr1repro.reporting.claims.phenomena import phenomenon
 from vr1repro.reporting.claims.statements import judge_bound, judge_rank, place_among
 from vr1repro.reporting.run.combined import LINEAR, Combination, combination, measure_combination
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
+from vr1repro.reporting.run.scores_by_seed import Draws
 from vr1repro.reporting.statistics.estimate import Estimate
 
 
@@ -27,6 +28,7 @@ class Comparison:
         judgement: What can be said of it.
         ours: Our estimate, None where there is none.
         setting: Our value of a setting, None for scores.
+        drawn: Ours minus the paper's with its interval over training and sampling again; None where there is one draw.
         margin: The declared margin, in the number's unit; None where no verdict was tried.
     """
 
@@ -34,12 +36,32 @@ class Comparison:
     judgement: Judgement
     ours: Estimate | None = None
     setting: Any = None
+    drawn: Difference | None = None
     margin: float | None = None
 
     @property
     def difference(self) -> float | None:
         """Ours minus the paper's."""
         return None if self.ours is None else self.ours.value - self.published.number
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The difference's interval: over training and sampling again; with one draw, over other questions.
+
+        The second takes both numbers for scores on questions of their own, since the paper's answers are not known: it
+        is wider than that of a paired difference. No verdict rests on it.
+        """
+        if self.difference is None or self.ours is None:
+            return None
+        if self.drawn is not None:
+            return self.drawn.low, self.drawn.high
+        half = (self.ours.high - self.ours.low) / math.sqrt(2)
+        return self.difference - half, self.difference + half
+
+    @property
+    def interval_over(self) -> str:
+        """What the interval is over."""
+        return "" if self.interval is None else "questions" if self.drawn is None else self.drawn.basis.value
 
 
 def compare_published(
@@ -67,11 +89,21 @@ def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str,
         judgement = not_run(measured.reason, measured.command)
     else:
         margin = _margin(value, results.settings)
-        judgement = _judge(value, measured, margin, results.settings)
-    ours = measured.estimate if isinstance(measured, Measurement) else None
-    if _is_rank(value) and ours is not None:
-        ours = _as_place(value, ours)
-    return Comparison(published=value, judgement=judgement, ours=ours, margin=margin)
+        judgement = _judge(value, measured, margin, results)
+    ours = drawn = None
+    if isinstance(measured, Measurement):
+        ours = _as_place(value, measured.estimate) if _is_rank(value) else measured.estimate
+        drawn = None if _is_rank(value) else _drawn(value, measured, results)
+    return Comparison(published=value, judgement=judgement, ours=ours, drawn=drawn, margin=margin)
+
+
+def _drawn(value: PublishedValue, measured: Measurement, results: Results) -> Difference | None:
+    """Ours minus a published number over draws; None where they do not give an interval."""
+    draws = measured.scorers.get(results.scorer)
+    if draws is None:
+        return None
+    difference = difference_from(value.number, draws, results.settings, in_points=_in_points(value))
+    return difference if difference.parts else None
 
 
 def gets_verdict(value: PublishedValue) -> bool:
@@ -130,26 +162,33 @@ def _as_place(value: PublishedValue, ours: Estimate) -> Estimate:
     return replace(ours, **places, stderr=math.nan, method=f"place among {len(others) + 1}; {ours.method}")
 
 
-def _judge(value: PublishedValue, measured: Measurement, margin: float, settings: ReportSettings) -> Judgement:
-    if not measured.scores:
+def _judge(value: PublishedValue, measured: Measurement, margin: float, results: Results) -> Judgement:
+    if not measured.scorers:
         reason = "one count or log, without independent draws: a difference is shown, no verdict is possible"
-        return Judgement(label=Label.UNDERPOWERED, reason=reason)
-    if _is_rank(value):
-        others = [one.number for one in _operands(value)[1:]]
-        return judge_rank(
-            value.number, others, measured.scores, confidence=settings.confidence, sampling=measured.sampling
+        return Judgement(label=Label.CANNOT_TELL, reason=reason)
+    settings = results.settings
+
+    def judge_one(draws: Draws, others: float) -> Judgement:
+        if _is_rank(value):
+            return judge_rank(value.number, [one.number for one in _operands(value)[1:]], draws, settings)
+        if value.relation == "over":
+            return judge_bound(value.number, draws, settings)
+        return judge(
+            value.number,
+            draws,
+            settings,
+            margin=margin,
+            rounding=value.rounding or 0.0,
+            in_points=_in_points(value),
+            others=others,
         )
-    if value.relation == "over":
-        return judge_bound(value.number, measured.scores, confidence=settings.confidence, sampling=measured.sampling)
-    return judge(
-        value.number,
-        measured.scores,
-        margin=margin,
-        rounding=value.rounding or 0.0,
-        band=measured.band,
-        sampling=measured.sampling,
-        confidence=settings.confidence,
-    )
+
+    return over_scorers(measured.scorers, results.scorer, settings, judge_one)
+
+
+def _in_points(value: PublishedValue) -> bool:
+    """Whether it is a score or a difference of scores, in percentage points."""
+    return value.target is None or value.target.quantity in ("accuracy", "proportion")
 
 
 def _margin(value: PublishedValue, settings: ReportSettings) -> float:
@@ -157,7 +196,7 @@ def _margin(value: PublishedValue, settings: ReportSettings) -> float:
     if value.value_class is ValueClass.DERIVED:
         names = {name for term in sum_of.terms for name in term.names} if (sum_of := _sum_of(value)) else set()
         return settings.margin(names.pop().partition(":")[0] if len(names) == 1 else "average")
-    if value.target is None or value.target.quantity not in ("accuracy", "proportion"):
+    if value.target is None or not _in_points(value):
         return settings.relative_margin * abs(value.number)
     return settings.margin(value.target.benchmark)
 
@@ -210,12 +249,6 @@ def _why_no_verdict(value: PublishedValue) -> str:
     return f"derived; arithmetic {check.status.value}: the {check.formula} of the printed numbers is {check.computed:g}"
 
 
-def tally(rows: Iterable[Comparison]) -> dict[Label, int]:
-    """Claims and gains by verdict, in the vocabulary's order; labels that none has are left out."""
-    counts = Counter(row.judgement.label for row in rows if gets_verdict(row.published))
-    return {label: counts[label] for label in Label if counts[label]}
-
-
 @dataclass(frozen=True)
 class Contradiction:
     """Prints of what should be one number that differ."""
@@ -240,12 +273,16 @@ def contradictions(values: Iterable[PublishedValue]) -> list[Contradiction]:
     ]
 
 
+def _scorers_in_words(judged: Judgement) -> str | None:
+    labels = judged.by_scorer or {}
+    return "; ".join(f"{protocol}, {profile}: {label.value}" for (protocol, profile), label in labels.items()) or None
+
+
 def as_table(rows: Iterable[Comparison]) -> pd.DataFrame:
     """The comparison as a flat table, one row for each published value."""
     flat = []
     for row in rows:
         value, judged = row.published, row.judgement
-        prediction = judged.prediction
         flat.append(
             {
                 "id": value.id,
@@ -261,13 +298,19 @@ def as_table(rows: Iterable[Comparison]) -> pd.DataFrame:
                 **dict.fromkeys(("n", "clusters", "stderr", "low", "high", "method")),
                 **({} if row.ours is None else {k: v for k, v in asdict(row.ours).items() if k != "value"}),
                 "difference": row.difference,
+                **dict(zip(("difference_low", "difference_high"), row.interval or (None, None), strict=True)),
+                "difference_over": row.interval_over or None,
                 "verdict": judged.label.value,
                 "reason": judged.reason,
+                "of_these_weights": judged.of_weights.value if judged.of_weights else None,
+                "by_scorer": _scorers_in_words(judged),
+                "would_tell": judged.would_tell or None,
                 "margin": row.margin,
-                "prediction_half_width": prediction.half_width if prediction else None,
-                "draws": prediction.draws if prediction else None,
-                "unit": prediction.unit if prediction else None,
-                "df": prediction.df if prediction else None,
+                "trainings": row.drawn.trainings if row.drawn else None,
+                "eval_seeds": row.drawn.runs if row.drawn else None,
+                "p_different": judged.p_different,
+                "p_equal": judged.p_equal,
+                "chance_equal": judged.chance_equal,
                 "power_at_margin": judged.power,
                 "detectable": judged.detectable,
                 "command": judged.command,

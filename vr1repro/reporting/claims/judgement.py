@@ -1,41 +1,43 @@
-"""The judgement of one published claim: a pure function of our seeds' scores, the declared margin and the grader band.
+"""The judgement of one published claim: a pure function of our draws, the margin and what is known of training.
 
-The rule. The published number is one more draw of the same experiment on the same questions, so that item sampling
-cancels and the noise is that of training and decoding. It is compared with a prediction interval for one new draw
-(Hahn and Meeker 1991): m +- t(df) * s * sqrt(1 + 1/K) for K draws of mean m and standard deviation s. With one
-training, s is that of sampling and comes from the questions' own disagreement (`scores_by_seed.item_spread`), with
-hundreds of degrees of freedom; with several trainings it is theirs, with K - 1. An interval wider than the declared
-margin carries no verdict, whatever the value, nor do one draw or two trainings.
+What is judged is the difference of the two recipes' expected scores on the benchmark's own questions. The published
+number is one training of one recipe, answered once (`reporting.published_draws`); ours is the mean of what we ran. Both
+have errors, of training again and of sampling again; questions are the same on both sides and cancel.
+
+- *Reproduced* is equivalence: two one-sided tests against the declared margin, each at 1 - confidence (Schuirmann
+  1987).
+- *Not reproduced*: not that, and the two-sided interval of the difference leaves out 0.
+- *Cannot tell*: neither; with the trainings or evaluation seeds that would tell.
+- *These weights only*: fewer than three trainings of ours and no declared standard deviation of training. The same is
+  then said of the two checkpoints alone, in the reason. Weights that the authors released are their own recipe's.
+- *Depends on the scorer*: the rule is applied under every protocol and scoring profile that was run; they disagree.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
-from typing import Any
 
-from vr1repro.reporting.run.scores_by_seed import Spread
-from vr1repro.reporting.statistics import power as study
-from vr1repro.reporting.statistics.paired import FEWEST_SEEDS
-
-TRAINING = "training seed"
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.reporting.claims.contrast import Basis, Difference, difference_from, in_words, our_mean, would_tell
+from vr1repro.reporting.run.scores_by_seed import Draws, Scorer
+from vr1repro.reporting.statistics import parts as study
 
 
 class Label(StrEnum):
     """What can be said about a published number.
 
-    Only claims, gains, ranks and bounds get one of the first five, and only phenomena one of the four that follow.
+    Only claims, gains, ranks and bounds get one of the first five, and only phenomena one of the four that follow
+    `not run`; both may get `cannot tell`.
     """
 
     REPRODUCED = "reproduced"
-    CONSISTENT = "consistent"
     NOT_REPRODUCED = "not reproduced"
-    UNDERPOWERED = "underpowered"
+    WEIGHTS_ONLY = "these weights only"
+    DEPENDS = "depends on the scorer"
+    CANNOT_TELL = "cannot tell"
     NOT_RUN = "not run"
     SHOWN = "shown"
     REVERSED = "reversed"
-    CANNOT_TELL = "cannot tell"
     CANNOT_BE_SHOWN = "cannot be shown here"
     NOT_COMPARABLE = "micro: not comparable"
     EQUAL = "equal"
@@ -45,149 +47,141 @@ class Label(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Prediction:
-    """Where one new draw of our experiment would fall.
-
-    Attributes:
-        half_width: Half the interval's width; infinite where there is no spread to estimate.
-        draws: Independent draws behind it: training seeds, or evaluation seeds of one training.
-        unit: What one draw is.
-        scale: Standard error of prediction, sqrt of the new draw's variance plus that of the mean.
-        df: Degrees of freedom of the standard error.
-        smallest: Smallest of the draws.
-    """
-
-    mean: float
-    half_width: float
-    draws: int
-    unit: str
-    scale: float
-    df: float
-    smallest: float
-    largest: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
     """What is said of a published number, and what that rests on.
 
     Attributes:
         label: The judgement in one word.
         reason: The same in one sentence, with its numbers.
-        prediction: The interval, where there was one.
-        power: Chance that this study would have called a shift of the margin's size "not reproduced".
-        detectable: Smallest shift that it would have seen with a chance of 80 percent.
+        difference: Ours minus the number, where there are draws, under the headline's scorer.
+        p_different: Two-sided p value of "no difference".
+        p_equal: Larger of the two one-sided p values of "a difference of the margin or more".
+        chance_equal: Chance that this study calls equal recipes reproduced, under all scorers.
+        power: Chance that it calls a difference of the margin's size not reproduced, under all scorers.
+        detectable: Smallest difference that it so calls with a chance of 80 percent.
+        of_weights: What is said of the two checkpoints, for `these weights only`.
+        would_tell: How many trainings and evaluation seeds would tell, for `cannot tell`.
+        by_scorer: What each protocol and profile says alone.
         command: Which command would run it, for `not run`.
     """
 
     label: Label
     reason: str
-    prediction: Prediction | None = None
+    difference: Difference | None = None
+    p_different: float | None = None
+    p_equal: float | None = None
+    chance_equal: float | None = None
     power: float | None = None
     detectable: float | None = None
+    of_weights: Label | None = None
+    would_tell: str = ""
+    by_scorer: Mapping[Scorer, Label] | None = None
     command: str | None = None
-
-
-def predict(
-    scores: Mapping[int, Sequence[float]], confidence: float = 0.95, sampling: Spread | None = None
-) -> Prediction:
-    """Prediction interval for one new score.
-
-    With several training seeds the draw is a training seed with one evaluation seed: the variance of a new draw is
-    that between trainings plus that within (balanced one-way random effects), on (trainings - 1) degrees of freedom.
-    That is exact for one evaluation seed a training and cautious for more: Satterthwaite's degrees of freedom would be
-    narrower, and cover too rarely with two or three trainings (`bench/calibration.py`).
-    With one training it is an evaluation seed, and the interval says nothing about training again.
-
-    Args:
-        scores: Scores by training seed, one for each evaluation seed.
-        sampling: With one training, its spread from the questions' own disagreement. It is not used where the scores
-            differ by more than it allows (chance 1 in 1000): then something else than sampling changed between them.
-
-    Raises:
-        ValueError: There is no score.
-    """
-    from scipy.special import chdtri, stdtrit
-
-    groups = [list(draws) for draws in scores.values() if len(draws)]
-    if not groups:
-        raise ValueError("a prediction needs at least one score")
-    if len(groups) == 1:
-        means, within, unit = groups[0], 0.0, "evaluation seed"
-    else:
-        means, unit = [sum(draws) / len(draws) for draws in groups], TRAINING
-        # A group's mean has only 1/E of the decoding variance; a single published draw has all of it.
-        spare = [_variance(draws) * (1 - 1 / len(draws)) for draws in groups if len(draws) > 1]
-        within = sum(spare) / len(spare) if spare else 0.0
-    k, mean = len(means), sum(means) / len(means)
-    summary: dict[str, Any] = {"mean": mean, "draws": k, "unit": unit, "smallest": min(means), "largest": max(means)}
-    if k < 2:
-        return Prediction(**summary, half_width=math.inf, scale=math.inf, df=0)
-    between, df = _variance(means), float(k - 1)
-    if sampling is not None and len(groups) == 1 and between * df <= sampling.variance * float(chdtri(df, 0.001)):
-        between, df = sampling.variance, sampling.df
-    scale = math.sqrt(between * (1 + 1 / k) + within)
-    return Prediction(**summary, half_width=float(stdtrit(df, 0.5 + confidence / 2)) * scale, scale=scale, df=df)
 
 
 def judge(
     published: float,
-    scores: Mapping[int, Sequence[float]],
+    draws: Draws,
+    settings: ReportSettings,
     *,
     margin: float,
     rounding: float = 0.0,
-    band: tuple[float, float] = (0.0, 0.0),
-    confidence: float = 0.95,
-    sampling: Spread | None = None,
+    in_points: bool = True,
+    others: float = 0.0,
 ) -> Judgement:
-    """The judgement of one claim.
+    """The judgement of one number under one scorer.
 
     Args:
         published: The printed value, in the unit of the scores.
-        scores: Our scores by training seed, one for each evaluation seed.
-        margin: Declared half-width; a wider interval is judged underpowered.
+        margin: Differences below it do not matter; declared before any result was seen.
         rounding: Half a unit of the last printed digit.
-        band: How far other graders and protocols move our mean: lowest (<= 0) and highest (>= 0) shift.
+        in_points: As for `difference_from`.
+        others: How far apart the means under all scorers lie: power is what all of them together have.
 
     Raises:
-        ValueError: There is no score, or margin or band is impossible.
+        ValueError: There is no score, or the margin is not positive.
     """
-    if margin <= 0 or band[0] > 0 or band[1] < 0:
-        raise ValueError(f"margin must be positive and the band hold 0: margin {margin}, band {band}")
-    prediction = predict(scores, confidence, sampling)
-    power = study.power(margin, prediction.scale, prediction.df, confidence)
-    detectable = study.detectable(prediction.scale, prediction.df, confidence)
-    judgement = partial(Judgement, prediction=prediction, power=power, detectable=detectable)
-    if math.isinf(prediction.half_width):
-        reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
-        return judgement(label=Label.UNDERPOWERED, reason=reason)
-    if prediction.unit == TRAINING and prediction.draws < FEWEST_SEEDS:
-        reason = (
-            f"{prediction.draws} training seeds give a range, {prediction.smallest:.2f} to {prediction.largest:.2f}; a"
-            f" verdict on training needs {FEWEST_SEEDS}"
+    if margin <= 0:
+        raise ValueError(f"the margin must be positive: {margin}")
+    difference = difference_from(published, draws, settings, in_points=in_points)
+    parts, size, level = difference.parts, abs(difference.value), settings.confidence
+    if not parts:
+        reason = f"{in_words(difference)}: one run has no spread; a verdict needs two evaluation seeds at least"
+        return Judgement(
+            label=Label.CANNOT_TELL, reason=reason, difference=difference, would_tell=would_tell(difference)
         )
-        return judgement(label=Label.UNDERPOWERED, reason=reason, power=0.0, detectable=math.inf)
-    width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
-    plain = f"{width} for one new draw, {prediction.draws} {prediction.unit}s"
-    if prediction.half_width > margin:
-        reason = f"{plain}: wider than the declared margin of {margin:g}"
-        return judgement(label=Label.UNDERPOWERED, reason=reason)
-    low = prediction.mean - prediction.half_width - rounding
-    high = prediction.mean + prediction.half_width + rounding
-    if low <= published <= high:
-        return judgement(label=Label.REPRODUCED, reason=f"inside {plain}")
-    if low + band[0] <= published <= high + band[1]:
-        reason = f"outside {plain}, inside with the grader and protocol band {band[0]:+.2f} to {band[1]:+.2f}"
-        return judgement(label=Label.CONSISTENT, reason=reason)
-    reason = f"outside {plain} and its bands; a shift of {margin:g} is seen with a chance of {power:.0%}"
-    return judgement(label=Label.NOT_REPRODUCED, reason=reason)
+    if size + rounding + study.reach(parts, level) <= margin:
+        label, words = Label.REPRODUCED, f"inside the margin of {margin:g}"
+    elif size - rounding > study.reach(parts, 0.5 + level / 2):
+        label, words = Label.NOT_REPRODUCED, "apart"
+    else:
+        label, words = Label.CANNOT_TELL, f"neither inside the margin of {margin:g} nor apart"
+    reason, of_weights, more = f"{in_words(difference)}: {words}", None, ""
+    if difference.basis is Basis.WEIGHTS_ONLY:
+        label, of_weights, more = Label.WEIGHTS_ONLY, label, would_tell(difference)
+        reason += ", as to these weights; nothing is known of training again"
+    elif label is Label.CANNOT_TELL:
+        more = would_tell(difference, draws, settings, margin, rounding)
+    slack = rounding + others
+    return Judgement(
+        label=label,
+        reason=f"{reason}; would tell: {more}" if more else reason,
+        difference=difference,
+        p_different=min(1.0, 2 * study.tail(size - rounding, parts)),
+        p_equal=study.tail(margin - size - rounding, parts),
+        chance_equal=study.chance_called_equal(0.0, parts, level, margin, slack),
+        power=study.chance_called_different(margin, parts, level, slack),
+        detectable=study.detectable(parts, level, slack),
+        of_weights=of_weights,
+        would_tell=more,
+    )
+
+
+def over_scorers(
+    scorers: Mapping[Scorer, Draws],
+    headline: Scorer,
+    settings: ReportSettings,
+    judge_one: Callable[[Draws, float], Judgement],
+) -> Judgement:
+    """The judgement that all scorers agree on, else that it depends on them.
+
+    A scorer that left more than `settings.max_ungraded` of the responses without a verdict says nothing, nor does one
+    that could read the arms of a difference unequally well (`settings.unparsable_gap`).
+
+    Args:
+        headline: Whose difference and reason are given.
+        judge_one: The judgement under one scorer, and of how far apart the means of all that speak lie.
+    """
+    if headline not in scorers:
+        return Judgement(label=Label.CANNOT_TELL, reason="no score under the headline's protocol and profile")
+    silent = {key: why for key, draws in scorers.items() if (why := _says_nothing(draws, settings))}
+    means = [our_mean(draws) for key, draws in scorers.items() if key not in silent] or [0.0]
+    first = judge_one(scorers[headline], max(means) - min(means))
+    if why := silent.pop(headline, ""):
+        return replace(first, label=Label.CANNOT_TELL, reason=f"{why}: no verdict", would_tell="", of_weights=None)
+    judged = {key: judge_one(draws, 0.0) for key, draws in scorers.items() if key not in silent}
+    labels = {key: judgement.label for key, judgement in judged.items()}
+    left_out = "".join(f"; {_named(key)} says nothing: {why}" for key, why in silent.items())
+    if len({(judgement.label, judgement.of_weights) for judgement in judged.values()}) == 1:
+        return replace(first, reason=first.reason + left_out, by_scorer=labels)
+    reasons = "; ".join(f"{_named(key)}: {judgement.reason}" for key, judgement in judged.items())
+    label = Label.WEIGHTS_ONLY if first.label is Label.WEIGHTS_ONLY else Label.DEPENDS
+    return replace(first, label=label, reason=f"scorers disagree: {reasons}{left_out}", by_scorer=labels, would_tell="")
+
+
+def _says_nothing(draws: Draws, settings: ReportSettings) -> str:
+    if draws.ungraded > settings.max_ungraded:
+        return f"{draws.ungraded:.1%} of the responses have no verdict"
+    low, high = draws.unparsable
+    if high - low > settings.unparsable_gap:
+        return f"{low:.1%} and {high:.1%} of the arms' responses could not be read, so the scorer favours one of them"
+    return ""
+
+
+def _named(scorer: Scorer) -> str:
+    return f"{scorer[0]}, {scorer[1]}"
 
 
 def not_run(reason: str, command: str | None = None) -> Judgement:
     """The judgement where we have no score."""
     return Judgement(label=Label.NOT_RUN, reason=reason, command=command)
-
-
-def _variance(draws: Sequence[float]) -> float:
-    mean = sum(draws) / len(draws)
-    return sum((draw - mean) ** 2 for draw in draws) / (len(draws) - 1)

@@ -10,7 +10,15 @@ import pandas as pd
 
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import accuracy, average_weights, eval_folders, gain
+from vr1repro.reporting.run.scores import (
+    accuracy,
+    average_weights,
+    difference_bounds,
+    eval_folders,
+    gain,
+    graded,
+    open_shares,
+)
 from vr1repro.reporting.statistics.estimate import Estimate
 
 # The numbers that the abstract and the README are quoted for, by their ids.
@@ -39,6 +47,7 @@ class Gain:
         estimate: Difference of mean accuracy in points, paired by question, with its interval over questions.
         low_seed: Smallest difference of a training seed.
         unpaired: Questions that only one of the two answered.
+        bounds: Where the difference may lie, if the scorer could read the two unequally well; else None.
     """
 
     start: str
@@ -47,6 +56,7 @@ class Gain:
     high_seed: float
     seeds: int
     unpaired: int
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,8 @@ def arm_summaries(results: Results) -> list[ArmSummary]:
     summaries = []
     for name in results.evaluated:
         rows, start = results.final(name), _start_of(results, name)
+        if not results.has_headline(rows):
+            continue
         summaries.append(
             ArmSummary(
                 arm=name,
@@ -100,7 +112,8 @@ def _gain(results: Results, name: str, start: str) -> Gain | None:
     after, before = results.final(name), results.final(start)
     shared = set(after["benchmark"]) & set(before["benchmark"])
     after, before = (rows[rows["benchmark"].isin(shared)] for rows in (after, before))
-    if after.empty or before.empty:
+    sides = graded(after), graded(before)
+    if any(side.empty for side in sides):
         return None
     difference = gain(after, before, results.settings)
     by_seed = [_gain_of_seed(part, before, results) for _, part in after.groupby("train_seed")]
@@ -111,6 +124,7 @@ def _gain(results: Results, name: str, start: str) -> Gain | None:
         high_seed=max(by_seed),
         seeds=len(by_seed),
         unpaired=difference.unpaired,
+        bounds=difference_bounds(after, before, results.settings),
     )
 
 
@@ -143,6 +157,11 @@ def coverage(results: Results) -> list[str]:
         for benchmark, rows in results.final(name).groupby("benchmark"):
             per_seed = rows.groupby(["train_seed", "eval_seed"])["id"].nunique()
             sizes.setdefault(str(benchmark), {})[name] = int(per_seed.min())
+    for name in results.evaluated:
+        rows = results.final(name)
+        shares = open_shares(rows, average_weights(rows))
+        if not results.has_headline(rows):
+            notes.append(f"{results.label(name)}: no headline, {shares.ungraded:.1f} % without a verdict")
     for benchmark, size in sizes.items():
         full = max(size.values())
         notes += [

@@ -8,7 +8,7 @@ from itertools import combinations
 import pandas as pd
 
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import gain_of_means, question_means
+from vr1repro.reporting.run.scores import difference_bounds, gain_of_means, question_means
 from vr1repro.reporting.run.scores_by_seed import scores_by_seed
 from vr1repro.reporting.statistics import power as study
 from vr1repro.reporting.statistics.paired import (
@@ -38,6 +38,7 @@ class ArmPair:
         training_holm: Its p value, adjusted; None with fewer than three seeds.
         training_power: As `power`, for the recipes.
         training_detectable: As `detectable`, for the recipes.
+        bounds: Where the difference may lie, if the scorer could read the two unequally well; else None.
     """
 
     first: str
@@ -52,15 +53,22 @@ class ArmPair:
     training_holm: float | None
     training_power: float
     training_detectable: float
+    bounds: tuple[float, float] | None
 
     def says(self, confidence: float) -> tuple[str, str]:
-        """Whether these checkpoints differ, and whether the recipes do, in words."""
+        """Whether these weights differ, and whether the recipes do, in words."""
         words = {True: "differ", False: "no difference shown"}
         alpha = 1 - confidence
-        checkpoints = words[self.holm is not None and self.holm < alpha]
+        if self.bounds is not None:
+            return "cannot tell: unequally readable", "cannot tell: unequally readable"
+        weights = words[self.holm is not None and self.holm < alpha]
         if self.training_holm is None:
-            return checkpoints, "range only" if self.training.seeds else "not trained here"
-        return checkpoints, words[self.training_holm < alpha]
+            return weights, f"cannot tell: {_seeds(self.training.seeds)}" if self.training.seeds else "not trained here"
+        return weights, words[self.training_holm < alpha]
+
+
+def _seeds(count: int) -> str:
+    return f"{count} training seed{'s' * (count != 1)}"
 
 
 def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) -> list[ArmPair]:
@@ -94,7 +102,10 @@ def arm_pairs(results: Results, sides: tuple[set[str], set[str]] | None = None) 
             if len(ours.index.intersection(theirs.index)):
                 difference = gain_of_means(ours, theirs, results.settings)
                 seeds = (by_seed(first, tuple(benchmarks)), by_seed(second, tuple(benchmarks)))
-                compared.append(_pair(results, first, second, name, difference, seeds))
+                sides_of = [results.final(arm) for arm in (first, second)]
+                rows = [side[side["benchmark"].isin(benchmarks)] for side in sides_of]
+                bounds = difference_bounds(rows[0], rows[1], results.settings)
+                compared.append(_pair(results, first, second, name, difference, seeds, bounds))
     families = ([pair for pair in compared if pair.benchmark == name] for name in (MEAN, *results.benchmarks))
     return [pair for family in families for pair in _adjusted(family)]
 
@@ -112,6 +123,7 @@ def _pair(
     name: str,
     difference: PairedDifference,
     seeds: tuple[Mapping[int, float], Mapping[int, float]],
+    bounds: tuple[float, float] | None,
 ) -> ArmPair:
     settings = results.settings
     margin = settings.margin("average" if name == MEAN else name)
@@ -131,4 +143,5 @@ def _pair(
         training_holm=None,
         training_power=study.power(margin, training.stderr, training.df, settings.confidence),
         training_detectable=study.detectable(training.stderr, training.df, settings.confidence),
+        bounds=bounds,
     )

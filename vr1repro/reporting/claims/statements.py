@@ -1,50 +1,41 @@
 """Judgements of statements that give no plain value: a bound ("over 10 %") and a place ("ranks Top-1").
 
-Both rest on the prediction interval of one new draw (`judgement.predict`), as a plain number's does.
+Both are about the recipe's expected score, and rest on the interval of our mean: the statement itself is no draw.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from vr1repro.reporting.claims.judgement import TRAINING, Judgement, Label, Prediction, predict
-from vr1repro.reporting.run.scores_by_seed import Spread
+from vr1repro.config.reporting import ReportSettings
+from vr1repro.reporting.claims.contrast import Basis, basis_of, our_mean, variance_parts
+from vr1repro.reporting.claims.judgement import Judgement, Label
+from vr1repro.reporting.run.scores_by_seed import Draws
+from vr1repro.reporting.statistics import parts as study
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS
 
 
-def judge_bound(
-    bound: float, scores: Mapping[int, Sequence[float]], *, confidence: float, sampling: Spread | None = None
-) -> Judgement:
-    """Whether one new draw of ours would lie over a bound, under it, or on either side."""
-    prediction = predict(scores, confidence, sampling)
-    if (short := _too_few(prediction)) is not None:
-        return short
-    low, high = prediction.mean - prediction.half_width, prediction.mean + prediction.half_width
-    label = Label.REPRODUCED if low > bound else Label.NOT_REPRODUCED if high < bound else Label.UNDERPOWERED
-    place = {Label.REPRODUCED: "over", Label.NOT_REPRODUCED: "under"}.get(label, "on both sides of")
-    return Judgement(label=label, reason=f"{_draw_in_words(prediction)}: {place} {bound:g}", prediction=prediction)
+def judge_bound(bound: float, draws: Draws, settings: ReportSettings) -> Judgement:
+    """Whether our recipe's expected score lies over a bound, under it, or cannot be told."""
+
+    def where(low: float, high: float) -> tuple[Label, str]:
+        label = Label.REPRODUCED if low > bound else Label.NOT_REPRODUCED if high < bound else Label.CANNOT_TELL
+        places = {Label.REPRODUCED: "over", Label.NOT_REPRODUCED: "under", Label.CANNOT_TELL: "on both sides of"}
+        return label, f"{places[label]} {bound:g}"
+
+    return _judge(draws, settings, where)
 
 
-def judge_rank(
-    rank: float,
-    others: Sequence[float],
-    scores: Mapping[int, Sequence[float]],
-    *,
-    confidence: float,
-    sampling: Spread | None = None,
-) -> Judgement:
-    """Which place one new draw of ours would take among the printed scores of others, the largest in place 1."""
-    prediction = predict(scores, confidence, sampling)
-    if (short := _too_few(prediction)) is not None:
-        return short
-    best = place_among(prediction.mean + prediction.half_width, others)
-    worst = place_among(prediction.mean - prediction.half_width, others)
-    if best == worst == rank:
-        label = Label.REPRODUCED
-    else:
-        label = Label.UNDERPOWERED if best <= rank <= worst else Label.NOT_REPRODUCED
-    places = f"place {best}" if best == worst else f"places {best} to {worst}"
-    reason = f"{_draw_in_words(prediction)}: {places} of {len(others) + 1}, the others as printed"
-    return Judgement(label=label, reason=reason, prediction=prediction)
+def judge_rank(rank: float, others: Sequence[float], draws: Draws, settings: ReportSettings) -> Judgement:
+    """Which place our recipe takes among the printed scores of others, the largest in place 1."""
+
+    def where(low: float, high: float) -> tuple[Label, str]:
+        best, worst = place_among(high, others), place_among(low, others)
+        words = f"{f'place {best}' if best == worst else f'places {best} to {worst}'} of {len(others) + 1}"
+        if best == worst == rank:
+            return Label.REPRODUCED, f"{words}, the others as printed"
+        label = Label.CANNOT_TELL if best <= rank <= worst else Label.NOT_REPRODUCED
+        return label, f"{words}, the others as printed"
+
+    return _judge(draws, settings, where)
 
 
 def place_among(score: float, others: Sequence[float]) -> int:
@@ -52,16 +43,16 @@ def place_among(score: float, others: Sequence[float]) -> int:
     return 1 + sum(other > score for other in others)
 
 
-def _too_few(prediction: Prediction) -> Judgement | None:
-    if math.isinf(prediction.half_width):
-        reason = f"one {prediction.unit} has no spread; a verdict needs at least two"
-    elif prediction.unit == TRAINING and prediction.draws < FEWEST_SEEDS:
-        reason = f"{prediction.draws} training seeds; a verdict on training needs {FEWEST_SEEDS}"
-    else:
-        return None
-    return Judgement(label=Label.UNDERPOWERED, reason=reason, prediction=prediction)
-
-
-def _draw_in_words(prediction: Prediction) -> str:
-    width = f"{prediction.mean:.2f} +- {prediction.half_width:.2f}"
-    return f"{width} for one new draw, {prediction.draws} {prediction.unit}s"
+def _judge(draws: Draws, settings: ReportSettings, where: Callable[[float, float], tuple[Label, str]]) -> Judgement:
+    parts, mean = variance_parts(draws, settings.training_sd, None), our_mean(draws)
+    if not parts:
+        reason = f"{mean:.2f}: one run has no spread; a verdict needs two evaluation seeds at least"
+        return Judgement(label=Label.CANNOT_TELL, reason=reason, would_tell="2 evaluation seeds or more")
+    half = study.reach(parts, 0.5 + settings.confidence / 2)
+    label, words = where(mean - half, mean + half)
+    reason = f"{mean:.2f} +- {half:.2f} expected: {words}"
+    if basis_of(draws, settings.training_sd) is not Basis.WEIGHTS_ONLY:
+        return Judgement(label=label, reason=reason)
+    more = f"{FEWEST_SEEDS} trainings or more, or reporting.training_sd"
+    reason += f", as to these weights; nothing is known of training again; would tell: {more}"
+    return Judgement(label=Label.WEIGHTS_ONLY, of_weights=label, reason=reason, would_tell=more)

@@ -17,7 +17,7 @@ from vr1repro.config.evaluation import Protocol
 from vr1repro.core.files import write_atomically, write_csv
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.evaluation.grading import grade_file, response_rows
+from vr1repro.evaluation.grading import grade_file, percent, response_rows
 from vr1repro.evaluation.scores import Score
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.statistics.paired import discordant_difference
@@ -240,10 +240,10 @@ def _pair(first: str, second: str, counts: Counter[tuple[str, str, bool, bool]])
 
 
 def _text(slug: str, scores: dict[str, Score], pairs: list[ProfilePair], differences: list[Difference]) -> str:
-    lines = [f"{slug}: accuracy by profile, in percent; undecided rows count as wrong, their bounds in brackets"]
+    lines = [f"{slug}: accuracy by profile, in percent of the rows with a verdict, bounds in brackets"]
     for name, score in scores.items():
         bounds = f"  [{score.low:.2f}, {score.high:.2f}], {score.n_undecided} undecided" if score.n_undecided else ""
-        lines.append(f"  {name:12} {score.value:6.2f}  {score.n_right}/{score.n}{bounds}")
+        lines.append(f"  {name:12} {percent(score):>6}  {score.n_right}/{score.n}{bounds}")
     lines.append("pairs, on the rows that both decide: agreement, kappa, shift in points with its 95 % interval")
     for pair in pairs:
         number = "   -  " if pair.kappa is None else f"{pair.kappa:6.3f}"

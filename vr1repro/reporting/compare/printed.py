@@ -12,8 +12,9 @@ from vr1repro.published.targets import ARMS, target_for
 from vr1repro.reporting.claims.comparison import Comparison, as_table, compare_published
 from vr1repro.reporting.run.questions import subset_name
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.render import DASH, TextTable, estimate, number
+from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number
 
+_SCORE_FILE = "score file"
 _KINDS = (ValueClass.CLAIM, ValueClass.QUOTED_BASELINE, ValueClass.DERIVED)
 
 
@@ -63,7 +64,7 @@ def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> P
             "id": f"{path.stem}.{benchmark}.{subset}",
             "class": ValueClass.CLAIM,
             "table": path.name,
-            "version": "score file",
+            "version": _SCORE_FILE,
             "model": path.stem,
             "benchmark": benchmark,
             "subset": f"{group}: {name}" if group else "",
@@ -73,6 +74,19 @@ def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> P
             "rounding": 0.5 * 10.0**-decimals,
             "target": Target(arm=path.stem, benchmark=benchmark, subset=subset, quantity="accuracy"),
         }
+    )
+
+
+def suiting_scorer(value: PublishedValue) -> str:
+    """Profile and protocol with which responses are scored as a printed number was, as far as that is known.
+
+    The authors' repository evaluates with VLMEvalKit's rules and asks again where an answer is missing
+    (Osilly/Vision-R1@a112239, evaluation/); the paper itself does not say how its numbers were scored.
+    """
+    if value.version == _SCORE_FILE:
+        return "official"
+    return (
+        "not stated" if value.value_class is ValueClass.QUOTED_BASELINE else "vlmevalkit, protocol paper (repository)"
     )
 
 
@@ -106,23 +120,24 @@ def comparison_table(rows: Sequence[tuple[str, Comparison]], note: str) -> TextT
     header = list(cells[0]) if cells else ["Model", "Printed for"]
     table = [list(cell.values()) for cell in cells]
     return TextTable(
-        key="comparison", title="Against printed numbers", header=header, rows=table, note=text, text_columns=5
+        key="comparison", title="Against printed numbers", header=header, rows=table, note=text, text_columns=6
     )
 
 
 def _cells(arm: str, row: Comparison, alike: Sequence[PublishedValue]) -> dict[str, str]:
     value, judged = row.published, row.judgement
-    prediction = judged.prediction
     return {
         "Model": arm,
         "Printed for": value.model,
         "Where": "; ".join(f"{one.version.partition(' (')[0]} {one.table}" for one in alike),
         "Benchmark": " ".join(part for part in (value.benchmark, value.subset) if part),
+        "Suits": "; ".join(dict.fromkeys(suiting_scorer(one) for one in alike)),
         "Verdict": judged.label.value,
         "Printed": str(value.value),
         "Ours": estimate(row.ours),
         "Difference": number(row.difference, signed=True),
-        "One new draw": DASH if prediction is None else f"+-{number(prediction.half_width)}",
+        "Interval": DASH if row.interval is None else interval(*row.interval),
+        "Over": row.interval_over or DASH,
         "Seen with 80 %": number(judged.detectable),
         "Why": re.sub(r"\s+", " ", judged.reason),
     }

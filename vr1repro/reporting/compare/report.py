@@ -7,14 +7,15 @@ from pathlib import Path
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.reporting.claims.comparison import Comparison, tally
+from vr1repro.reporting.claims.comparison import Comparison
+from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.pairs import arm_pairs
 from vr1repro.reporting.compare import foreign, printed
 from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
 from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.page.build import ReportContents, write_report
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.our_tables import pairs_table, variance_table
+from vr1repro.reporting.tables.our_tables import pairs_table, scorers_table, variance_table
 from vr1repro.reporting.tables.render import markdown, write_tables
 from vr1repro.reporting.tables.scores_csv import score_table, write_scores
 from vr1repro.reporting.tables.table import arms_table, note
@@ -25,11 +26,12 @@ _MOST_ROWS = 40  # on the terminal; the files hold all
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """The options `--responses`, `--against` and `--margin` of `vr1repro compare`."""
+    """The options `--responses`, `--against`, `--margin` and `--same-weights` of `vr1repro compare`."""
 
     responses: Sequence[str]
     against: Sequence[str]
     margin: float | None = None
+    same_weights: bool = False
 
 
 def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> str:
@@ -51,7 +53,7 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     if twice := {one.model for one in ours} & {one.model for one in theirs}:
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")
     models = foreign.assemble_run(out / "run", [*ours, *theirs], grading)
-    results = foreign.open_assembled(out / "run", models, settings)
+    results = foreign.open_assembled(out / "run", models, settings, request.same_weights)
     our_arms = _arms(results, out, [one.model for one in ours])
     rows = [(arm, row) for arm in our_arms for row in printed.compare_arm(arm, values, results)]
     for path in map(Path, _named(request.against, "scores:")):
@@ -84,16 +86,16 @@ def _write(
         config=results.settings.model_dump_json(indent=2),
         comparisons=[row for _, row in rows],
         tables=[arms_table(results)],
-        own_tables=[beside_printed, beside_others, variance_table(results)],
+        own_tables=[beside_printed, beside_others, scorers_table(results), variance_table(results)],
     )
     write_tables(out / "tables", contents.tables, contents.own_tables)
     write_scores(out / "tables" / "scores.csv", score_table(results.frame, results.settings))
     write_atomically(out / "tables" / "comparison.csv", printed.comparison_csv(rows))
     make_figures(results, out / "figures", _FIGURES)
     write_report(out / "report", results, out / "figures", contents)
-    counts = ", ".join(f"{label.value}: {count}" for label, count in tally(contents.comparisons).items()) or "none"
+    family = family_of(contents.comparisons, results.settings.confidence)
     texts = [_short(markdown(table)) for table, filled in ((beside_printed, rows), (beside_others, pairs)) if filled]
-    return "\n".join([*texts, f"claims: {counts}", f"page: {out / 'report' / 'index.html'}"])
+    return "\n".join([*texts, family.sentence(), f"page: {out / 'report' / 'index.html'}"])
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.reporting.figures.marks import errors, note, say_missing
 from vr1repro.reporting.figures.style import CUT, DARK_BLUE, EDGE, LIGHT_BLUE, arm_style, grid, new_figure, say
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.scores import accuracy, average_weights
+from vr1repro.reporting.run.scores import accuracy, average_weights, graded
 from vr1repro.reporting.statistics.bootstrap import bootstrap_band
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _arms_as_points(axes: "Axes", results: Results, arms: list[str]) -> None:
 
 
 def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
-    rows = frame[frame["n_tokens"].notna() & (frame["stratum"] != EXCLUDED)]
+    rows = graded(frame[frame["n_tokens"].notna() & (frame["stratum"] != EXCLUDED)])
     cut = (rows["finish_reason"] == "length").to_numpy()
-    right = np.array([value is True for value in rows["correct"]], dtype=np.float64)
+    right = rows["correct"].to_numpy().astype(np.float64)
     tokens = rows["n_tokens"].to_numpy(dtype=np.float64)
     clusters = list(zip(rows["benchmark"], rows["cluster"], strict=True))
     borders = np.linspace(0, 1, _LENGTH_CLASSES + 1)

@@ -14,7 +14,8 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
-from vr1repro.reporting.claims.comparison import Comparison, compare_published, tally
+from vr1repro.reporting.claims.comparison import Comparison, compare_published
+from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, coverage, headlines, reading
 from vr1repro.reporting.claims.phenomena import phenomena
@@ -57,9 +58,9 @@ POLICY = "; ".join(
 # A sign beside each verdict, so that none is told by its colour alone.
 SIGNS: Mapping[str, str] = {
     Label.REPRODUCED.value: "✓",
-    Label.CONSISTENT.value: "≈",
     Label.NOT_REPRODUCED.value: "✗",
-    Label.UNDERPOWERED.value: "◐",
+    Label.WEIGHTS_ONLY.value: "◐",
+    Label.DEPENDS.value: "≈",
     Label.NOT_RUN.value: "○",
     Label.SHOWN.value: "✓",
     Label.REVERSED.value: "✗",
@@ -196,7 +197,7 @@ def _overview_facts(
         "arm_summaries": summaries,
         "strips": strips([(arm.accuracy, arm.seeds) for arm in summaries]),
         "coverage": coverage(results),
-        "tally": tally(comparisons),
+        "family": family_of(comparisons, results.settings.confidence),
         "headlines": headlines(comparisons),
         "phenomena": [one for one in phenomena(results) if one.published.id in published],
         "rows": comparisons,
@@ -214,7 +215,7 @@ def _entries(folder: Path) -> set[str]:
 
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
-    environment.filters |= {"num": render.number, "est": render.estimate, "slug": _slug}
+    environment.filters |= {"num": render.number, "est": render.estimate, "between": render.interval, "slug": _slug}
     environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)

@@ -45,6 +45,7 @@ class ArmInfo:
         selected: Whether the config's run makes it.
         command: The command that makes it.
         trained: Whether a training seed of ours is behind it; weights taken as they are have none.
+        released: Whether its weights are those that the published numbers are about.
         tuned_from: For a fine-tuned start, the arm of the model before.
     """
 
@@ -55,6 +56,7 @@ class ArmInfo:
     selected: bool = True
     command: str | None = None
     trained: bool = True
+    released: bool = False
     tuned_from: str | None = None
 
     @property
@@ -93,7 +95,8 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
             else None,
             selected=name in config.run_arms,
             command=f"snakemake --cores all{option} {name}",
-            trained=bool(arm.stages) or config.starts[arm.start].sft is not None,
+            trained=(trained := bool(arm.stages) or config.starts[arm.start].sft is not None),
+            released=not trained,
         )
         for name, arm in config.arms.items()
     }

@@ -12,6 +12,7 @@ from vr1repro.config.plan import SELECTED
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.evaluation.selection import PROTOCOL, Selection
+from vr1repro.reporting.run.scores import graded
 from vr1repro.reporting.statistics.estimate import pair_codes
 
 
@@ -65,7 +66,8 @@ def held_out(frame: pd.DataFrame, selection: Selection, settings: ReportSettings
     """
     slugs = [candidate.slug for candidate in selection.candidates]
     rows = deciding_rows(frame, selection, slugs)
-    rows = rows[rows["stratum"] != EXCLUDED].assign(right=[float(value is True) for value in rows["correct"]])
+    rows = graded(rows[rows["stratum"] != EXCLUDED])
+    rows = rows.assign(right=rows["correct"].astype("float64"))
     table = rows.pivot_table(index=["benchmark", "id"], columns="model", values="right")
     if table.empty or table.isna().to_numpy().any() or set(table.columns) != set(slugs):
         return None

@@ -4,6 +4,7 @@ A gain over the base, "~6 %" and "0.4 % lower than O1" are sums of scores with w
 and stay as they were printed. Draw by draw they are what a verdict on a single score is made of.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,10 @@ import pandas as pd
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.published import Formula, PublishedValue, Target, load_values
 from vr1repro.reporting.run.results import Measurement, Missing, Results
-from vr1repro.reporting.run.scores import pick
-from vr1repro.reporting.run.scores_by_seed import Spread, mean_scores, sampling_spread, scores_by_seed
+from vr1repro.reporting.run.scores import graded, pick
+from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer, scores_by_seed, weighted_sum
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
+from vr1repro.reporting.statistics.parts import Part
 
 # Formulas that are sums with weights.
 LINEAR = frozenset({Formula.DIFFERENCE, Formula.MEAN, Formula.MEAN_DIFFERENCE})
@@ -90,7 +92,7 @@ def measure_combination(results: Results, sum_of: Combination) -> Measurement | 
     """A run's counterpart, draw by draw, with its interval over questions.
 
     A draw of it is one training seed and one evaluation seed of every arm; arms without a training seed of ours are the
-    same in all. Where another grader or protocol graded every arm, it moves the sum by the band.
+    same in all. Scorers that did not score every arm are left out.
     """
     for term in sum_of.terms:
         if term.arm not in results.arms:
@@ -98,57 +100,52 @@ def measure_combination(results: Results, sum_of: Combination) -> Measurement | 
         if not scores_by_seed(results.final(term.arm), term.names):
             info = results.arms[term.arm]
             return Missing(f"{info.label}: not evaluated on {', '.join(term.names)}", info.command)
-    scores = _draws(results, sum_of)
-    if not scores:
+    every = [_by_scorer(results, term) for term in sum_of.terms]
+    draws = {
+        scorer: _summed(results, sum_of, [side[scorer] for side in every])
+        for scorer in dict.fromkeys(key for side in every for key in side)
+        if all(scorer in side for side in every)
+    }
+    scorers = {scorer: summed for scorer, summed in draws.items() if summed.scores}
+    if results.scorer not in scorers:
         return Missing("its arms have no training seed in common")
-    band, alternatives = _band(results, sum_of)
-    return Measurement(
-        estimate=_estimate(results, sum_of),
+    return Measurement(estimate=_estimate(results, sum_of), scorers=scorers)
+
+
+def _by_scorer(results: Results, term: Term) -> Mapping[Scorer, Draws]:
+    frame = results.frame
+    ends = frame[(frame["arm"] == term.arm) & frame["final"]]
+    return draws_by_scorer(ends, term.names, trained=not results.released(term.arm))
+
+
+def _summed(results: Results, sum_of: Combination, sides: Sequence[Draws]) -> Draws:
+    """The terms' draws under one scorer, summed."""
+    terms = list(zip(sum_of.terms, sides, strict=True))
+    common = [set(side.scores) for term, side in terms if not results.released(term.arm)]
+    scores = {}
+    for seed in sorted(set.intersection(*common)) if common else [0]:
+        columns = [
+            next(iter(side.scores.values())) if results.released(term.arm) else side.scores[seed]
+            for term, side in terms
+        ]
+        scores[seed] = [
+            sum_of.constant + math.fsum(term.weight * score for (term, _), score in zip(terms, row, strict=True))
+            for row in zip(*columns, strict=False)  # as many as the arm with the fewest evaluation seeds has
+        ]
+    return Draws(
         scores=scores,
-        band=band,
-        alternatives=alternatives,
-        sampling=_sampling(results, sum_of) if len(scores) == 1 else None,
+        sampled=_total([(term.weight**2, side.sampled) for term, side in terms]),
+        fixed=_total([(term.weight**2, side.fixed) for term, side in terms]),
+        squares=math.fsum(term.weight**2 * side.squares for term, side in terms),
+        ungraded=max(side.ungraded for side in sides),
+        unparsable=(min(side.unparsable[0] for side in sides), max(side.unparsable[1] for side in sides)),
     )
 
 
-def _draws(results: Results, sum_of: Combination) -> dict[int, list[float]]:
-    sides = [scores_by_seed(results.final(term.arm), term.names) for term in sum_of.terms]
-    trained = [set(side) for side, term in zip(sides, sum_of.terms, strict=True) if results.trained(term.arm)]
-    draws = {}
-    for seed in sorted(set.intersection(*trained)) if trained else [0]:
-        columns = [
-            side[seed] if results.trained(term.arm) else next(iter(side.values()))
-            for side, term in zip(sides, sum_of.terms, strict=True)
-        ]
-        draws[seed] = [
-            sum_of.constant + sum(term.weight * score for term, score in zip(sum_of.terms, row, strict=True))
-            for row in zip(*columns, strict=False)  # as many as the arm with the fewest evaluation seeds has
-        ]
-    return draws
-
-
-def _sampling(results: Results, sum_of: Combination) -> Spread | None:
-    parts = [(sampling_spread(results.final(term.arm), term.names), term.weight**2) for term in sum_of.terms]
-    variances = [(square * part.variance, part.df) for part, square in parts if part is not None]
-    if len(variances) < len(parts):
-        return None
-    total = sum(variance for variance, _ in variances)
-    squares = sum(variance**2 / df for variance, df in variances)
-    return Spread(total, total**2 / squares if squares > 0 else min(df for _, df in variances))
-
-
-def _band(results: Results, sum_of: Combination) -> tuple[tuple[float, float], int]:
-    frame, settings = results.frame, results.settings
-    means = [
-        mean_scores(frame[(frame["arm"] == term.arm) & frame["final"]], settings, term.names) for term in sum_of.terms
-    ]
-    shared = set.intersection(*(set(side) for side in means))
-    sums = {key: sum(term.weight * side[key] for term, side in zip(sum_of.terms, means, strict=True)) for key in shared}
-    headline = sums.pop((settings.protocol, settings.profile), None)
-    if headline is None or not sums:
-        return (0.0, 0.0), 0
-    shifts = [other - headline for other in sums.values()]
-    return (min(0.0, *shifts), max(0.0, *shifts)), len(shifts)
+def _total(parts: Sequence[tuple[float, Part | None]]) -> Part | None:
+    """A sum of variances with weights; None where one is not known."""
+    known = [(weight, part) for weight, part in parts if part is not None]
+    return weighted_sum(known) if len(known) == len(parts) else None
 
 
 def _estimate(results: Results, sum_of: Combination) -> Estimate:
@@ -174,8 +171,9 @@ def _question_means(rows: pd.DataFrame, names: Sequence[str]) -> "pd.Series[floa
     parts = []
     for name in names:
         benchmark, _, subset = name.partition(":")
-        part = pick(rows[(rows["benchmark"] == benchmark) & (rows["stratum"] != EXCLUDED)], subset or "overall")
-        right = (part["correct"].to_numpy() == True).astype(np.float64)  # noqa: E712 - elementwise; None must become False
+        counted = graded(rows[(rows["benchmark"] == benchmark) & (rows["stratum"] != EXCLUDED)])
+        part = pick(counted, subset or "overall")
+        right = part["correct"].to_numpy().astype(np.float64)
         cluster = part["benchmark"].astype(str) + "/" + part["cluster"].astype(str)
         keyed = part[["id", "stratum"]].assign(name=name, cluster=cluster, right=right)
         means: pd.Series[float] = keyed.groupby(["name", "stratum", "cluster", "id"])["right"].mean()

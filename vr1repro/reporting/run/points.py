@@ -16,7 +16,7 @@ from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published.targets import THREE
 from vr1repro.reporting.run.arms import ArmInfo
-from vr1repro.reporting.run.scores import EvalFolder, eval_folders, last_responses
+from vr1repro.reporting.run.scores import EvalFolder, eval_folders, graded, last_responses
 from vr1repro.reporting.run.scores_by_seed import scores_by_seed
 from vr1repro.reporting.run.words import count_words
 
@@ -218,11 +218,11 @@ def length_effect(rows: pd.DataFrame) -> BySeed:
 
     A plain association, as Figure 1 A's: harder questions have longer chains, too.
     """
-    kept = rows[(rows["benchmark"] == FIGURE_ONE) & (rows["stratum"] != EXCLUDED) & (rows["n_tokens"] > 0)]
+    kept = graded(rows[(rows["benchmark"] == FIGURE_ONE) & (rows["stratum"] != EXCLUDED) & (rows["n_tokens"] > 0)])
     slopes = {}
     for seed, part in kept.groupby("train_seed"):
         x = np.log2(part["n_tokens"].to_numpy(dtype=np.float64))
-        y = (part["correct"].to_numpy() == True).astype(np.float64)  # noqa: E712 - elementwise; None must become False
+        y = part["correct"].to_numpy().astype(np.float64)
         x = x - x.mean()
         if (spread := float(x @ x)) > 0:
             slopes[int(str(seed))] = 100 * float(x @ y) / spread

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from vr1repro.benchmarks import lookup
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
 from vr1repro.config.problems import ProblemSource
@@ -20,8 +21,17 @@ from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
 from vr1repro.reporting.run.lengths import mean_length, sampled_lengths
 from vr1repro.reporting.run.points import Points
-from vr1repro.reporting.run.scores import accuracy, average_weights, collect, headline, pick, tokens
-from vr1repro.reporting.run.scores_by_seed import Spread, grader_band, sampling_spread, scores_by_seed
+from vr1repro.reporting.run.scores import (
+    OpenShares,
+    accuracy,
+    average_weights,
+    collect,
+    headline,
+    open_shares,
+    pick,
+    tokens,
+)
+from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer
 from vr1repro.reporting.statistics.estimate import Estimate
 
 MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
@@ -33,17 +43,11 @@ class Measurement:
 
     Attributes:
         estimate: Value with its error over other questions.
-        scores: By training seed, one for each evaluation seed: what a verdict is made of.
-        band: Shift of the mean under other graders and protocols, lowest and highest.
-        alternatives: Graders and protocols behind the band.
-        sampling: Spread of the scores of one training; None with several.
+        scorers: What a verdict is made of, under every protocol and profile that was run; none for a count or a log.
     """
 
     estimate: Estimate
-    scores: Mapping[int, list[float]] = field(default_factory=dict)
-    band: tuple[float, float] = (0.0, 0.0)
-    alternatives: int = 0
-    sampling: Spread | None = None
+    scorers: Mapping[Scorer, Draws] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,15 @@ class Results:
         """Whether an arm's scores vary with a training seed of ours."""
         return arm not in self.arms or self.arms[arm].trained
 
+    def released(self, arm: str) -> bool:
+        """Whether an arm's weights are those that the published numbers are about."""
+        return arm in self.arms and self.arms[arm].released
+
+    @property
+    def scorer(self) -> Scorer:
+        """The headline's protocol and profile."""
+        return self.settings.protocol, self.settings.profile
+
     def accuracy(self, arm: str, benchmark: str, subset: str = "overall") -> Estimate | None:
         """Accuracy of an arm's end in percent, or None where it was not evaluated."""
         return self._accuracy_of(self.final(arm), benchmark, subset)
@@ -173,14 +186,30 @@ class Results:
         return self._average_of(self.final(arm), benchmarks)
 
     def _accuracy_of(self, rows: pd.DataFrame, benchmark: str, subset: str) -> Estimate | None:
-        rows = pick(self._inside(rows, (benchmark,)), subset)
-        return None if rows.empty else accuracy(rows, self.settings)
+        rows = self._inside(rows, (benchmark,))
+        if rows.empty or not self.has_headline(rows) or (rows := pick(rows, subset)).empty:
+            return None
+        return accuracy(rows, self.settings)
 
     def _average_of(self, rows: pd.DataFrame, benchmarks: tuple[str, ...]) -> Estimate | None:
         rows = self._inside(rows, benchmarks)
         if rows.empty or set(rows["benchmark"]) != set(benchmarks):
             return None
-        return accuracy(rows, self.settings, average_weights(rows))
+        return accuracy(rows, self.settings, average_weights(rows)) if self.has_headline(rows) else None
+
+    def has_headline(self, rows: pd.DataFrame) -> bool:
+        """Whether enough responses have a verdict for a score to be told (`reporting.max_ungraded`)."""
+        return open_shares(rows, average_weights(rows)).ungraded <= 100 * self.settings.max_ungraded
+
+    def open_shares(self, target: Target | None) -> OpenShares | None:
+        """What the headline's scorer left open of a target's score; None where it is no score of ours."""
+        if target is None or target.arm is None or target.quantity != "accuracy":
+            return None
+        plain = target.of if _plain(target.of) else (target.benchmark,)
+        rows = pick(self._inside(self.rows_of(target), plain), target.subset)
+        if rows.empty or (rows["stratum"] == EXCLUDED).all():
+            return None
+        return open_shares(rows, average_weights(rows))
 
     def length(self, arm: str) -> Estimate | None:
         """Mean completion tokens over the benchmarks' responses."""
@@ -254,7 +283,7 @@ class Results:
             if rows.empty:
                 return self._not_run(arm, "no completions on the RL set were sampled (lengths.arms)")
             length, by_seed = mean_length(rows, self.settings)
-            return Measurement(estimate=length, scores=by_seed)
+            return Measurement(estimate=length, scorers={self.scorer: Draws(scores=by_seed)})
         rows = self.rows_of(target)
         if rows.empty and target.checkpoint and len(self.final(arm)):
             reason = "the paper's is the best of the last checkpoints, this run has the last alone"
@@ -276,15 +305,15 @@ class Results:
             estimate = self._average_of(rows, target.of)
         else:
             estimate = self._accuracy_of(rows, target.benchmark, target.subset)
-        scores = scores_by_seed(rows, names)
-        if estimate is None or not scores:
+        # The best checkpoint was asked under one protocol, with one evaluation seed.
+        every = rows if target.checkpoint else self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
+        scorers = draws_by_scorer(every, names, trained=not self.released(arm))
+        if estimate is None and len(rows) and not self.has_headline(rows) and (shares := self.open_shares(target)):
+            profile = self.settings.profile
+            return Missing(f"{shares.ungraded:.1f} % of the responses have no verdict under {profile}: no headline")
+        if estimate is None or not scorers:
             return self._not_run(arm, f"not evaluated on {', '.join(names)}")
-        if target.checkpoint:  # asked once, under one protocol
-            return Measurement(estimate=estimate, scores=scores)
-        ends = self.frame[(self.frame["arm"] == arm) & self.frame["final"]]
-        band, alternatives = grader_band(ends, self.settings, names)
-        sampling = sampling_spread(rows, names)
-        return Measurement(estimate=estimate, scores=scores, band=band, alternatives=alternatives, sampling=sampling)
+        return Measurement(estimate=estimate, scorers=scorers)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:
         label = target.subset.removeprefix("length-")

@@ -4,6 +4,7 @@ Layout read: `<run>/eval/<model>/<benchmark>/<protocol>/e<seed>/{responses.jsonl
 questions in `<run>/problems/<benchmark>/`. Nothing here knows which arms exist: what was run is what is found.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,9 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.attempts import last_attempts
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
-from vr1repro.core.records import Response, Verdict
+from vr1repro.core.records import Outcome, Response, Verdict
 from vr1repro.reporting.run.questions import read_questions
-from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean, pair_codes
+from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean, pair_codes, row_weights
 from vr1repro.reporting.statistics.paired import PairedDifference, paired_difference
 
 COLUMNS = [
@@ -147,32 +148,75 @@ def headline(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
 
 
 def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Mapping[Any, float] | None = None) -> Estimate:
-    """Percent right, clustered by problem or picture; questions that the overall score leaves out do not count.
+    """Percent right of the responses with a verdict, clustered by problem or picture.
 
-    A timeout or judge error counts as not right here; `ungraded_share` says how far that could move the score.
+    Questions that the overall score leaves out do not count, nor do timeouts and judge errors; an answer that could not
+    be read is wrong. `open_shares` says how far both could move the score.
 
     Args:
         frame: Rows of one model and one benchmark (or of several with `weights` by (benchmark, stratum)).
         settings: Confidence.
         weights: Weights of (benchmark, stratum) pairs; equal within a benchmark where left out.
+
+    Returns:
+        NaN between the bounds where no response has a verdict.
     """
     # Columns as arrays: a report has thousands of scores, and filtering the frame would be most of their time.
-    keep = frame["stratum"].to_numpy() != EXCLUDED
+    counted = frame["stratum"].to_numpy() != EXCLUDED
+    keep = counted & frame["correct"].notna().to_numpy()
+    if counted.any() and not keep.any():
+        method = "bounds: nothing has a verdict"
+        return Estimate(value=math.nan, n=0, clusters=0, stderr=math.nan, low=0.0, high=100.0, method=method)
     benchmark, stratum, cluster = (frame[name].to_numpy()[keep] for name in ("benchmark", "stratum", "cluster"))
-    right = (frame["correct"].to_numpy()[keep] == True).astype("float64")  # noqa: E712 - elementwise; None must become False
-    strata, shares = pair_codes(benchmark, stratum), None
+    right = frame["correct"].to_numpy()[keep].astype("float64")
+    strata, of_code = pair_codes(benchmark, stratum), None
     if weights is not None:
         names = zip(benchmark, stratum, strict=True)
-        shares = {code: weights[name] for code, name in zip(strata.tolist(), names, strict=True)}
+        of_code = {code: weights[name] for code, name in zip(strata.tolist(), names, strict=True)}
     estimate = clustered_mean(
         right,
         pair_codes(benchmark, cluster),
         confidence=settings.confidence,
         strata=strata,
-        weights=shares,
+        weights=of_code,
         proportion=True,
     )
     return estimate.scaled(100)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenShares:
+    """What a scorer left open of a score, in percent.
+
+    Attributes:
+        unparsable: Responses without an answer that could be read; wrong in the score.
+        ungraded: Responses without a verdict: timeouts and judge errors; not in the score.
+        low: The score if all of these were wrong.
+        high: The score if all of them were right.
+    """
+
+    unparsable: float
+    ungraded: float
+    low: float
+    high: float
+
+
+def open_shares(frame: pd.DataFrame, weights: Mapping[Any, float] | None = None) -> OpenShares:
+    """The shares of a score that its scorer left open, weighted as the score is; arguments as for `accuracy`."""
+    rows = frame.loc[frame["stratum"].to_numpy() != EXCLUDED]
+    names = list(zip(rows["benchmark"].to_numpy(), rows["stratum"].to_numpy(), strict=True))
+    share = 100 * row_weights(names, len(rows), weights)[0]
+    missing, verdict = rows["correct"].isna().to_numpy(), rows["verdict"].to_numpy()
+    right, unparsable, ungraded = (
+        math.fsum(share[part].tolist())
+        for part in (rows["correct"].to_numpy() == True, verdict == Outcome.UNPARSABLE.value, missing)  # noqa: E712
+    )
+    return OpenShares(unparsable=unparsable, ungraded=ungraded, low=right, high=right + unparsable + ungraded)
+
+
+def graded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a verdict."""
+    return frame.loc[frame["correct"].notna()]
 
 
 def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -197,6 +241,20 @@ def pick(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     """Rows of a sub-score; `overall` is all of them."""
     # Without `loc` the empty list of an empty frame would pick no columns.
     return frame if subset == "overall" else frame.loc[[subset in names for names in frame["subsets"]]]
+
+
+def difference_bounds(
+    after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings
+) -> tuple[float, float] | None:
+    """Where a difference of two models' scores may lie, in points, if the scorer could read them unequally well.
+
+    Returns:
+        None where the shares that could not be read differ by at most `settings.unparsable_gap`.
+    """
+    ours, theirs = (open_shares(side, average_weights(side)) for side in (after, before))
+    if abs(ours.unparsable - theirs.unparsable) <= 100 * settings.unparsable_gap:
+        return None
+    return ours.low - theirs.high, ours.high - theirs.low
 
 
 def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
@@ -231,11 +289,11 @@ def gain_of_means(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSet
 
 def question_means(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean correctness over seeds by question: right, group (its cluster), benchmark and stratum."""
-    rows = frame[frame["stratum"] != EXCLUDED]
+    rows = graded(frame[frame["stratum"] != EXCLUDED])
     keyed = rows.assign(
         key=rows["benchmark"] + "/" + rows["id"],
         group=rows["benchmark"] + "/" + rows["cluster"],
-        right=[float(value is True) for value in rows["correct"]],
+        right=rows["correct"].astype("float64"),
     )
     grouped = keyed.groupby("key")
     return grouped.agg(

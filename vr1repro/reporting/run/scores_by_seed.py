@@ -1,7 +1,7 @@
 """A score for each seed, under each grader and protocol, and how far sampling again moves it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,27 +9,43 @@ import pandas as pd
 
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.run.scores import pick
+from vr1repro.reporting.run.scores import open_shares, pick
 from vr1repro.reporting.statistics.estimate import Array, row_weights
+from vr1repro.reporting.statistics.parts import Part
 
 # The columns that a score is made of: cutting rows out of all of them would be most of the time.
 _COLUMNS = ["benchmark", "train_seed", "eval_seed", "stratum", "subsets", "correct"]
+# Questions that all seeds must have answered alike: a timeout here and there leaves a spread as good.
+_MOST = 0.99
+
+Scorer = tuple[str, str]
+"""A sampling protocol and a scoring profile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Variance of one score when the same model answers the same questions again.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draws:
+    """Scores of repeated draws, and what is known of how another draw would differ: what a verdict is made of.
 
     Attributes:
-        variance: In squared points.
+        scores: In the published number's unit, by training seed, one for each evaluation seed.
+        sampled: Variance of one run over the arms that our training seeds trained, by sampling alone; None where it is
+            not known, as with one evaluation seed.
+        fixed: The same of the arms whose weights are the same in every draw.
+        squares: Sum of the squared weights of the trained arms, 1 for a plain score; 0 where nothing was trained.
+        ungraded: Largest share of an arm's responses without a verdict.
+        unparsable: Smallest and largest share of an arm's responses without an answer that the scorer could read.
     """
 
-    variance: float
-    df: float
+    scores: Mapping[int, Sequence[float]]
+    sampled: Part | None = None
+    fixed: Part | None = field(default=Part(0.0, np.inf))
+    squares: float = 1.0
+    ungraded: float = 0.0
+    unparsable: tuple[float, float] = (0.0, 0.0)
 
 
-def item_spread(right: Array, shares: Array) -> Spread:
-    """The variance of a score from the disagreement of each question's own answers.
+def item_spread(right: Array, shares: Array) -> Part:
+    """The variance of a score, in squared points, from the disagreement of each question's own answers.
 
     Answers are sampled independently of each other, so the variance of a weighted mean is the sum of the questions'.
     That is known far better than the spread of two or three scores: its degrees of freedom (Satterthwaite) are about
@@ -41,11 +57,13 @@ def item_spread(right: Array, shares: Array) -> Spread:
     """
     parts = shares**2 * right.var(axis=1, ddof=1)
     total, squares = float(parts.sum()), float(parts @ parts)
-    return Spread(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
+    return Part(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
 
 
 def answers_by_question(rows: pd.DataFrame, *seeds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers of one arm under one protocol and profile as 1 (right) or 0, and the questions.
+
+    An answer without a verdict is none.
 
     Args:
         seeds: Columns of `rows` that tell repeated answers to a question apart.
@@ -55,26 +73,40 @@ def answers_by_question(rows: pd.DataFrame, *seeds: str) -> tuple[pd.DataFrame, 
         questions in the same order. Both are indexed by benchmark and id.
     """
     keys = ["benchmark", "id"]
-    right = rows.assign(right=rows["correct"].map(lambda value: float(value is True)))
+    right = rows.assign(right=rows["correct"].map({True: 1.0, False: 0.0}))
     table = right.pivot_table(index=keys, columns=list(seeds), values="right")
     return table.dropna(), rows.drop_duplicates(keys).set_index(keys).loc[table.index]
 
 
-def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | None:
-    """`item_spread` of an arm with one training, under one protocol and profile.
+def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Part | None:
+    """`item_spread` of an arm under one protocol and profile, the mean over its trainings.
 
     Returns:
-        None with several trainings (their spread holds this one), with one evaluation seed, or where the seeds did not
-        answer the same questions.
+        None where a training has one evaluation seed, or its seeds did not answer the same questions.
     """
     slugs = {name.partition(":")[0] for name in benchmarks}
     rows = frame[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED)]
-    if rows["train_seed"].nunique() != 1 or rows["eval_seed"].nunique() < 2:
+    parts = [_spread_of_training(of_seed, benchmarks) for _, of_seed in rows.groupby("train_seed")]
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
+        return None
+    return weighted_sum([(1 / len(known), part) for part in known])
+
+
+def weighted_sum(parts: Sequence[tuple[float, Part]]) -> Part:
+    """A sum of independent variances with weights, and Satterthwaite's degrees of freedom of it."""
+    total = sum(weight * part.variance for weight, part in parts)
+    squares = sum((weight * part.variance) ** 2 / part.df for weight, part in parts)
+    return Part(total, total**2 / squares if squares > 0 else min((part.df for _, part in parts), default=np.inf))
+
+
+def _spread_of_training(rows: pd.DataFrame, benchmarks: Sequence[str]) -> Part | None:
+    if rows["eval_seed"].nunique() < 2:
         return None
     table, questions = answers_by_question(rows, "eval_seed")
-    if len(table) < len(questions):
+    if len(table) < _MOST * len(questions):
         return None
-    questions = questions.reset_index()
+    questions = questions.loc[table.index].reset_index()
     shares = np.zeros(len(questions))
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")
@@ -82,7 +114,7 @@ def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Spread | 
         if part.empty:
             return None
         shares[part.index] += row_weights(list(part["stratum"]), len(part))[0] / len(benchmarks)
-    return item_spread(table.to_numpy(), shares)
+    return item_spread(table.to_numpy(dtype=np.float64), shares)
 
 
 def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, list[float]]:
@@ -91,11 +123,12 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
     Args:
         frame: Rows of one arm under one protocol and profile.
         benchmarks: A benchmark, or those whose mean is meant; `benchmark:subset` names a sub-score. A seed that lacks
-            one of them gives no score.
+            one of them gives no score. Responses without a verdict count neither as right nor as wrong.
     """
     slugs = {name.partition(":")[0] for name in benchmarks}
-    chosen = frame.loc[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED), _COLUMNS]
-    chosen = chosen.assign(right=(chosen["correct"] == True).astype("float64"))  # noqa: E712 - elementwise, None is False
+    graded = frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED) & frame["correct"].notna()
+    chosen = frame.loc[graded, _COLUMNS]
+    chosen = chosen.assign(right=chosen["correct"].astype("float64"))
     seeds = ["train_seed", "eval_seed"]
     parts = []
     for name in benchmarks:
@@ -110,23 +143,29 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
     return scores
 
 
-def grader_band(
-    frame: pd.DataFrame, settings: ReportSettings, benchmarks: Sequence[str]
-) -> tuple[tuple[float, float], int]:
-    """How far other profiles and protocols move an arm's mean from the headline's.
+def draws_by_scorer(frame: pd.DataFrame, benchmarks: Sequence[str], *, trained: bool) -> dict[Scorer, Draws]:
+    """What every protocol and profile gives of one arm.
 
     Args:
-        frame: All rows of one arm's end.
-
-    Returns:
-        Lowest (at most 0) and highest (at least 0) shift in points, and the number of alternatives behind it.
+        frame: Rows of the arm's end under all of them.
+        benchmarks: As for `scores_by_seed`.
+        trained: Whether its weights differ from training seed to training seed.
     """
-    means = mean_scores(frame, settings, benchmarks)
-    headline = means.pop((settings.protocol, settings.profile), None)
-    if headline is None or not means:
-        return (0.0, 0.0), 0
-    shifts = [mean - headline for mean in means.values()]
-    return (min(0.0, *shifts), max(0.0, *shifts)), len(shifts)
+    draws: dict[Scorer, Draws] = {}
+    key: Any
+    for key, rows in frame.groupby(["protocol", "profile"]):
+        scores, part = scores_by_seed(rows, benchmarks), sampling_spread(rows, benchmarks)
+        if scores:
+            shares = open_shares(rows[rows["benchmark"].isin({name.partition(":")[0] for name in benchmarks})])
+            draws[key] = Draws(
+                scores=scores,
+                sampled=part if trained else Part(0.0, np.inf),
+                fixed=Part(0.0, np.inf) if trained else part,
+                squares=float(trained),
+                ungraded=shares.ungraded / 100,
+                unparsable=(shares.unparsable / 100, shares.unparsable / 100),
+            )
+    return draws
 
 
 def mean_scores(

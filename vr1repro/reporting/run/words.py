@@ -111,15 +111,17 @@ def by_length(frame: pd.DataFrame, settings: ReportSettings) -> list[tuple[str, 
     if rows.empty:
         return []
     index = np.searchsorted(settings.length_bins, rows["n_tokens"].to_numpy(), side="left")
-    right = np.array([value is True for value in rows["correct"]], dtype=np.float64)
+    decided = rows["correct"].notna().to_numpy()
+    right = np.where(decided, rows["correct"].to_numpy() == True, False).astype(np.float64)  # noqa: E712 - elementwise
     clusters, bars = rows["cluster"].to_numpy(), []
     for k, label in enumerate(bin_labels(settings.length_bins)):
         inside = index == k
         share = clustered_mean(inside, clusters, confidence=settings.confidence, proportion=True).scaled(100)
         hits = None
-        if inside.any():
+        counted = inside & decided
+        if counted.any():
             hits = clustered_mean(
-                right[inside], clusters[inside], confidence=settings.confidence, proportion=True
+                right[counted], clusters[counted], confidence=settings.confidence, proportion=True
             ).scaled(100)
         bars.append((label, share, hits))
     return bars

@@ -1,27 +1,34 @@
 """Tables that the paper does not have: phenomena, pairs of arms, parts of the variance, where the paper disagrees."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.coldset.words import RULES, published
-from vr1repro.published import PublishedValue, disagreements, load_values
-from vr1repro.reporting.claims.comparison import Comparison, contradictions
+from vr1repro.published import PublishedValue, ValueClass, disagreements, load_values
+from vr1repro.reporting.claims.comparison import Comparison, compare_published, contradictions
 from vr1repro.reporting.claims.pairs import MEAN, ArmPair, arm_pairs
 from vr1repro.reporting.claims.phenomena import Phenomenon, phenomena
 from vr1repro.reporting.run.best import held_out
 from vr1repro.reporting.run.counting_rules import COLDSET, COLUMNS, SetCounts, rank_rules
 from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
+from vr1repro.reporting.run.scorer_errors import as_the_other_scorer, scorer_errors
+from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS, SeedDifference
-from vr1repro.reporting.tables.render import DASH, TextTable, estimate, number
+from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number
 from vr1repro.reporting.tables.table import note
 
 
-def own_tables(results: Results) -> Sequence[TextTable]:
+def own_tables(results: Results, comparisons: Sequence[Comparison] | None = None) -> Sequence[TextTable]:
     """Every table of the report that the paper does not have."""
+    compared = compare_published(load_values(), results) if comparisons is None else comparisons
     return [
         phenomena_table(results, phenomena(results)),
         pairs_table(results, arm_pairs(results)),
         best_table(results),
+        baselines_table(results, compared),
+        scorers_table(results),
         variance_table(results),
         words_table(results.counted_sets),
         contradictions_table(),
@@ -84,19 +91,20 @@ def _measured_cells(measured: SeedDifference | Missing) -> list[str]:
     """Value, interval, range and number of seeds."""
     if isinstance(measured, Missing):
         return [DASH, DASH, DASH, "0"]
-    interval = DASH if measured.p_value is None else _interval(measured.low, measured.high)
+    over_seeds = DASH if measured.p_value is None else interval(measured.low, measured.high)
     value = number(measured.value, signed=True)
-    return [value, interval, _interval(measured.smallest, measured.largest), str(measured.seeds)]
+    return [value, over_seeds, interval(measured.smallest, measured.largest), str(measured.seeds)]
 
 
 def pairs_table(results: Results, pairs: Sequence[ArmPair]) -> TextTable:
     """Arms against each other, with what each comparison could have seen."""
     rows = [_pair_row(results, pair) for pair in pairs]
     text = (
-        "Differences in points of accuracy, first minus second, paired by question. Checkpoints: these weights on other"
+        "Differences in points of accuracy, first minus second, paired by question. These weights: on other"
         " questions; t test with the cluster-robust error, Holm's adjustment over all pairs on the benchmark, and"
         " sign-flip permutation over problems as a check (not adjusted). Recipes: trained again; the unit is the"
-        " training seed, below three there is a range and no p value. Several training seeds stand behind one"
+        " training seed, below three there is a range and no p value. Bounds: where the scorer could read the two"
+        " unequally well. Several training seeds stand behind one"
         " checkpoint's row: their answers are averaged by question."
     )
     header = list(rows[0]) if rows else ["First", "Second"]
@@ -118,10 +126,11 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
         "First": results.label(pair.first),
         "Second": results.label(pair.second),
         "Benchmark": pair.benchmark,
-        "Checkpoints": checkpoints,
+        "These weights": checkpoints,
         "Recipes": recipes,
         "Difference": number(questions.value, signed=True),
-        "Interval over questions": _interval(questions.low, questions.high),
+        "Interval over questions": interval(questions.low, questions.high),
+        "Bounds": DASH if pair.bounds is None else interval(*pair.bounds),
         "p (Holm)": _p(pair.holm),
         "Permutation p": _p(pair.questions.p_value),
         "Power at margin": f"{pair.power:.0%} at {pair.margin:g}",
@@ -129,8 +138,8 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
         "Questions": str(questions.n),
         "Left out": str(pair.questions.unpaired),
         "Seeds": str(training.seeds),
-        "Range of seeds": _interval(training.smallest, training.largest) if training.seeds else DASH,
-        "Interval over seeds": DASH if training.p_value is None else _interval(training.low, training.high),
+        "Range of seeds": interval(training.smallest, training.largest) if training.seeds else DASH,
+        "Interval over seeds": DASH if training.p_value is None else interval(training.low, training.high),
         "p over seeds (Holm)": _p(pair.training_holm),
         "Seen with 80 % over seeds": DASH if training.p_value is None else number(pair.training_detectable),
     }
@@ -161,6 +170,62 @@ def best_table(results: Results) -> TextTable:
         note=text if results.comparable else f"{MICRO_NOTE}. {text}",
         text_columns=3,
     )
+
+
+def scorers_table(results: Results) -> TextTable:
+    """Every arm under every scorer, with what it left open and what its errors were measured to be."""
+    rows = []
+    ends = results.frame[results.frame["final"]] if len(results.frame) else results.frame
+    key: Any  # pandas types a group's key as any hashable
+    for arm in results.evaluated:
+        of_arm = ends[ends["arm"] == arm]
+        for key, part in of_arm.groupby(["benchmark", "protocol", "profile"]):
+            benchmark, protocol, profile = key
+            counted = part[part["stratum"] != EXCLUDED]
+            if counted.empty:
+                continue
+            shares = open_shares(counted, average_weights(counted))
+            other = as_the_other_scorer(counted, benchmark, profile, results.settings.confidence)
+            errors = scorer_errors(benchmark)
+            stands_for = f"as {errors.stands_for}: " if errors and other else ""
+            cells = (accuracy(counted, results.settings).value, shares.unparsable, shares.ungraded)
+            bounds = f"[{number(shares.low)}, {number(shares.high)}]"
+            seen = f"{stands_for}{number(other.value)} [{number(other.low)}, {number(other.high)}]" if other else ""
+            names = [results.label(arm), benchmark, protocol, profile]
+            rows.append([*names, *map(number, cells), bounds, seen or "not measured"])
+    text = (
+        "Percent. Value: right of the responses with a verdict, unreadable ones wrong. Bounds: all unreadable and"
+        " ungraded ones wrong, or right. Measured: the score that the other scorer would give, by its verdicts on"
+        " public outputs of other models, with an interval over families of models; the questions are these. Scorers"
+        " that nobody measured have bounds alone."
+    )
+    header = ("Arm", "Benchmark", "Protocol", "Scorer", "Value", "Unreadable", "Ungraded", "Bounds", "Measured")
+    return TextTable(
+        key="scorers", title="The same responses under every scorer", header=header, rows=rows,
+        note=f"{note(results)} {text}", text_columns=4,
+    )  # fmt: skip
+
+
+def baselines_table(results: Results, comparisons: Sequence[Comparison]) -> TextTable:
+    """Numbers that the paper quotes for models that we ran: a check of the set-up, no claim of the paper's."""
+    rows = []
+    for row in comparisons:
+        value = row.published
+        if value.value_class is not ValueClass.QUOTED_BASELINE or row.difference is None or row.interval is None:
+            continue
+        about = " ".join(part for part in (value.benchmark, value.subset) if part)
+        where = f"{value.version} {value.table}"
+        apart = f"{number(row.difference, signed=True)} {interval(*row.interval)}"
+        rows.append([value.model, about, where, str(value.value), estimate(row.ours), apart, row.interval_over])
+    text = (
+        "Who measured these and how is not stated, so they get no verdict; a difference here is one of prompts, scorers"
+        " or versions, and moves every gain over the baseline."
+    )
+    header = ("Model", "Benchmark", "Where", "Printed", "Ours", "Difference", "Interval over")
+    return TextTable(
+        key="baselines", title="Baselines that we ran", header=header, rows=rows, note=f"{note(results)} {text}",
+        text_columns=3,
+    )  # fmt: skip
 
 
 def variance_table(results: Results) -> TextTable:
@@ -242,10 +307,6 @@ def contradictions_table() -> TextTable:
 def _prints(values: Sequence[PublishedValue]) -> str:
     texts = (f"{value.value} ({value.version.partition(' (')[0]}, {value.table}: {value.model})" for value in values)
     return "; ".join(texts) or DASH
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
 
 
 def _p(value: float | None) -> str:

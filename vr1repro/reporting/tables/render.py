@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vr1repro.core.files import write_atomically
 from vr1repro.reporting.claims.judgement import Label
+from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.table import Cell, Line, Table
 
@@ -34,6 +35,24 @@ def estimate(ours: Estimate | None) -> str:
     return DASH if ours is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
 
 
+def interval(low: float, high: float) -> str:
+    """The interval of a difference: `[-1.2, +3.4]`."""
+    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
+
+
+def left_open(shares: OpenShares | None) -> str:
+    """Unreadable and ungraded answers of a score: `1.2 + 0.0`."""
+    return DASH if shares is None else f"{number(shares.unparsable)} + {number(shares.ungraded)}"
+
+
+def difference(cell: Cell) -> str:
+    """Ours minus the paper's, never without its interval: `+1.1 [-1.2, +3.4]`."""
+    row = cell.comparison
+    if row is None or row.difference is None or row.interval is None:
+        return DASH
+    return f"{number(row.difference, signed=True)} {interval(*row.interval)}"
+
+
 def printed(cell: Cell) -> str:
     """The paper's number as printed: counts and lengths without a decimal."""
     if cell.paper is None:
@@ -52,11 +71,13 @@ def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
         yield "ours", [line.note for _ in line.cells]
         return
     yield "ours", [estimate(cell.ours) for cell in line.cells]
+    if any(cell.shares is not None for cell in line.cells):
+        yield "left open", [left_open(cell.shares) for cell in line.cells]
     # "no verdict" says nothing that the class of the number does not say; the CSV keeps it.
     labels = [cell.label.value if cell.label not in (None, Label.NO_VERDICT) else DASH for cell in line.cells]
     if any(cell.difference is not None for cell in line.cells):
         kind = "difference" if comparable else f"difference ({Label.NOT_COMPARABLE.value})"
-        yield kind, [number(cell.difference, signed=True) for cell in line.cells]
+        yield kind, [difference(cell) for cell in line.cells]
     if comparable and any(label != DASH for label in labels):
         yield "verdict", labels
         yield "seen with 80 %", [number(cell.judgement.detectable if cell.judgement else None) for cell in line.cells]
@@ -202,7 +223,9 @@ def plain_csv(table: TextTable) -> str:
 
 CSV_COLUMNS = (
     *("table", "method", "arm", "column", "paper", "published_id", "ours", "low", "high", "stderr", "n", "clusters"),
-    *("method_of_error", "difference", "verdict", "power_at_margin", "detectable", "reason"),
+    *("method_of_error", "unparsable_%", "ungraded_%", "bound_low", "bound_high"),
+    *("difference", "difference_low", "difference_high", "difference_over"),
+    *("verdict", "power_at_margin", "detectable", "reason"),
 )
 
 
@@ -218,10 +241,15 @@ def tidy_csv(table: Table) -> str:
             if ours is not None
             else ("",) * 7
         )
+        shares = cell.shares
+        left = (shares.unparsable, shares.ungraded, shares.low, shares.high) if shares else ("",) * 4
         label = cell.label.value if cell.label else ""
         paper = (cell.paper.value, cell.paper.id) if cell.paper else ("", "")
+        compared = cell.comparison
+        low, high = (compared and compared.interval) or ("", "")
+        apart = (low, high, compared.interval_over) if compared else ("", "", "")
         difference = "" if cell.difference is None else cell.difference
-        row = [table.key, line.name, line.arm or "", column, *paper, *fields, difference, label]
+        row = [table.key, line.name, line.arm or "", column, *paper, *fields, *left, difference, *apart, label]
         judged = cell.judgement
         study = (judged.power, judged.detectable) if judged else (None, None)
         row += ["" if value is None else value for value in study]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
-from vr1repro.reporting.run.scores import accuracy, average_weights, pick, tokens
+from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares, pick, tokens
 
 _GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]
 AVERAGE = "average"
@@ -19,7 +19,8 @@ def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
 
     Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%` or `tokens`), the
     fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds' means),
-    ungraded (responses without a verdict), clipped_% (stopped by the token limit).
+    unparsable_% and ungraded_% (no answer that could be read; no verdict) with the bounds that they leave, clipped_%
+    (stopped by the token limit).
     """
     rows: list[dict[str, Any]] = []
     for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
@@ -46,12 +47,16 @@ def _score_rows(
     by_seed = [estimate.value]  # what one seed's own would be
     if seeds > 1:
         by_seed = [accuracy(part, settings, weights).value for _, part in rows.groupby("train_seed")]
+    shares = open_shares(rows, weights)
     facts = {
         "train_seeds": seeds,
         "eval_seeds": rows["eval_seed"].nunique(),
         "seed_low": min(by_seed),
         "seed_high": max(by_seed),
-        "ungraded": int(rows["correct"].isna().sum()),
+        "unparsable_%": shares.unparsable,
+        "ungraded_%": shares.ungraded,
+        "bound_low": shares.low,
+        "bound_high": shares.high,
         "clipped_%": 100 * float((rows["finish_reason"] == "length").mean()),
     }
     yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}

@@ -8,6 +8,7 @@ from vr1repro.published.targets import ARMS, BENCHMARKS, THREE, WORD_SETS
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
+from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.tables.paper_tables import SPECS, Spec
 
@@ -28,11 +29,13 @@ class Cell:
         ours: Our estimate.
         target: What ours was measured for; provenance asks the results again with it.
         comparison: The printed number and what can be said of it.
+        shares: What the scorer left open of ours.
     """
 
     ours: Estimate | None = None
     target: Target | None = None
     comparison: Comparison | None = None
+    shares: OpenShares | None = None
 
     @property
     def paper(self) -> PublishedValue | None:
@@ -111,7 +114,7 @@ def _table(spec: Spec, results: Results) -> Table:
                 name=model,
                 arm=arm,
                 marks=tuple(marks.get(model, "-") for marks in spec.marks.values()),
-                cells=tuple(_cell(cells.get(column)) for column in spec.columns.values()),
+                cells=tuple(_cell(cells.get(column), results) for column in spec.columns.values()),
                 note=_line_note(arm, results) or (_no_best(arm, results) if spec.best else ""),
             )
         )
@@ -163,8 +166,11 @@ def _line_note(arm: str | None, results: Results) -> str:
     return "" if arm in results.evaluated else "not run"
 
 
-def _cell(row: Comparison | None) -> Cell:
-    return Cell() if row is None else Cell(row.ours, row.published.target, row)
+def _cell(row: Comparison | None, results: Results) -> Cell:
+    if row is None:
+        return Cell()
+    target = row.published.target
+    return Cell(row.ours, target, row, results.open_shares(target) if row.ours else None)
 
 
 def _new_line(arm: str, spec: Spec, results: Results) -> Line:
@@ -181,12 +187,12 @@ def _new_line(arm: str, spec: Spec, results: Results) -> Line:
 
 def _score(results: Results, arm: str, benchmark: str, subset: str = "overall") -> Cell:
     target = Target(arm=arm, benchmark=benchmark, subset=subset, quantity="accuracy")
-    return Cell(ours=results.accuracy(arm, benchmark, subset), target=target)
+    return Cell(ours=results.accuracy(arm, benchmark, subset), target=target, shares=results.open_shares(target))
 
 
 def _average(results: Results, arm: str, benchmarks: tuple[str, ...]) -> Cell:
     target = Target(arm=arm, benchmark="average", quantity="accuracy", of=benchmarks)
-    return Cell(ours=results.average(arm, benchmarks), target=target)
+    return Cell(ours=results.average(arm, benchmarks), target=target, shares=results.open_shares(target))
 
 
 def arms_table(results: Results) -> Table:
@@ -219,8 +225,10 @@ def note(results: Results) -> str:
     """The note of every table of a run: how ours was measured, and at micro scale that it is no evidence."""
     settings = results.settings
     text = (
-        f"Ours: mean over seeds with a {settings.confidence:.0%} interval clustered by problem or picture; protocol"
-        f" {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent."
+        f"Ours: mean over seeds with a {settings.confidence:.0%} interval over questions, clustered by problem or"
+        f" picture; protocol {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent. Left open:"
+        " the percentages of answers that could not be read (wrong in ours) and of responses without a verdict (not in"
+        " ours). A difference has its interval over training and sampling again, where several draws of ours give one."
     )
     return text if results.comparable else f"{MICRO_NOTE}. {text}"
 

@@ -1,5 +1,6 @@
 """Collecting saved verdicts and estimating from them."""
 
+import math
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -18,6 +19,8 @@ from vr1repro.core.jsonl import read, write_rows
 from vr1repro.core.records import Response, Verdict
 from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.scores import aggregate
+from vr1repro.reporting.claims.contrast import our_mean
+from vr1repro.reporting.claims.overview import arm_summaries, coverage
 from vr1repro.reporting.run.arms import smoothed, training_log, trajectory
 from vr1repro.reporting.run.questions import read_questions, subset_name
 from vr1repro.reporting.run.results import Results
@@ -25,12 +28,15 @@ from vr1repro.reporting.run.scores import (
     accuracy,
     average_weights,
     collect,
+    difference_bounds,
     eval_folders,
     gain,
+    graded,
     last_responses,
     last_verdicts,
+    open_shares,
 )
-from vr1repro.reporting.run.scores_by_seed import grader_band, scores_by_seed
+from vr1repro.reporting.run.scores_by_seed import draws_by_scorer, scores_by_seed
 from vr1repro.reporting.tables.scores_csv import score_table, write_scores
 
 
@@ -58,10 +64,10 @@ def test_overall_is_what_a_hand_count_gives(run: Path, results: Results) -> None
 
 
 def test_mathverse_clusters_problems_and_averages_versions(results: Results) -> None:
-    rows = results.final("ci")
+    rows = results.final("zero")
     rows = rows[rows["benchmark"] == "mathverse"]
     part = rows[(rows["stratum"] != "Vision Only") | (rows["eval_seed"] == 1)]  # one version answered half as often
-    means = part.assign(right=[v is True for v in part["correct"]]).groupby("stratum")["right"].mean()
+    means = graded(part).assign(right=lambda r: r["correct"].astype(float)).groupby("stratum")["right"].mean()
     estimate = accuracy(part, results.settings, average_weights(part))
     assert len(means) == 5
     assert estimate.value == pytest.approx(100 * means.mean())
@@ -98,16 +104,39 @@ def test_pictures_are_never_read(run: Path) -> None:
     assert "decoded_image" not in read_questions(run / "problems" / "mathvista", "mathvista").columns
 
 
-def test_draws_and_band(results: Results) -> None:
+def test_draws_of_every_scorer(results: Results) -> None:
     ends = results.frame[(results.frame["arm"] == "zero") & results.frame["final"]]
     scores = scores_by_seed(results.final("zero"), BENCHMARKS)
     assert list(scores) == [1]
     assert len(scores[1]) == 2
     assert scores_by_seed(results.final("zero"), ("mathverse:vision-only",))[1] != scores[1]
     assert scores_by_seed(results.final("zero"), ("dynamath",)) == {}
-    (low, high), alternatives = grader_band(ends, results.settings, BENCHMARKS)
-    assert alternatives == 1
-    assert low < 0 <= high == 0.0  # the strict profile of the fixture only takes credit away
+    scorers = draws_by_scorer(ends, BENCHMARKS, trained=True)
+    means = {profile: our_mean(draws) for (_, profile), draws in scorers.items()}
+    assert len(means) == 2
+    assert min(means.values()) < means["rule"]  # the strict profile of the fixture only takes credit away
+
+
+def test_too_much_without_a_verdict_has_no_headline(results: Results) -> None:
+    rows = results.final("zero")
+    assert not results.has_headline(rows)
+    assert results.average("zero", BENCHMARKS) is None
+    assert not any(summary.arm == "zero" for summary in arm_summaries(results))
+    assert any(note.startswith("Vision-R1-Zero: no headline") for note in coverage(results))
+    shares = open_shares(rows, average_weights(rows))
+    assert shares.low < accuracy(rows, results.settings, average_weights(rows)).value < shares.high
+    nothing = accuracy(rows.assign(correct=None), results.settings)
+    assert math.isnan(nothing.value)
+    assert (nothing.low, nothing.high) == (0.0, 100.0)
+
+
+def test_unequally_readable_sides_have_bounds(results: Results) -> None:
+    after, before = results.final("vision-r1"), results.final("ci")
+    assert difference_bounds(after, after, results.settings) is None
+    unread = before.assign(verdict="unparsable", correct=False)
+    bounds = difference_bounds(after, unread, results.settings)
+    assert bounds is not None
+    assert bounds[0] < gain(after, before, results.settings).estimate.value < bounds[1]
 
 
 def test_gain_pairs_by_question(results: Results) -> None:
@@ -120,14 +149,15 @@ def test_gain_pairs_by_question(results: Results) -> None:
 
 
 def test_score_table_never_has_a_value_without_its_error(results: Results, tmp_path: Path) -> None:
-    some = results.frame[results.frame["arm"].isin(["ci", "vision-r1"])]
+    some = results.frame[results.frame["arm"].isin(["ci", "zero"])]
     table = score_table(some, results.settings)
     assert not table[["value", "n", "clusters", "stderr", "low", "high", "method"]].isna().any().any()
     assert {"overall", "gps", "geo", "vision-only"} <= set(table["subset"])
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()
-    one = table[(table["benchmark"] == "average") & (table["arm"] == "ci") & (table["profile"] == "rule")]
-    assert one["ungraded"].iloc[0] > 0
+    one = table[(table["benchmark"] == "average") & (table["arm"] == "zero") & (table["profile"] == "rule")]
+    assert one["ungraded_%"].iloc[0] > 0
+    assert (table["bound_low"] <= table["bound_high"]).all()
     write_scores(tmp_path / "a.csv", table)
     write_scores(tmp_path / "b.csv", table)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -233,8 +263,9 @@ def test_grade_and_the_tables_print_the_same_scores(run: Path, results: Results,
     table = table[table["metric"] == "accuracy_%"].set_index("subset")
     assert set(table.index) == set(printed)
     for name, score in printed.items():
-        assert table.loc[name, "value"] == pytest.approx(score.value)
-        assert (table.loc[name, "n"], table.loc[name, "ungraded"]) == (score.n, score.n_undecided)
+        row = table.loc[name]
+        assert (row["value"], row["n"]) == (pytest.approx(score.value), score.n - score.n_undecided)
+        assert (row["bound_low"], row["bound_high"]) == pytest.approx((score.low, score.high))
 
 
 def test_one_rule_says_which_attempt_counts(fresh_run: Callable[..., Path], settings: ReportSettings) -> None:
