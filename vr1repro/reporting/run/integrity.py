@@ -50,7 +50,7 @@ def check_run(run: Path, profile: str, coldset: str, sources: Iterable[str] = ()
     check.verdicts()
     check.selections()
     check.logs()
-    for benchmark in sorted({path.parts[-5] for path in run.glob(f"eval/*/*/*/e*/{RESPONSES}")}):
+    for benchmark in sorted({path.parts[-4] for path in run.glob(f"eval/*/*/*/e*/{RESPONSES}")}):
         check.finished(run / "problems" / benchmark, _is_table, "files of questions", hashed=not kept)
     check.finished(run / coldset, _COLDSET.__contains__, "files of the cold-start set", partial=kept)
     for source in sources:
