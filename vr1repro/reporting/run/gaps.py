@@ -8,22 +8,20 @@ from vr1repro.core.jsonl import count_rows
 
 
 def gaps(plan: Plan, run: Path) -> list[str]:
-    """A line for each gap; arms of which nothing was evaluated are left to the page's own line."""
-    lines: dict[str, None] = {}
-    for name in plan.config.run_arms:
-        ends = plan.final_checkpoints(name)
-        if not any((run / "eval" / end.slug).is_dir() for end in ends):
-            continue
-        label = plan.config.arms[name].label
-        for end in ends:
-            seed = f"{label}, training seed {end.seed}" if end.seed else label
-            lines |= dict.fromkeys(f"{seed}: {gap}" for gap in _unanswered(plan, run, end))
-            if end.seed and name not in plan.config.take_released:
-                lines |= dict.fromkeys(f"{seed}: {gap}" for gap in _unlogged(plan, run, end))
-        others = {one.slug: one for one in plan.checkpoints(name) if one not in ends}
-        for slug, checkpoint in others.items():
-            lines |= dict.fromkeys(f"{slug}: {gap}" for gap in _unanswered(plan, run, checkpoint))
-    return list(lines)
+    """A line for each gap; arms of which nothing was evaluated are left to the page's line on the arm."""
+    lines = []
+    ends = {end.slug: end for name in plan.config.run_arms for end in plan.final_checkpoints(name)}
+    begun = {end.arm for end in ends.values() if (run / "eval" / end.slug).is_dir()}
+    for end in ends.values():
+        if end.arm in begun:
+            label = plan.config.arms[end.arm].label
+            name = f"{label}, training seed {end.seed}" if end.seed else label
+            lines += [f"{name}: {gap}" for gap in (*_unanswered(plan, run, end), *_unlogged(plan, run, end))]
+    others = {one.slug: one for arm in plan.config.run_arms if arm in begun for one in plan.checkpoints(arm)}
+    for slug, checkpoint in others.items():
+        if slug not in ends:
+            lines += [f"{slug}: {gap}" for gap in _unanswered(plan, run, checkpoint)]
+    return lines
 
 
 def _unanswered(plan: Plan, run: Path, checkpoint: Checkpoint) -> Iterator[str]:
@@ -50,8 +48,8 @@ def _unanswered(plan: Plan, run: Path, checkpoint: Checkpoint) -> Iterator[str]:
 
 
 def _unlogged(plan: Plan, run: Path, end: Checkpoint) -> Iterator[str]:
-    """Stages without a log, and steps that a log lacks."""
-    for stage in range(1, (end.stage or 0) + 1):
+    """Stages without a log, and steps that a log lacks; nothing where the weights were taken as they are."""
+    for stage in range(1, (end.stage or 0) + 1 if end.seed else 1):
         planned = plan.last_step(end.arm, stage) - plan.last_step(end.arm, stage - 1)
         log = run.joinpath(plan.stage_dir(end.arm, stage, end.seed).relative_to(plan.root), "steps.jsonl")
         if not log.exists():

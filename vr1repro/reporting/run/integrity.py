@@ -223,8 +223,8 @@ class _Check:
                 text = f": {result.text()}; delete {summary}: the workflow then grades again"
                 self._refuse(result.file.path, text)
             else:
-                place = self._below(result.file.path)
-                self._otherwise.append(f"{place}: graded by other code than today's; {result.text()}")
+                code = "code that is not on record" if result.file.code is None else "other code than today's"
+                self._otherwise.append(f"{self._below(result.file.path)}: graded by {code}; {result.text()}")
 
     def _is_of_other_profile(self, one: ClosedFile) -> bool:
         """Whether a summary of an older version, which names no file, is of another profile than the config now has."""

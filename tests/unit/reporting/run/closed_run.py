@@ -14,6 +14,7 @@ from vr1repro.core.jsonl import write_rows
 from vr1repro.core.provenance import write_manifest
 from vr1repro.core.records import Response, Trace
 from vr1repro.evaluation.ledger import counts
+from vr1repro.evaluation.selection import Selection, read_candidate
 from vr1repro.jobs import grade, problems
 from vr1repro.jobs.common import open_run, write_summary
 
@@ -43,6 +44,14 @@ def write_closed_run(repo: Path) -> None:
     ):
         _answer(plan, slug, arm, seed, evaluation_seeds)
         grade.run(config=CONFIG, out=RUN / "eval" / slug / BENCHMARK, checkpoint=slug, benchmark=BENCHMARK)
+    candidates = [
+        read_candidate(RUN / "eval", slug, step, [BENCHMARK], 1)
+        for step, slug in ((2, "vision-r1_s1_stage1_step2"), (4, "vision-r1_s1"))
+    ]
+    selection = Selection(
+        arm="vision-r1", train_seed=1, eval_seed=1, profile="rule", candidates=candidates, selected="vision-r1_s1"
+    )
+    (RUN / "eval/vision-r1_s1/selected.json").write_text(selection.model_dump_json(), encoding="utf-8")
     for stage, first in ((1, 1), (2, 3)):
         write_log(RUN, "vision-r1", stage, first, first + 1, 8, 1, 38)
         folder = RUN / f"train/vision-r1/s1/stage{stage}"

@@ -21,6 +21,7 @@ from vr1repro.reporting.run.results import open_run
 VERDICTS, RESPONSES = E1 / "verdicts/rule.jsonl", E1 / "responses.jsonl"
 SUMMARY, ANSWERED = E1.parents[1] / "verdicts.json", E1.parents[2] / "responses.json"
 QUESTION_FILE = RUN / "problems" / BENCHMARK / "testmini.parquet"
+SELECTED = RUN / "eval/vision-r1_s1/selected.json"
 TRACES = RUN / "coldset/traces.jsonl"
 
 Damage = Callable[[], object]
@@ -143,6 +144,13 @@ REFUSED: dict[str, tuple[Damage, Path, str]] = {
         lines(RUN / "lengths/vision-r1_s1/e1/responses.jsonl", 0.5), RUN / "lengths/vision-r1_s1/e1/responses.jsonl",
         "10 rows, 20 were written",
     ),
+    "another choice of the best": (
+        edited(SELECTED, '"selected":"vision-r1_s1"', '"selected":"vision-r1_s1_stage1_step2"'), SELECTED,
+        "the workflow chooses again",
+    ),
+    "a choice by other scores": (
+        edited(SELECTED, f'{{"{BENCHMARK}":', f'{{"{BENCHMARK}":1', 1), SELECTED, "not those of verdicts.json",
+    ),
     # Logs
     "half of the steps": (lines(STAGE / "steps.jsonl", 0.5), STAGE / "steps.jsonl", f"--config remake={STAGE}"),
     "a log cut in a row": (cut(STAGE / "steps.jsonl"), STAGE / "steps.jsonl", "is not the file that"),
@@ -232,6 +240,13 @@ NAMED: dict[str, tuple[Damage, str]] = {
             edited(SUMMARY, '"code": "', '"code": "0'),
         ),
         r"rule\.jsonl: graded by other code than today's; \d+ of 20 rows that were graded again come out otherwise",
+    ),
+    "edited verdicts of unknown code": (
+        together(
+            with_hash(edited(VERDICTS, '"unparsable"', '"right"'), VERDICTS, SUMMARY),
+            edited(SUMMARY, '"code": "', '"cod": "'),
+        ),
+        r"rule\.jsonl: graded by code that is not on record; \d+ of 20 rows",
     ),
 }  # fmt: skip
 
