@@ -36,6 +36,7 @@ def write_closed_run(repo: Path) -> None:
     CONFIG.parent.mkdir(parents=True)
     CONFIG.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     _, plan = open_run(CONFIG)
+    root = Path(plan.root)
     problems.run(config=CONFIG, out=Path(plan.problems(BENCHMARK)), name=BENCHMARK)
     for slug, arm, seed, evaluation_seeds in (
         ("base_s0", "base", None, (1, 2)),
@@ -43,21 +44,21 @@ def write_closed_run(repo: Path) -> None:
         ("vision-r1_s1", "vision-r1", 1, (1, 2)),
     ):
         _answer(plan, slug, arm, seed, evaluation_seeds)
-        grade.run(config=CONFIG, out=RUN / "eval" / slug / BENCHMARK, checkpoint=slug, benchmark=BENCHMARK)
+        grade.run(config=CONFIG, out=root / "eval" / slug / BENCHMARK, checkpoint=slug, benchmark=BENCHMARK)
     candidates = [
-        read_candidate(RUN / "eval", slug, step, [BENCHMARK], 1)
+        read_candidate(root / "eval", slug, step, [BENCHMARK], 1)
         for step, slug in ((2, "vision-r1_s1_stage1_step2"), (4, "vision-r1_s1"))
     ]
     selection = Selection(
         arm="vision-r1", train_seed=1, eval_seed=1, profile="rule", candidates=candidates, selected="vision-r1_s1"
     )
-    (RUN / "eval/vision-r1_s1/selected.json").write_text(selection.model_dump_json(), encoding="utf-8")
+    (root / "eval/vision-r1_s1/selected.json").write_text(selection.model_dump_json(), encoding="utf-8")
     for stage, first in ((1, 1), (2, 3)):
-        write_log(RUN, "vision-r1", stage, first, first + 1, 8, 1, 38)
-        folder = RUN / f"train/vision-r1/s1/stage{stage}"
+        write_log(root, "vision-r1", stage, first, first + 1, 8, 1, 38)
+        folder = root / f"train/vision-r1/s1/stage{stage}"
         write_manifest(folder, "rl-stage", {"seed": 1}, {}, {"steps": 2}, telemetry=["timing.jsonl"])
-    write_lengths(RUN, "vision-r1", 1, 20)
-    folder = RUN / "lengths/vision-r1_s1"
+    write_lengths(root, "vision-r1", 1, 20)
+    folder = root / "lengths/vision-r1_s1"
     _close(folder / "e1", "vision-r1_s1", {"seed": 1}, _read(folder / "e1"))
     write_summary(
         folder / "responses.json", {"e1": folder / "e1/responses.jsonl"}, {"e1": counts(_read(folder / "e1"))}
@@ -69,8 +70,8 @@ def write_closed_run(repo: Path) -> None:
         )
         for k in range(10)
     ]  # fmt: skip
-    write_rows(RUN / "coldset/traces.jsonl", traces)
-    write_manifest(RUN / "coldset", "coldset", {}, {}, {"kept": len(traces)})
+    write_rows(root / "coldset/traces.jsonl", traces)
+    write_manifest(root / "coldset", "coldset", {}, {}, {"kept": len(traces)})
 
 
 def _answer(plan: Plan, slug: str, arm: str, seed: int | None, evaluation_seeds: tuple[int, ...]) -> None:
@@ -91,7 +92,7 @@ def _answer(plan: Plan, slug: str, arm: str, seed: int | None, evaluation_seeds:
         _close(folder, slug, {"seed": evaluation_seed, "benchmark": BENCHMARK, "protocol": "single"}, rows)
         name = f"{BENCHMARK}/single/e{evaluation_seed}"
         files[name], figures[name] = folder / "responses.jsonl", counts(rows)
-    write_summary(RUN / "eval" / slug / "responses.json", files, figures)
+    write_summary(Path(plan.root) / "eval" / slug / "responses.json", files, figures)
 
 
 def _close(folder: Path, slug: str, content: dict[str, Any], rows: list[Response]) -> None:
