@@ -107,11 +107,11 @@ def _rows(file: Path, pictures: bool) -> Iterator[Question]:
 
     try:
         source = pq.ParquetFile(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{file}: not a Parquet file of questions: {error}") from None
-    batch_size = 64 if pictures else 4096
-    for batch in source.iter_batches(batch_size, columns=_columns(source, pictures), use_threads=False):
-        yield from batch.to_pylist()
+        batch_size = 64 if pictures else 4096
+        for batch in source.iter_batches(batch_size, columns=_columns(source, pictures), use_threads=False):
+            yield from batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{file}: not a whole Parquet file of questions: {error}") from None
 
 
 def _columns(source: Any, pictures: bool) -> list[str]:

@@ -44,6 +44,6 @@ def why(
     from vr1repro.reporting.run.results import open_run
     from vr1repro.reporting.tables.why import explain
 
-    with archive.folder_of(run) as folder:
-        results, _ = open_run(run / archive.CONFIG, folder)
+    with archive.folder_of(run) as (folder, kept):
+        results, _ = open_run(run / archive.CONFIG, folder, kept=kept)
         typer.echo(explain(results, run / archive.CONFIG, cell))

@@ -24,8 +24,8 @@ def claims(
     from vr1repro.reporting.tables.our_tables import headline_table, phenomena_table
     from vr1repro.reporting.tables.render import markdown
 
-    with archive.folder_of(run) as folder:
-        results, _ = open_run(run / archive.CONFIG, folder)
+    with archive.folder_of(run) as (folder, kept):
+        results, _ = open_run(run / archive.CONFIG, folder, kept=kept)
         typer.echo(markdown(headline_table(results, headlines(compare_published(load_values(), results)))))
         typer.echo(markdown(phenomena_table(results, phenomena(results))))
 

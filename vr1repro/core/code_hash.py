@@ -30,6 +30,7 @@ OUTSIDE = {
     "vr1repro.core.errors": "messages",
     "vr1repro.core.processes": "it ends a process with its parent, and decides nothing that one writes",
     "vr1repro.core.progress": "progress bars",
+    "vr1repro.reporting.run.regraded": "it says whether verdicts were edited, and decides no number",
 }
 
 

@@ -56,6 +56,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, values
 
 
+def count_rows(path: Path) -> int:
+    """How many lines a file has; a last line without a newline counts."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    return lines + (last != b"\n")
+
+
 class Appender:
     """Append rows to a JSONL file so that a crash loses at most the row being written.
 

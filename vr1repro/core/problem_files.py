@@ -90,10 +90,19 @@ def read_problems(path: Path, *, pictures: bool = True) -> Iterator[Problem]:
     Raises:
         UserError: The file is missing or is not such a Parquet file.
     """
+    import pyarrow as pa
+
     table = _opened(path, {"id", "question", "answer", "image"})
     left_out = set() if pictures else {"image"}
     columns = [name for name in table.schema_arrow.names if name in Problem.model_fields.keys() - left_out]
-    for batch in table.iter_batches(batch_size=256, columns=columns):
+    batches = table.iter_batches(batch_size=256, columns=columns)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path}: not a whole Parquet file of problems: {error}") from None
+        if batch is None:
+            return
         yield from map(_problem, batch.to_pylist())
 
 

@@ -12,6 +12,7 @@ from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import question_of, read_questions
 from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
+from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
@@ -79,6 +80,11 @@ def response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[
     if protocol is None:
         return read_lines(responses)
     return enumerate((row.model_dump() for row in select(read(responses, Response), protocol)), 1)
+
+
+def scoring_code(slug: str) -> str:
+    """Hash of the code that decides a benchmark's verdicts."""
+    return code_hash(__name__, *lookup.scoring_modules(slug))
 
 
 def equivalent_file(

@@ -14,6 +14,7 @@ from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.jsonl import count_rows
 from vr1repro.core.provenance import (
     MANIFEST,
     file_sha,
@@ -105,7 +106,30 @@ def evidence(plan: Plan) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): file_sha(path) for path in sorted(files)}
 
 
-def write_summary(path: Path, files: Mapping[str, Path], figures: Mapping[str, object]) -> None:
-    """Write the summary that tells the workflow that a checkpoint's files are complete: their hashes and figures."""
-    content = {name: {"sha256": file_sha(file), "figures": figures[name]} for name, file in files.items()}
+def write_summary(
+    path: Path,
+    files: Mapping[str, Path],
+    figures: Mapping[str, object],
+    made_of: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write the summary that tells the workflow that a checkpoint's files are complete.
+
+    The report holds the files against it (`reporting.run.integrity`).
+
+    Args:
+        path: The file to write.
+        files: What is complete, below the summary's folder, by name.
+        figures: What was counted in each.
+        made_of: Hashes of what each was made of, by role.
+    """
+    content = {
+        name: {
+            "file": file.relative_to(path.parent).as_posix(),
+            "sha256": file_sha(file),
+            "rows": count_rows(file),
+            "figures": figures[name],
+            **((made_of or {}).get(name) or {}),
+        }
+        for name, file in files.items()
+    }
     write_atomically(path, json.dumps(content, indent=2, sort_keys=True) + "\n")

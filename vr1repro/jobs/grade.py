@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.core.provenance import file_sha
 from vr1repro.jobs.common import ConfigFile, Out, open_run, write_summary
 
 
@@ -15,12 +16,12 @@ def run(
     benchmark: Annotated[str, typer.Option(help="Slug of the benchmark.")],
 ) -> None:
     """Score one checkpoint's responses to one benchmark under the headline profile."""
-    from vr1repro.evaluation.grading import grade_file
+    from vr1repro.evaluation.grading import grade_file, scoring_code
 
     settings, plan = open_run(config)
     profile, planned = settings.reporting.profile, plan.checkpoint(checkpoint)
     scores: dict[str, object] = {}
-    files = {}
+    files, made_of = {}, {}
     for protocol in plan.evaluation(planned).protocols:
         for seed in plan.evaluation_seeds(planned):
             folder = Path(plan.eval_dir(checkpoint, benchmark, protocol, seed))
@@ -34,4 +35,5 @@ def run(
                 protocol=protocol,
             )
             scores[name], files[name] = overall.model_dump(mode="json"), verdicts
-    write_summary(out / "verdicts.json", files, scores)
+            made_of[name] = {"responses": file_sha(folder / "responses.jsonl"), "code": scoring_code(benchmark)}
+    write_summary(out / "verdicts.json", files, scores, made_of)

@@ -28,7 +28,7 @@ def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
     config = archive / CONFIG
     with opened(archive) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
         figures = second.submit(_figures, config, run, out / "figures", published)  # takes as long as all the rest
-        results, plan = open_run(config, run)
+        results, plan = open_run(config, run, kept=True)
         draw_again(run, plan.config)
         text_tables = own_tables(results)
         make_tables(results, out / "tables", plan.config, text_tables)
@@ -39,6 +39,6 @@ def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
 
 
 def _figures(config: Path, run: Path, out: Path, published: Path | None) -> None:
-    make_figures(open_run(config, run)[0], out)
+    make_figures(open_run(config, run, kept=True, checked=True)[0], out)
     if published is not None:
         write_published_figure(published)

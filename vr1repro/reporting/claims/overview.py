@@ -146,7 +146,7 @@ def reading(run: Path) -> dict[str, dict[str, Any]]:
 
 
 def coverage(results: Results) -> list[str]:
-    """What is missing: selected arms that were not evaluated, and models that answered less than others did."""
+    """What is missing or unchecked: arms, seeds, stages and steps, questions, and files that no manifest covers."""
     notes = [
         f"{info.label}: not evaluated" + (f"; {info.command}" if info.command else "")
         for name, info in results.arms.items()
@@ -172,4 +172,4 @@ def coverage(results: Results) -> list[str]:
         notes.append(
             f"no verdicts of protocol {results.settings.protocol} and profile {results.settings.profile}; others exist"
         )
-    return notes
+    return [*notes, *results.notes]

@@ -7,6 +7,7 @@ results/reference/<run>/manifest.json     hashes, versions, commit
 """
 
 import io
+import lzma
 import shutil
 import tarfile
 import tempfile
@@ -18,7 +19,7 @@ from vr1repro.benchmarks.questions import without_pictures
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.core.provenance import file_sha, write_manifest
+from vr1repro.core.provenance import MANIFEST, file_sha, read_manifest, write_manifest
 
 EVIDENCE, CONFIG = "evidence.tar.xz", "config.yaml"
 _KEPT = (
@@ -81,24 +82,41 @@ def opened(reference: Path) -> Iterator[Path]:
         A folder laid out like `results/<run>`.
 
     Raises:
-        UserError: There is no archive, or it cannot be unpacked.
+        UserError: There is no archive, it cannot be unpacked, or it or the config is not the one that was kept.
     """
     archive = reference / EVIDENCE
     with tempfile.TemporaryDirectory() as folder:
         try:
+            _refuse_edited(reference)
             with tarfile.open(archive, "r:xz") as stream:
                 stream.extractall(folder, filter="data")
-        except (OSError, tarfile.TarError) as error:
+        except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
             raise UserError(f"{archive}: no kept run can be read here: {error}") from None
         yield Path(folder)
 
 
+def _refuse_edited(reference: Path) -> None:
+    """Hold the archive and the config against the manifest that `keep` wrote with them.
+
+    Raises:
+        UserError: One of them is another file.
+    """
+    shas = {name: file_sha(reference / name) for name in (EVIDENCE, CONFIG)}
+    closed = read_manifest(reference)["content"]["files"]
+    for name, sha in shas.items():
+        if closed.get(name) != sha:
+            raise UserError(f"{reference / name}: is not the file that {reference / MANIFEST} closes; take it anew")
+
+
 @contextmanager
-def folder_of(run: Path) -> Iterator[Path]:
+def folder_of(run: Path) -> Iterator[tuple[Path, bool]]:
     """A run's folder, kept or not.
 
     Args:
         run: `results/<run>`, or a folder that `keep` wrote.
+
+    Yields:
+        The folder, and whether it was unpacked.
 
     Raises:
         UserError: It is neither.
@@ -107,9 +125,9 @@ def folder_of(run: Path) -> Iterator[Path]:
         raise UserError(f"{run}: no {CONFIG} here; name a run's folder (results/<run>) or a kept run")
     if (run / EVIDENCE).exists():
         with opened(run) as folder:
-            yield folder
+            yield folder, True
     else:
-        yield run
+        yield run, False
 
 
 def draw_again(run: Path, config: Config) -> list[str]:
@@ -133,6 +151,6 @@ def draw_again(run: Path, config: Config) -> list[str]:
         with tempfile.TemporaryDirectory() as folder:
             drawn = write_benchmark(config.lab.world, slug, source.n, config.seeds.data, Path(folder))
             if without_pictures(drawn) == without_pictures(kept[0]):
-                kept[0].write_bytes(drawn.read_bytes())
+                write_atomically(kept[0], drawn.read_bytes())  # another process may be reading it
                 done.append(slug)
     return done

@@ -19,6 +19,8 @@ from vr1repro.reporting.run import counting_rules, words
 from vr1repro.reporting.run.arms import ArmInfo, from_plan, training_log
 from vr1repro.reporting.run.best import deciding_rows, read_selections
 from vr1repro.reporting.run.commits import require_commits
+from vr1repro.reporting.run.gaps import gaps
+from vr1repro.reporting.run.integrity import check_run
 from vr1repro.reporting.run.lengths import mean_length, sampled_lengths
 from vr1repro.reporting.run.points import Points
 from vr1repro.reporting.run.scores import (
@@ -71,6 +73,7 @@ class Results:
         coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
         selections: The best checkpoint of each arm and training seed that chose one.
         sources: File of problems below `run` of each source of the cold-start set, by its adapter.
+        notes: What of its plan is not there, and what no manifest covers.
     """
 
     run: Path
@@ -81,6 +84,7 @@ class Results:
     coldset_name: str = "coldset"
     selections: Sequence[Selection] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
     _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
@@ -354,14 +358,19 @@ def _plain(names: tuple[str, ...]) -> bool:
     return bool(names) and not any(":" in name for name in names)
 
 
-def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
+def open_run(
+    config: Path, folder: Path | None = None, *, kept: bool = False, checked: bool = False
+) -> tuple[Results, Plan]:
     """A run's results and its plan.
 
     Args:
         folder: Where its files lie, if not in `results/<run>`.
+        kept: Whether it was unpacked from a kept run's archive.
+        checked: Whether another process checks its files, whose page says what cannot be checked.
 
     Raises:
-        UserError: The config or a file of the run is bad, or it is comparable and its commits are not on record.
+        UserError: The config or a file of the run is bad or not what its job wrote (`integrity`), or it is comparable
+            and its commits are not on record.
     """
     plan = Plan(loader.load(config))
     run = folder or Path(plan.root)
@@ -373,4 +382,7 @@ def open_run(config: Path, folder: Path | None = None) -> tuple[Results, Plan]:
         for name, source in settings.problems.items()
         if isinstance(source, ProblemSource) and source.adapter in counting_rules.COLUMNS
     }
-    return Results.load(run, arms, settings.reporting, settings.comparable, coldset, sources), plan
+    notes = [] if checked else check_run(run, settings.reporting.profile, coldset, sources.values(), kept)
+    results = Results.load(run, arms, settings.reporting, settings.comparable, coldset, sources)
+    results.notes = [*gaps(plan, run), *notes]
+    return results, plan
