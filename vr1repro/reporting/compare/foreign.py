@@ -210,14 +210,17 @@ def _bring_questions(run: Path, benchmark: str, path: Path) -> None:
         pq.write_table(table, target)
 
 
-def open_assembled(run: Path, models: Sequence[str], settings: ReportSettings) -> Results:
+def open_assembled(run: Path, models: Sequence[str], settings: ReportSettings, comparable: bool = True) -> Results:
     """The assembled run's results; each model is an arm of its own, in the given order.
 
     Names that end in `_s<number>` are trainings of one recipe, as in a run of ours.
+
+    Args:
+        comparable: Whether the models may be compared with printed numbers (`origins`).
     """
     arms: dict[str, ArmInfo] = {}
     for model in models:
         match = re.fullmatch(SLUG, model)
         name = match["arm"] if match else model
         arms.setdefault(name, ArmInfo(name=name, label=name, parent=name, command=_COMMAND, trained=match is not None))
-    return Results.load(run, arms, settings, comparable=True)
+    return Results.load(run, arms, settings, comparable)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -175,3 +176,52 @@ def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_pat
     with pytest.raises(UserError, match=r"holds thesis\.tex"):
         foreign.assemble_run(tmp_path / "run", given, GRADING)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "mine"
+
+
+RECORD = {"dataset AI4Math/MathVista": "0123456789abcdef" + 24 * "0", "dataset path data/mine": None}
+
+
+@pytest.mark.parametrize(
+    ("config", "record", "verdicts", "note"),
+    [
+        (None, None, {"underpowered"}, "No commit is on record of what vision-r1_s1 was made of."),
+        (None, RECORD, {"underpowered"}, "Commits on record: dataset AI4Math/MathVista at 0123456789ab."),
+        ("micro", None, {"micro: not comparable"}, "No commit is on record of what vision-r1_s1 was made of."),
+        ("evaluate", None, None, "revisions.json: is missing, so nobody knows which commits this run took of"),
+    ],
+)  # fmt: skip
+def test_a_run_of_ours_gets_no_verdict_that_its_own_tables_refuse(
+    repo: Path, evaluated: Path, tmp_path: Path, config: str | None, record: dict[str, str | None] | None,
+    verdicts: set[str] | None, note: str,
+) -> None:  # fmt: skip
+    run = tmp_path / "run"
+    folder = run / "eval" / "vision-r1_s1" / "mathvista" / "single" / "e1"
+    shutil.copytree(evaluated / folder.relative_to(run / "eval"), folder)
+    (run / "problems").symlink_to(evaluated.parent / "problems")
+    if config:
+        shutil.copy(repo / "config" / f"{config}.yaml", run / "config.yaml")
+    if record:
+        (run / "revisions.json").write_text(json.dumps(record))
+    request = ComparisonRequest([str(run)], ["published:Vision-R1-7B"])
+    if verdicts is None:
+        with pytest.raises(UserError, match=re.escape(note)):
+            report(request, GRADING, tmp_path / "out")
+        return
+    text = report(request, GRADING, tmp_path / "out")
+    rows = pd.read_csv(tmp_path / "out" / "tables" / "comparison.csv")
+    judged = rows[rows["class"].eq("claim") & rows["ours"].notna()]
+    assert set(judged["verdict"]) == verdicts
+    assert note in " ".join(text.split())
+
+
+def test_an_incomparable_run_beside_a_model_takes_no_verdict_from_it(
+    repo: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    micro = tmp_path / "micro"
+    shutil.copytree(evaluated / "base_s0", micro / "eval" / "base_s0")
+    (micro / "problems").symlink_to(evaluated.parent / "problems")
+    shutil.copy(repo / "config" / "micro.yaml", micro / "config.yaml")
+    request = ComparisonRequest([f"mine={evaluated / 'vision-r1_s1'}"], [str(micro), "published:Vision-R1-7B"], 40.0)
+    report(request, GRADING, tmp_path / "out")
+    rows = pd.read_csv(tmp_path / "out" / "tables" / "comparison.csv")
+    assert "micro: not comparable" not in set(rows["verdict"])
