@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
+from vr1repro.config.evaluation import Protocol
 from vr1repro.config.models import ModelSource
 from vr1repro.config.samplers import Decoding
 
@@ -284,6 +285,11 @@ class Arm(Section):
     )
     evaluate_on: list[Name] | None = Field(
         default=None, description="Benchmarks other than `evaluation.benchmarks` (the Llama arm of v4 Table 2)."
+    )
+    further_protocols: list[Protocol] = Field(
+        default=[],
+        description="Protocols beside those of `evaluation.protocols`, under which this arm alone is asked; candidates"
+        " of `selection` are not. Ours.",
     )
     select: Literal["last", "best_on_benchmarks"] = Field(
         default="last",
