@@ -185,7 +185,11 @@ class RlSettings(Section):
         description="Passes go in pieces of at most so many tokens, prompts and pictures counted; a longer row goes"
         " alone. Memory and throughput only: no loss depends on it. Ours; EasyR1 has dynamic_batching.",
     )
-    max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
+    max_prompt_tokens: int = Field(
+        gt=0,
+        description="A longer prompt is an error, never cut. Not stated; EasyR1's example leaves such problems out"
+        " (filter_overlong_prompts).",
+    )
     min_image_pixels: int | None = Field(
         default=None, gt=0, description="Smaller pictures are scaled up to it. Not stated; EasyR1's example has 262144."
     )
