@@ -1,6 +1,7 @@
 """The workflow as a dry run: what each config asks for, and what is refused before any job starts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_the_paper_is_whole_and_holds_no_micro_value(repo: Path, tmp_path: Path)
     resolved = yaml.safe_load((tmp_path / "results/paper/config.yaml").read_text())
     assert resolved["lab"] is None
     assert "tiny" not in str(resolved)
+
+
+def test_the_drawn_graph_has_every_rule_and_what_it_waits_for(repo: Path, tmp_path: Path) -> None:
+    """docs/rulegraph.svg, made by the line below it in docs/cluster.md, which needs graphviz."""
+    done = snakemake(repo, tmp_path, "--rulegraph", "--configfile", str(repo / "config/paper.yaml"))
+    assert done.returncode == 0, done.stderr
+    drawn = (repo / "docs" / "rulegraph.svg").read_text(encoding="utf-8")
+    planned = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
+    shown = dict(re.findall(r"<title>(\d+)</title>.*?>(\w+)</text>", drawn, re.DOTALL))
+    assert len(planned) > 10
+    assert sorted(shown.values()) == sorted(planned.values())
+    arrows = {(planned[one], planned[other]) for one, other in re.findall(r"(\d+) -> (\d+)", done.stdout)}
+    assert {(shown[one], shown[other]) for one, other in re.findall(r"<title>(\d+)&#45;&gt;(\d+)<", drawn)} == arrows
 
 
 def test_what_is_released_is_not_made(repo: Path, tmp_path: Path, paper: dict[str, Any]) -> None:

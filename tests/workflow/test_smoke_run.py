@@ -1,5 +1,6 @@
 """The smoke experiment for real: every stage to the report, then nothing is left to do, and an edit reruns its own."""
 
+import csv
 import json
 import re
 import shutil
@@ -16,6 +17,8 @@ from vr1repro.coldset.models import bridge_modules
 from vr1repro.commands.rerun import read_plan
 from vr1repro.config.loader import load
 from vr1repro.core.code_hash import closure, is_outside
+from vr1repro.core.jsonl import read
+from vr1repro.core.records import Response
 from vr1repro.engines.load import engine_modules
 from vr1repro.jobs import JOBS
 
@@ -45,6 +48,22 @@ def test_smoke_from_problems_to_report(smoke: Workflow) -> None:
         summary = json.loads((smoke.root / "eval" / slug / "responses.json").read_text())
         for figures in (entry["figures"] for entry in summary.values()):
             assert (figures["unknown_tokens"], figures["grid_mismatches"], figures["refused"]) == (0, 0, 0)
+
+
+def test_one_arm_is_asked_under_both_protocols(smoke: Workflow) -> None:
+    """Protocol paper has the first samples of single, asks again where there is no answer, and is graded and shown."""
+    folders = {path.parts[-6] for path in (smoke.root / "eval").glob("*/*/paper/e*/verdicts/rule.jsonl")}
+    assert folders == {"vision-r1_s1", "vision-r1_s1_stage1_step2"}
+    asked_again = 0
+    for path in sorted((smoke.root / "eval" / "vision-r1_s1").glob("*/paper/e*/responses.jsonl")):
+        rows = list(read(path, Response))
+        first = path.parents[2] / "single" / path.parent.name / "responses.jsonl"
+        single = [(row.id, row.response) for row in read(first, Response)]
+        assert [(row.id, row.response) for row in rows if row.attempt == 0] == single
+        asked_again += sum(row.attempt > 0 for row in rows)
+    assert asked_again > 0
+    with (smoke.root / "tables" / "scores.csv").open(encoding="utf-8") as file:
+        assert {row["protocol"] for row in csv.DictReader(file) if row["arm"] == "vision-r1"} == {"single", "paper"}
 
 
 def test_afterwards_nothing_is_to_be_done(smoke: Workflow) -> None:

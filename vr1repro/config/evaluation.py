@@ -22,7 +22,8 @@ class EvaluationSettings(Section):
     protocols: list[Protocol] = Field(
         min_length=1,
         description="single: one sample. paper: up to `retries` more where the reply has no </answer> (repo,"
-        " vlmeval/api/gpt.py l.231-258; the paper does not mention it). Both use the same first samples.",
+        " vlmeval/api/gpt.py l.231-258; the paper does not mention it). Both use the same first samples. An arm may add"
+        " to them (`further_protocols`).",
     )
     engine: Sampler = Field(description="Who samples. repo: a vLLM server through EvalScope's VLMEvalKit backend.")
     temperature: float = Field(

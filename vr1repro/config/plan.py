@@ -242,9 +242,11 @@ class Plan:
         return list(self.config.arms[checkpoint.arm].evaluate_on or self.config.evaluation.benchmarks)
 
     def evaluation(self, checkpoint: Checkpoint) -> EvaluationSettings:
-        """How a checkpoint is asked, where its arm's model runs; a passing one under protocol single."""
+        """How a checkpoint is asked, where its arm's model runs; a passing one under protocol single alone."""
         settings = self.config.of_arm(checkpoint.arm).evaluation
-        return settings.model_copy(update={"protocols": ["single"]}) if checkpoint.passing else settings
+        protocols = [*settings.protocols, *self.config.arms[checkpoint.arm].further_protocols]
+        asked_under = ["single"] if checkpoint.passing else list(dict.fromkeys(protocols))
+        return settings.model_copy(update={"protocols": asked_under})
 
     def checkpoint(self, slug: str) -> Checkpoint:
         """The checkpoint that a slug in a path names.

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from vr1repro.config.base import Name, Section
+from vr1repro.config.evaluation import Protocol
 from vr1repro.config.models import ModelSource
 from vr1repro.config.samplers import Decoding
 
@@ -184,7 +185,11 @@ class RlSettings(Section):
         description="Passes go in pieces of at most so many tokens, prompts and pictures counted; a longer row goes"
         " alone. Memory and throughput only: no loss depends on it. Ours; EasyR1 has dynamic_batching.",
     )
-    max_prompt_tokens: int = Field(gt=0, description="A longer prompt is an error, never cut. Not stated.")
+    max_prompt_tokens: int = Field(
+        gt=0,
+        description="A longer prompt is an error, never cut. Not stated; EasyR1's example leaves such problems out"
+        " (filter_overlong_prompts).",
+    )
     min_image_pixels: int | None = Field(
         default=None, gt=0, description="Smaller pictures are scaled up to it. Not stated; EasyR1's example has 262144."
     )
@@ -284,6 +289,11 @@ class Arm(Section):
     )
     evaluate_on: list[Name] | None = Field(
         default=None, description="Benchmarks other than `evaluation.benchmarks` (the Llama arm of v4 Table 2)."
+    )
+    further_protocols: list[Protocol] = Field(
+        default=[],
+        description="Protocols beside those of `evaluation.protocols`, under which this arm alone is asked; candidates"
+        " of `selection` are not. Ours.",
     )
     select: Literal["last", "best_on_benchmarks"] = Field(
         default="last",

@@ -1,11 +1,17 @@
 """Images of a data set's rows: finding their encoded bytes, and opening them under a pixel limit."""
 
 import io
+import os
 import zipfile
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from PIL import Image, UnidentifiedImageError
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import MANIFEST, file_sha, read_manifest
 
 # A picture on disk larger than this is no picture of a question; it bounds what one row may read into memory.
 MAX_BYTES = 128 * 1024 * 1024
@@ -31,21 +37,55 @@ class ImageStore(Protocol):
 
 
 class FolderImages:
-    """Images below a folder. Paths that leave the folder are refused."""
+    """Images below a folder.
+
+    A path that leaves the folder as it is written is refused. So is a link that leads out of it, with two exceptions:
+    to the hub's cache of the very repository whose snapshot the folder is (a snapshot holds links into `blobs`), and to
+    a file that the folder's manifest has by its hash (`core.fetch.link` brings data sets as links).
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._blobs = _hub_blobs(self.root)
 
     def read(self, path: str) -> bytes:
         """The file's bytes; raises `BadImage`."""
-        file = (self.root / path).resolve()
-        if not file.is_relative_to(self.root):
+        written = Path(os.path.normpath(self.root / path))
+        file = written.resolve()
+        inside = any(file.is_relative_to(folder) for folder in (self.root, *self._blobs))
+        if not written.is_relative_to(self.root) or not (inside or self._is_linked(written)):
             raise BadImage("image_outside_folder", path)
         if not file.is_file():
             raise BadImage("image_missing", path)
         if file.stat().st_size > MAX_BYTES:
             raise BadImage("image_too_large", path)
         return file.read_bytes()
+
+    @cached_property
+    def _manifest(self) -> tuple[Path, Mapping[str, str]]:
+        """The closed folder that this one is or lies in, with the hashes of its files."""
+        closed = next((up for up in (self.root, *self.root.parents) if (up / MANIFEST).is_file()), self.root)
+        try:
+            return closed, dict(read_manifest(closed)["content"]["files"])
+        except (UserError, KeyError, TypeError, ValueError):  # there is none, or a file of that name is no manifest
+            return closed, {}
+
+    def _is_linked(self, written: Path) -> bool:
+        closed, hashes = self._manifest
+        sha = hashes.get(written.relative_to(closed).as_posix())
+        return sha is not None and written.is_file() and file_sha(written) == sha
+
+
+def _hub_blobs(folder: Path) -> list[Path]:
+    """Where the hub's client keeps the files of a repository, if a folder is a snapshot of one or lies in it.
+
+    The layout is `datasets--OWNER--NAME/{blobs,refs,snapshots/COMMIT}` (huggingface_hub, "Understand caching").
+    """
+    for up in (folder, *folder.parents):
+        repository = up.parent.parent
+        if up.parent.name == "snapshots" and repository.name.startswith(("datasets--", "models--")):
+            return [repository / "blobs"]
+    return []
 
 
 class ZipImages:

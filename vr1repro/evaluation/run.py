@@ -7,6 +7,8 @@ Deviations from the paper, beside the values that it does not state:
 2. Engines in the process sample without a repetition penalty. The paper's evaluator asks a vLLM server, which from 0.8
    on takes the checkpoint's generation_config unless told otherwise (repetition_penalty 1.05 for Qwen2.5-VL); which
    version served (README: > 0.7.2), and so whether replies were penalised, is not stated.
+3. The Llama arm of v4 Table 2 is in no `run_arms`: vLLM 0.31 has no Mllama any more (0.10.2 was the last that had), and
+   its fine-tuning was never tried here.
 """
 
 import json

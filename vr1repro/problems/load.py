@@ -16,6 +16,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import snapshot
 from vr1repro.core.images import BadImage, FolderImages, ImageStore, ZipImages, decode
 from vr1repro.core.jsonl import read_lines, write_rows
+from vr1repro.core.provenance import MANIFEST
 from vr1repro.core.records import Problem
 from vr1repro.core.rows import ID_COLUMNS, BadRow
 from vr1repro.core.variants import Variants
@@ -146,7 +147,8 @@ def _open_local(source: ProblemSource, path: Path) -> tuple[Iterator[dict[str, A
     store = _images(folder / source.images) if source.images else FolderImages(folder)
     if not path.is_dir():
         return _file_rows(path), store
-    lines = sorted(file for pattern in ("*.jsonl", "*.json") for file in path.glob(pattern))
+    files = (file for pattern in ("*.jsonl", "*.json") for file in path.glob(pattern))
+    lines = sorted(file for file in files if file.name != MANIFEST)  # what `core.fetch.link` closes a folder with
     if any(path.rglob("*.parquet")) or not lines:
         return _folder_rows(source, path), store
     if source.split is not None:

@@ -144,6 +144,7 @@ def classify(row: Row) -> ValueClass:
     return ValueClass.QUOTED_BASELINE if arm is None or arm in BASELINE_ARMS else ValueClass.CLAIM
 
 
+_WITHOUT_DIGITS = (ValueClass.SETTING, ValueClass.PHENOMENON)
 _CLASS_OF_METRIC = {
     "setting": ValueClass.SETTING,
     "phenomenon": ValueClass.PHENOMENON,
@@ -185,11 +186,18 @@ def _value(key: str, row: Row, by_id: Mapping[str, Row]) -> PublishedValue:
             "id": key,
             "class": kind,
             "source": _SOURCES.get(key, row["source"]),
-            "rounding": None if kind in (ValueClass.SETTING, ValueClass.PHENOMENON) else _rounding(row),
+            "rounding": _rounding_of_setting(row) if kind in _WITHOUT_DIGITS else _rounding(row),
             "target": about,
             "arithmetic": _arithmetic(row, by_id) if kind is ValueClass.DERIVED else None,
         }
     )
+
+
+def _rounding_of_setting(row: Row) -> float | None:
+    """Sizes of sets are printed in thousands ("200K"); other settings are exact, and phenomena are no numbers."""
+    value = row["value"]
+    in_thousands = row["benchmark"] == "data" and isinstance(value, int) and value >= 1000 and value % 1000 == 0
+    return 500.0 if in_thousands else None
 
 
 def _rounding(row: Row) -> float:

@@ -145,7 +145,8 @@ class PublishedValue(Frozen):
         metric: What is measured, with its unit.
         value: The number; settings may be text, a phenomenon is a quote.
         source: Document, revision and place where it was read.
-        rounding: Half a unit of the last printed digit, or the digitising tolerance; None for settings.
+        rounding: Half a unit of the last printed digit, or the digitising tolerance; settings have none, but for sizes
+            of sets.
         target: Which of our results it speaks about, None where we have no such result.
         arithmetic: The check, for derived numbers whose operands are printed.
         note: What is peculiar about it.

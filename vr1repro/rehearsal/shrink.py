@@ -42,6 +42,7 @@ MAY_DIFFER = {
     r"(placements\..+\.rl\.|rl\.generation\.)(tensor_parallel|gpu_memory_utilization)":
         f"at most {PROCESSES} processes; a CPU has no GPU memory",
     r"evaluation\.(max_tokens|max_image_pixels|accept_unhealthy|protocols.*)": "as above; an untrained model",
+    r"arms\..+\.further_protocols.*": "no protocol that asks again",
     r"(placements\..+\.)?evaluation\.engine\.(tensor_parallel|max_model_len|enforce_eager|gpu_memory_utilization)":
         "one CPU process, no CUDA graphs",
     r"(placements\..+\.evaluation\.gpu|resources\..*)": "one thread, no GPU",
@@ -82,7 +83,7 @@ def shrink(preset: Config, lab: Mapping[str, Any]) -> Config:
     generated = ["mathvista", "mathverse", "mmmath"]
     values["benchmarks"] = {slug: {"kind": "lab", "n": 2} for slug in generated}
     for arm in values["arms"].values():
-        arm["evaluate_on"] = None
+        arm |= {"evaluate_on": None, "further_protocols": []}
         for stage in arm["stages"]:
             stage |= {"steps": STEPS, "max_tokens": max(8, stage["max_tokens"] // SCALE)}
     if values["selection"]:

@@ -35,7 +35,6 @@ loader.write_resolved(CONFIG, Path(RESOLVED))
 if not workflow.remote_exec:
     restore_content_hashes(Path(ROOT))
 
-PROTOCOLS = CONFIG.evaluation.protocols
 PROFILE = CONFIG.reporting.profile
 SHARDS = CONFIG.coldset.shards
 # The file that says the cold-start set is complete, where the run has one.

@@ -1,8 +1,12 @@
+import json
+from pathlib import Path
+
 import pytest
 from coldset_settings import coldset_settings
 
 from vr1repro.answers.grade import Grader
-from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, first_rule, pair, split_reply
+from vr1repro.coldset.filters import ANSWER_RULES, RULES, Candidate, first_rule, pair, split_chain, split_reply
+from vr1repro.coldset.polish import polish
 from vr1repro.core.records import Outcome
 
 SETTINGS = coldset_settings(repetition_ngram=3)
@@ -128,3 +132,15 @@ def test_the_first_rule_that_fires_names_the_rejection_and_order_is_kept() -> No
 )
 def test_split_reply(reply: str, chain: str, answer: str) -> None:
     assert split_reply(reply) == (chain, answer)
+
+
+def test_the_papers_printed_completions_pass_every_rule_and_polish_leaves_them_alone(paper: Path) -> None:
+    """They are what the paper's own filter let through (v1 Figs. 5 to 7)."""
+    printed = json.loads((paper / "completions-v1.json").read_text(encoding="utf-8"))["completions"]
+    assert len(printed) == 11
+    for text in printed:
+        chain, answer = split_reply(text)
+        assert polish(chain) == (chain, {})
+        row = candidate(chain=chain, answer=answer, gold=str(answer), rest=split_chain(text)[1])
+        assert first_rule(row, coldset_settings()) is None
+        assert graded(row) is Outcome.RIGHT

@@ -88,6 +88,22 @@ def test_a_passing_candidate_is_asked_once_and_lies_apart(plan: Plan) -> None:
     assert plan.evaluation(kept) == plan.config.of_arm("long").evaluation
 
 
+def test_an_arm_may_be_asked_under_further_protocols(repo: Path) -> None:
+    """Its ends and what is on the way to them, each protocol once; no other arm, and no passing candidate."""
+    plan = Plan(loader.load(repo / "config" / "smoke.yaml"))
+    asked = {slug: plan.evaluation(plan.checkpoint(slug)).protocols for slug in ("base_s0", "ci_s1", "vision-r1_s1")}
+    assert asked == {"base_s0": ["single"], "ci_s1": ["single"], "vision-r1_s1": ["single", "paper"]}
+    assert plan.evaluation(plan.checkpoint("vision-r1_s1_stage1_step2")).protocols == ["single", "paper"]
+    values = plan.config.model_dump()
+    values["arms"]["ptst-4kx16-4kx16"]["further_protocols"] = ["paper", "single", "paper"]
+    choosing = Plan(Config.model_validate(values))
+    protocols = {
+        candidate.passing: choosing.evaluation(candidate).protocols
+        for candidate in choosing.candidate_checkpoints("ptst-4kx16-4kx16", 1)
+    }
+    assert protocols == {True: ["single"], False: ["single", "paper"]}
+
+
 def test_a_shared_stage_keeps_the_candidates_of_the_arm_that_ends_with_it(plan: Plan) -> None:
     """The arm that owns the stage goes on, the arm that chooses ends there."""
     values = plan.config.model_dump()

@@ -66,6 +66,22 @@ def job(config: Path, name: str, folder: str, *options: str, **variables: str) -
 
 
 @pytest.mark.slow
+def test_a_released_set_is_read_through_the_links_of_the_hubs_cache(hub: Hub, config: Path) -> None:
+    """A snapshot's files are links out of it; both the rows' file and the pictures that they name are read."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), "white").save(buffer, "PNG")
+    reply = "<think> a b </think><answer> Final Answer:2 </answer>"
+    turns = [{"from": "human", "value": "<image>\n1+1?"}, {"from": "gpt", "value": reply}]
+    rows = [{"id": "1", "image": "images/a.png", "conversations": turns},
+            {"id": "2", "image": "../../refs/main", "conversations": turns}]  # fmt: skip
+    hub.repositories[COLD] = {"vision_r1_llava.json": json.dumps(rows).encode(), "images/a.png": buffer.getvalue()}
+    cold = job(config, "released-coldset", "released/coldset", HF_ENDPOINT=hub.url)
+    assert cold["facts"] == {"kept": 1, "skipped": {"image_outside_folder": 1}, "commit": COMMIT}
+    cache = next(config.parent.rglob("images/a.png"))
+    assert cache.is_symlink()
+
+
+@pytest.mark.slow
 def test_every_job_takes_the_commit_of_the_first_fetch(hub: Hub, config: Path) -> None:
     at = {"HF_ENDPOINT": hub.url}
     model = job(config, "fetch-model", "models/qwen2.5-vl-7b", "--name", "qwen2.5-vl-7b", **at)

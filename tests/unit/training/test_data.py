@@ -1,5 +1,6 @@
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -68,6 +69,27 @@ def test_pictures_are_scaled_as_easyr1_and_llama_factory_do(
     limits = data.PictureLimits(least, most)
     assert limits.size(*size) == expected
     assert limits.open(picture(*size)).size == expected
+
+
+def test_a_processor_that_cannot_say_a_pictures_tokens_is_asked_with_the_picture(tiny_checkpoint: Path) -> None:
+    """Mllama's has no such method; the count is that of the processors that have one."""
+    transformers = pytest.importorskip("transformers")
+    processor = transformers.AutoProcessor.from_pretrained(tiny_checkpoint)
+
+    class Silent:
+        """The processor without the method that counts."""
+
+        tokenizer, apply_chat_template = processor.tokenizer, processor.apply_chat_template
+
+        def __call__(self, **inputs: Any) -> Any:
+            return processor(**inputs)
+
+    from transformers.models.mllama.processing_mllama import MllamaProcessor
+
+    assert not hasattr(MllamaProcessor, "_get_num_multimodal_tokens")
+    limits, turns = data.PictureLimits(), messages("How many?", has_image=True)
+    counts = [data.n_tokens(one, turns, picture(56, 28), limits, answer_follows=True) for one in (processor, Silent())]
+    assert counts[0] == counts[1] > len(processor.tokenizer("How many?").input_ids)
 
 
 def test_a_row_with_its_picture_is_made_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,9 +206,13 @@ def _compare_setting(value: PublishedValue, our_settings: Mapping[str, Any]) -> 
         judgement = Judgement(label=Label.NOT_STATED, reason="this run's config has no such value")
         return Comparison(published=value, judgement=judgement)
     ours = our_settings[value.id]
-    label = Label.EQUAL if _same(ours, value.value) else Label.DIFFERS
-    elsewhere = "" if label is Label.EQUAL else _printed_elsewhere(value, ours)
-    judgement = Judgement(label=label, reason=f"paper {value.value}, this run {ours}{elsewhere}")
+    if _same(ours, value.value):
+        label, remark = Label.EQUAL, ""
+    elif _within_rounding(ours, value):
+        label, remark = Label.EQUAL, ", equal within the print's rounding"
+    else:
+        label, remark = Label.DIFFERS, _printed_elsewhere(value, ours)
+    judgement = Judgement(label=label, reason=f"paper {value.value}, this run {ours}{remark}")
     return Comparison(published=value, judgement=judgement, setting=ours)
 
 
@@ -223,6 +227,12 @@ def _printed_elsewhere(value: PublishedValue, ours: Any) -> str:
 def _same(ours: Any, theirs: float | str) -> bool:
     """Equal as numbers, with `4K` read as 4096, or as text."""
     return _number(ours) == _number(theirs) if _number(ours) is not None else str(ours) == str(theirs)
+
+
+def _within_rounding(ours: Any, value: PublishedValue) -> bool:
+    """Whether ours would be printed as the paper prints it; a size of "200K" is known to the thousand."""
+    number = _number(ours)
+    return value.rounding is not None and number is not None and abs(number - value.number) <= value.rounding
 
 
 def _number(value: Any) -> float | None:

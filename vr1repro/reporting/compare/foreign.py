@@ -210,12 +210,20 @@ def _bring_questions(run: Path, benchmark: str, path: Path) -> None:
         pq.write_table(table, target)
 
 
-def open_assembled(run: Path, models: Sequence[str], settings: ReportSettings, same_weights: bool = False) -> Results:
+def open_assembled(
+    run: Path,
+    models: Sequence[str],
+    settings: ReportSettings,
+    *,
+    comparable: bool = True,
+    same_weights: bool = False,
+) -> Results:
     """The assembled run's results; each model is an arm of its own, in the given order.
 
     Names that end in `_s<number>` are trainings of one recipe, as in a run of ours.
 
     Args:
+        comparable: Whether the models may be compared with printed numbers (`origins`).
         same_weights: The models are those that the printed numbers are about, and not other trainings of a recipe.
     """
     arms: dict[str, ArmInfo] = {}
@@ -226,4 +234,4 @@ def open_assembled(run: Path, models: Sequence[str], settings: ReportSettings, s
             name=name, label=name, parent=name, command=_COMMAND, trained=match is not None, released=same_weights
         )
         arms.setdefault(name, info)
-    return Results.load(run, arms, settings, comparable=True)
+    return Results.load(run, arms, settings, comparable)

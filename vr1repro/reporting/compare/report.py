@@ -12,6 +12,7 @@ from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.pairs import arm_pairs
 from vr1repro.reporting.compare import foreign, printed
 from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
+from vr1repro.reporting.compare.origins import origins
 from vr1repro.reporting.figures.build import make_figures
 from vr1repro.reporting.page.build import ReportContents, write_report
 from vr1repro.reporting.run.results import Results
@@ -52,8 +53,15 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     theirs = [one for argument in others for one in find_responses(argument)]
     if twice := {one.model for one in ours} & {one.model for one in theirs}:
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")
+    record = origins([*ours, *theirs])
     models = foreign.assemble_run(out / "run", [*ours, *theirs], grading)
-    results = foreign.open_assembled(out / "run", models, settings, request.same_weights)
+    results = foreign.open_assembled(
+        out / "run",
+        models,
+        settings,
+        comparable=origins(ours).comparable,
+        same_weights=request.same_weights,
+    )
     our_arms = _arms(results, out, [one.model for one in ours])
     rows = [(arm, row) for arm in our_arms for row in printed.compare_arm(arm, values, results)]
     for path in map(Path, _named(request.against, "scores:")):
@@ -62,7 +70,7 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
             scores = printed.read_score_file(file, grading.benchmark or "mathvista")
             rows += [(arm, row) for row in printed.compare_arm(arm, scores, results)]
     sides = (set(our_arms), set(_arms(results, out, [one.model for one in theirs]))) if theirs else None
-    return _write(out, results, rows, sides)
+    return _write(out, results, rows, sides, record.note)
 
 
 def _named(targets: Sequence[str], prefix: str) -> list[str]:
@@ -77,10 +85,15 @@ def _arms(results: Results, out: Path, models: Sequence[str]) -> list[str]:
 
 
 def _write(
-    out: Path, results: Results, rows: list[tuple[str, Comparison]], sides: tuple[set[str], set[str]] | None
+    out: Path,
+    results: Results,
+    rows: list[tuple[str, Comparison]],
+    sides: tuple[set[str], set[str]] | None,
+    made_of: str,
 ) -> str:
     pairs = arm_pairs(results, sides)
-    beside_printed, beside_others = printed.comparison_table(rows, note(results)), pairs_table(results, pairs)
+    beside_printed = printed.comparison_table(rows, f"{note(results)} {made_of}")
+    beside_others = pairs_table(results, pairs)
     contents = ReportContents(
         name="compare",
         config=results.settings.model_dump_json(indent=2),

@@ -56,10 +56,11 @@ def read_shown_questions(folder: Path, benchmark: str, out: Path, side: int) -> 
     Raises:
         UserError: There is no Parquet file.
     """
+    store = FolderImages(folder)
     for key, row in question_rows(lookup.facts(benchmark), folder, pictures=side > 0):
         picture: dict[str, Any]
         try:
-            data = _cell(row, folder) if side > 0 else None
+            data = _cell(row, store) if side > 0 else None
             picture = {"why": _why_none(side)} if data is None else _write(data, out, side)
         except BadImage as error:
             picture = {"why": f"the picture was not kept with this run ({error.reason.replace('_', ' ')})"}
@@ -73,8 +74,7 @@ def _why_none(side: int) -> str:
     return "this question has no picture, or it was not kept with this run" if side > 0 else "pictures are switched off"
 
 
-def _cell(row: dict[str, Any], folder: Path) -> bytes | None:
-    store = FolderImages(folder)
+def _cell(row: dict[str, Any], store: FolderImages) -> bytes | None:
     return next((data for name in _CELLS if (data := encoded(row.get(name), store)) is not None), None)
 
 

@@ -5,6 +5,7 @@ ours. The paper states no rule (`words`), nor whether a question counts with its
 """
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import read_problems
 from vr1repro.problems.load import load_problems
 from vr1repro.published.targets import WORD_SETS
-from vr1repro.reporting.run.words import chains_file, cold_chains
+from vr1repro.reporting.run.words import chains_file, cold_chains, count_words
 
 COLDSET = "coldset"
 # The columns of Table 4, as they are headed, by the set.
 COLUMNS: Mapping[str, str] = {name: head for head, name in WORD_SETS.items()}
+# In the order of `count`, and where in it a word's count by the report's own rule stands.
+_PLACES = [(word, rule) for word in WORDS for rule in RULES]
+_WHOLE = {word: _PLACES.index((word, "whole_any_case")) for word in WORDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +34,13 @@ class SetCounts:
         column: A key of `COLUMNS`.
         texts: How many texts were counted in.
         counts: By word and rule.
+        by_text: By word, whole words in any case in each text: what a sum's error is estimated from.
     """
 
     column: str
     texts: int
     counts: Mapping[tuple[str, str], int]
+    by_text: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +58,25 @@ class RuleDistance:
     of: int
 
 
-def count_set(column: str, texts: Iterable[str]) -> SetCounts:
-    """Count the words of all texts under every rule."""
+def count_set(column: str, texts: Iterable[str], words: Sequence[str] = WORDS) -> SetCounts:
+    """Count the words of all texts under every rule, reading each text once.
+
+    Args:
+        words: The words of `by_text`; those that Table 4 lacks are counted there alone.
+    """
     if column not in COLUMNS:
         raise UserError(f"{column}: no column of Table 4; one of {', '.join(COLUMNS)}")
-    sums, number = [0] * (len(WORDS) * len(RULES)), 0
+    further = [word for word in words if word not in WORDS]
+    by_text = {word: array("q") for word in words}
+    sums, number = [0] * len(_PLACES), 0
     for text in texts:
-        sums = [total + n for total, n in zip(sums, count(text), strict=True)]
+        counts = count(text)
+        sums = [total + n for total, n in zip(sums, counts, strict=True)]
         number += 1
-    places = [(word, rule) for word in WORDS for rule in RULES]
-    return SetCounts(column=column, texts=number, counts=dict(zip(places, sums, strict=True)))
+        whole = {word: counts[place] for word, place in _WHOLE.items()} | count_words(text, further)
+        for word, each in by_text.items():
+            each.append(whole[word])
+    return SetCounts(column=column, texts=number, counts=dict(zip(_PLACES, sums, strict=True)), by_text=by_text)
 
 
 def rank_rules(sets: Sequence[SetCounts]) -> list[RuleDistance]:

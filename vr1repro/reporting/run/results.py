@@ -229,11 +229,6 @@ class Results:
         """The points of training of its arms."""
         return Points(run=self.run, arms=self.arms, settings=self.settings, headline=self.headline, read_log=self.log)
 
-    @cached_property
-    def coldset_words(self) -> dict[str, Estimate]:
-        """Word counts of the cold-start set."""
-        return words.coldset_counts(self.coldset, self.settings)
-
     def set_path(self, name: str) -> Path | None:
         """Where a set of Table 4 lies (`published.targets.WORD_SETS`); None where this run does not have it."""
         if name == counting_rules.COLDSET:
@@ -243,22 +238,19 @@ class Results:
 
     @cached_property
     def counted_sets(self) -> list[counting_rules.SetCounts]:
-        """The words of every set of Table 4 that this run has, under each counting rule."""
+        """The words of every set of Table 4 that this run has, under each counting rule; each set is read once."""
         paths = {name: self.set_path(name) for name in counting_rules.COLUMNS}
         return [
-            counting_rules.count_set(name, counting_rules.texts_of(name, path))
+            counting_rules.count_set(name, counting_rules.texts_of(name, path), self.settings.words)
             for name, path in paths.items()
             if path is not None
         ]
 
     @cached_property
-    def source_words(self) -> dict[str, dict[str, Estimate]]:
-        """Word counts of the replies of the cold-start set's sources, those that this run has, by adapter."""
-        settings = self.settings
+    def set_words(self) -> dict[str, dict[str, Estimate]]:
+        """Word counts of the sets of Table 4 that this run has, those with a text, by a key of `COLUMNS`."""
         return {
-            name: words.summed(list(counting_rules.texts_of(name, path)), settings.words, settings.confidence)
-            for name in self.sources
-            if (path := self.set_path(name)) is not None
+            one.column: words.summed(one.by_text, self.settings.confidence) for one in self.counted_sets if one.texts
         }
 
     @cached_property
@@ -332,10 +324,8 @@ class Results:
     def _words(self, target: Target) -> Measurement | Missing:
         if target.arm is not None:
             counts = self.sampled_words.get(target.arm, {})
-        elif target.benchmark == counting_rules.COLDSET:
-            counts = self.coldset_words
         else:
-            counts = self.source_words.get(target.benchmark, {})
+            counts = self.set_words.get(target.benchmark, {})
         word = target.subset.removeprefix("word-")
         for name, estimate in counts.items():
             if name.lower() == word:

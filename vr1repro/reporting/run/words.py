@@ -1,6 +1,6 @@
 """Self-reflection words and length classes of saved responses (v4 Table 4, Figure 1 A and C)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,21 +23,17 @@ def count_words(text: str, words: Sequence[str]) -> dict[str, int]:
     return {word: len(whole(word, any_case=True).findall(text)) for word in words}
 
 
-def summed(texts: Sequence[str], words: Sequence[str], confidence: float = 0.95) -> dict[str, Estimate]:
-    """Occurrences summed over texts, each text one observation: n times the mean with n times its error."""
-    counts = [count_words(text, words) for text in texts]
+def summed(counts: Mapping[str, Sequence[int]], confidence: float = 0.95) -> dict[str, Estimate]:
+    """Occurrences summed over texts, each text one observation: n times the mean with n times its error.
+
+    Args:
+        counts: By word, the occurrences in each text; there is at least one text.
+    """
     sums = {}
-    for word in words:
-        mean = clustered_mean([count[word] for count in counts], range(len(texts)), confidence=confidence)
-        total = mean.scaled(len(texts))
+    for word, each in counts.items():
+        total = clustered_mean(each, range(len(each)), confidence=confidence).scaled(len(each))
         sums[word] = replace(total, value=round(total.value), low=max(total.low, 0.0), method="sum over texts, t")
     return sums
-
-
-def coldset_counts(folder: Path, settings: ReportSettings) -> dict[str, Estimate]:
-    """Counts over the chains of the cold-start set in a folder, built or released (v4 Table 4); empty without one."""
-    chains = [row.chain for row in cold_chains(folder)]
-    return summed(chains, settings.words, settings.confidence) if chains else {}
 
 
 def chains_file(folder: Path) -> Path | None:
@@ -85,9 +81,10 @@ def sampled_counts(run: Path, settings: ReportSettings, benchmark: str = "mathve
     sample = sorted(shared, key=sha256)[: settings.sampled_responses]
     if not sample:
         return {}
+    counts = {arm: [count_words(rows[key].response, settings.words) for key in sample] for arm, rows in texts.items()}
     return {
-        arm: summed([rows[key].response for key in sample], settings.words, settings.confidence)
-        for arm, rows in texts.items()
+        arm: summed({word: [one[word] for one in each] for word in settings.words}, settings.confidence)
+        for arm, each in counts.items()
     }
 
 

@@ -37,17 +37,33 @@ def test_sizes_of_sets_are_read_from_the_runs_manifests(repo, results, tmp_path)
     config = load_config(repo / "config" / "paper.yaml")
     ours = results.__class__(run=tmp_path, arms={}, settings=config.reporting, comparable=True, frame=results.frame)
     assert our_settings(config, ours) == our_settings(config)  # nothing is made yet
-    sizes = {"llava-cot": 98_580, "mulberry": 259_000, "rl-10k": 10_234, "rl-additional": 20_001}
+    sizes = {"llava-cot": 98_580, "mulberry": 259_500, "rl-10k": 10_234, "rl-additional": 20_501}
     for name, size in sizes.items():
         _set(tmp_path / "problems" / name, {"problems": size})
-    _set(tmp_path / "coldset", {"problems": 357_580, "kept": 201_000})
+    _set(tmp_path / "coldset", {"problems": 357_580, "kept": 199_846})
     added = {key: value for key, value in our_settings(config, ours).items() if ".data." in key}
     printed = {value.id: value.value for value in SETTINGS}
     assert {(printed[key], value) for key, value in added.items()} == {
-        (200_000, 201_000), (100_000, 98_580), (260_000, 259_000), (10_000, 10_234), (20_000, 20_001),
+        (200_000, 199_846), (100_000, 98_580), (260_000, 259_500), (10_000, 10_234), (20_000, 20_501),
     }  # fmt: skip
     rows = compare_published([value for value in SETTINGS if value.id in added], ours, added)
-    assert {row.judgement.label for row in rows} == {Label.DIFFERS}
+    rounded = ", equal within the print's rounding"
+    assert {row.judgement.reason: row.judgement.label for row in rows} == {
+        f"paper 200000, this run 199846{rounded}": Label.EQUAL,
+        "paper 100000, this run 98580": Label.DIFFERS,
+        f"paper 260000, this run 259500{rounded}": Label.EQUAL,
+        f"paper 10000, this run 10234{rounded}": Label.EQUAL,
+        "paper 20000, this run 20501": Label.DIFFERS,
+    }
+
+
+def test_a_size_that_is_printed_in_thousands_is_known_to_the_thousand_and_nothing_else_is() -> None:
+    rounded = {value.value: value.rounding for value in SETTINGS if value.rounding is not None}
+    assert rounded == dict.fromkeys((200_000, 100_000, 260_000, 10_000, 20_000), 500.0)
+    exact = next(value for value in SETTINGS if value.value == 16384)
+    rows = [compare_published([exact], None, {exact.id: ours})[0].judgement for ours in (16384, 16385)]
+    assert [row.label for row in rows] == [Label.EQUAL, Label.DIFFERS]
+    assert rows[0].reason == "paper 16384, this run 16384"
 
 
 def _set(folder: Path, facts: dict[str, int]) -> None:

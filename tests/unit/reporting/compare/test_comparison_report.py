@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from synthetic_run import write_run
 from vr1repro.core.errors import UserError
 from vr1repro.published import ValueClass
 from vr1repro.reporting.compare import foreign, printed
+from vr1repro.reporting.compare.origins import origins
 from vr1repro.reporting.compare.report import ComparisonRequest, report
 
 GRADING = foreign.GradingOptions(benchmark=None, questions=None, profile="rule", protocol="single")
@@ -24,11 +26,15 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    out = tmp_path_factory.mktemp("compared")
+def compared(repo: Path, evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A model beside one of a run that may not be compared with the paper, which takes no verdict from it."""
+    out, micro = tmp_path_factory.mktemp("compared"), tmp_path_factory.mktemp("micro")
+    shutil.copytree(evaluated / "base_s0", micro / "eval" / "base_s0")
+    (micro / "problems").symlink_to(evaluated.parent / "problems")
+    shutil.copy(repo / "config" / "micro.yaml", micro / "config.yaml")
     request = ComparisonRequest(
         [f"mine={evaluated / 'vision-r1_s1'}"],
-        [f"theirs={evaluated / 'base_s0'}", "published:vision-r1-7b", "published:GPT-4o"],
+        [f"theirs={micro}", "published:vision-r1-7b", "published:GPT-4o"],
         margin=40.0,
     )
     return out, report(request, GRADING, out)
@@ -51,6 +57,7 @@ def test_printed_numbers_get_a_verdict_each(compared: tuple[Path, str]) -> None:
     assert set(missing.loc[missing["class"] == "claim", "verdict"]) == {"not run"}
     assert missing["command"].dropna().str.contains("vr1repro evaluate").all()
     assert "claims: " in text
+    assert "No commit is on record of what mine, theirs was made of." in text
 
 
 def test_models_are_paired_by_question(compared: tuple[Path, str]) -> None:
@@ -175,3 +182,50 @@ def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_pat
     with pytest.raises(UserError, match=r"holds thesis\.tex"):
         foreign.assemble_run(tmp_path / "run", given, GRADING)
     assert (tmp_path / "run" / "thesis.tex").read_text() == "mine"
+
+
+RECORD = {"dataset AI4Math/MathVista": "0123456789abcdef" + 24 * "0", "dataset path data/mine": None}
+
+
+def copied(evaluated: Path, model: str, run: Path, config: Path | None) -> Path:
+    """A run's folder with one evaluated model, and its config."""
+    folder = run / "eval" / model / "mathvista" / "single" / "e1"
+    shutil.copytree(evaluated / folder.relative_to(run / "eval"), folder)
+    (run / "problems").symlink_to(evaluated.parent / "problems")
+    if config:
+        shutil.copy(config, run / "config.yaml")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("config", "record", "comparable", "note"),
+    [
+        (None, None, True, "No commit is on record of what vision-r1_s1 was made of."),
+        (None, RECORD, True, "Commits on record: dataset AI4Math/MathVista at 0123456789ab."),
+        ("micro", None, False, "No commit is on record of what vision-r1_s1 was made of."),
+        ("evaluate", None, None, "revisions.json: is missing, so nobody knows which commits this run took of"),
+    ],
+)
+def test_a_run_of_ours_is_as_comparable_as_it_says(
+    repo: Path, evaluated: Path, tmp_path: Path, config: str | None, record: dict[str, str | None] | None,
+    comparable: bool | None, note: str,
+) -> None:  # fmt: skip
+    run = copied(evaluated, "vision-r1_s1", tmp_path / "run", repo / "config" / f"{config}.yaml" if config else None)
+    if record:
+        (run / "revisions.json").write_text(json.dumps(record))
+    evaluations = foreign.find_responses(str(run))
+    if comparable is None:
+        with pytest.raises(UserError, match=re.escape(note)):
+            origins(evaluations)
+        return
+    known = origins(evaluations)
+    assert (known.comparable, known.note) == (comparable, note)
+    (tmp_path / "bare.jsonl").touch()
+    assert "bare" in origins([*evaluations, *foreign.find_responses(str(tmp_path / "bare.jsonl"))]).without
+
+
+def test_an_incomparable_run_gets_no_verdict(repo: Path, evaluated: Path, tmp_path: Path) -> None:
+    run = copied(evaluated, "vision-r1_s1", tmp_path / "run", repo / "config" / "micro.yaml")
+    report(ComparisonRequest([str(run)], ["published:Vision-R1-7B"]), GRADING, tmp_path / "out")
+    rows = pd.read_csv(tmp_path / "out" / "tables" / "comparison.csv")
+    assert set(rows.loc[rows["class"].eq("claim"), "verdict"]) == {"micro: not comparable"}

@@ -1,6 +1,7 @@
 """Table 4's counting rule: a planted one is recovered on stand-ins for LLaVA-CoT and Mulberry."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
 from vr1repro.published import Target, load_values
+from vr1repro.reporting.run import counting_rules
 from vr1repro.reporting.run.counting_rules import COLUMNS, SetCounts, count_set, rank_rules, texts_of
 from vr1repro.reporting.run.results import Measurement, Missing, Results
 from vr1repro.reporting.tables.our_tables import words_table
@@ -73,8 +75,7 @@ def test_a_planted_rule_is_recovered(sets: dict[str, list[SetCounts]], rule: str
 def test_a_rule_is_recovered_although_the_counts_are_a_little_off(sets: dict[str, list[SetCounts]]) -> None:
     """Re-uploads of a set lack some rows: 3 % fewer of everything leave the order."""
     fewer = [
-        SetCounts(column=one.column, texts=one.texts, counts={key: round(0.97 * n) for key, n in one.counts.items()})
-        for one in sets["part_any_case"]
+        replace(one, counts={key: round(0.97 * n) for key, n in one.counts.items()}) for one in sets["part_any_case"]
     ]
     nearest = rank_rules(fewer)[0]
     assert nearest.rule == "part_any_case"
@@ -179,3 +180,19 @@ def test_a_run_with_replies_counts_them(results: Results, tmp_path: Path) -> Non
     assert measured.estimate.value == 1122
     assert isinstance(ours.measure(target("llava-cot")), Missing)
     assert [one.column for one in ours.counted_sets] == ["mulberry"]
+
+
+def test_a_set_is_read_once_for_all_its_counts(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Table 4's claims, the table of counting rules and a word of the config's own come of one reading."""
+    read: list[str] = []
+    texts = {"coldset": ["Wait, Wait. waiting. So", "so what"], "mulberry": ["Hmm", ""]}
+    monkeypatch.setattr(Results, "set_path", lambda self, name: Path(name) if name in texts else None)
+    monkeypatch.setattr(counting_rules, "texts_of", lambda name, path: read.append(name) or iter(texts[name]))
+    settings = results.settings.model_copy(update={"words": ["Wait", "so"], "sampled_words": ["Wait"]})
+    ours = replace(results, settings=settings, _measured={})
+    words_table(ours.counted_sets)
+    measured = [ours.measure(target(name)) for name in ("coldset", "mulberry")]
+    assert sorted(read) == ["coldset", "mulberry"]
+    assert [one.estimate.value for one in measured if isinstance(one, Measurement)] == [2, 0]
+    assert ours.set_words["coldset"]["so"].value == 2
+    assert [one.counts["Wait", "part_any_case"] for one in ours.counted_sets] == [0, 3]

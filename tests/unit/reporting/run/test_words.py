@@ -1,5 +1,6 @@
 """Reflection words and length classes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.records import Problem
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.run.words import bin_labels, by_length, coldset_counts, count_words, summed
+from vr1repro.reporting.run.words import bin_labels, by_length, count_words, summed
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_whole_words_in_any_case(text: str, count: int) -> None:
 
 
 def test_sums_carry_an_error() -> None:
-    total = summed(["Wait wait", "no", "Wait"], ["Wait", "Hmm"])
+    total = summed({"Wait": [2, 0, 1], "Hmm": [0, 0, 0]})
     assert total["Wait"].value == 3
     assert total["Wait"].low < 3 < total["Wait"].high
     assert total["Hmm"].value == 0
@@ -50,21 +51,21 @@ def test_a_limit_belongs_to_the_class_below(results: Results) -> None:
 
 
 def test_counts_of_the_run(results: Results) -> None:
-    assert results.coldset_words["Wait"].value == 40  # two in each of the 20 kept chains
-    assert results.coldset_words["Hmm"].value == 20
+    assert results.set_words["coldset"]["Wait"].value == 40  # two in each of the 20 kept chains
+    assert results.set_words["coldset"]["Hmm"].value == 20
     counts = results.sampled_words
     assert counts["ci"]["Wait"].value == ReportSettings().sampled_responses
     assert {"base", "vision-r1"} <= set(counts)
 
 
-def test_words_of_a_released_set_are_those_of_its_chains(tmp_path: Path) -> None:
+def test_words_of_a_released_set_are_those_of_its_chains(results: Results, tmp_path: Path) -> None:
     # The answer's own text is not part of the chain.
     texts = [completion("Wait, is it so? Hmm.", "Wait"), completion("No.", "Hmm")]
     rows = [
         Problem(id=str(k), source="x", question="?", answer="1", metadata={"completion": text})
         for k, text in enumerate(texts)
     ]
-    write_problems(tmp_path / "coldset.parquet", rows)
-    counts = coldset_counts(tmp_path, ReportSettings())
+    write_problems(tmp_path / "coldset" / "coldset.parquet", rows)
+    counts = replace(results, run=tmp_path).set_words["coldset"]
     assert (counts["Wait"].value, counts["Hmm"].value) == (1, 1)
-    assert coldset_counts(tmp_path / "none", ReportSettings()) == {}
+    assert replace(results, run=tmp_path / "none").set_words == {}
