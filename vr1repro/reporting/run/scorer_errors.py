@@ -56,5 +56,5 @@ def as_the_other_scorer(rows: pd.DataFrame, benchmark: str, profile: str, confid
 
 
 def _kind(names: Any, prefix: str) -> str:
-    found: list[Hashable] = [name for name in names if str(name).startswith(f"{prefix}-")]
-    return str(found[0]) if found else ""
+    kinds: list[Hashable] = [name for name in names if str(name).startswith(f"{prefix}-")]
+    return str(kinds[0]) if kinds else ""
