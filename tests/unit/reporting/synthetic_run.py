@@ -132,7 +132,7 @@ def write_model(
                 cut = tokens > 380
                 right = bool(generator.random() < skill[klass] * math.exp(-max(0, tokens - 60) / 400)) and not cut
                 outcome = "right" if right else "unparsable" if cut else "wrong"
-                if generator.random() < 0.02 and arm == "zero":  # too many for a headline
+                if model == "zero_s1" and eval_seed == 2 and row is rows[0]:  # few enough for a headline
                     outcome = "timeout"
                 text = f"<think>3 5 7 Wait, check: {HOSTILE} 3+5=8 Hmm</think><answer> Final Answer:{klass} </answer>"
                 responses.append(

@@ -53,7 +53,7 @@ def test_profiles_are_compared_and_differing_rows_are_shown_with_a_reason(tmp_pa
         "compare-graders", "--benchmark", "mathvista", "--responses", tmp_path / "r.jsonl",
         "--questions", tmp_path / "q.jsonl", "--out", tmp_path / "out",
     )  # fmt: skip
-    assert "official      50.00  2/4  [50.00, 75.00], 1 undecided" in text
+    assert "official      66.67  2/4  [50.00, 75.00], 1 undecided" in text
     rows = list(csv.DictReader((tmp_path / "out" / "differences.csv").open(encoding="utf-8", newline="")))
     assert [(row["id"], row["official"], row["rule"], row["vlmevalkit"]) for row in rows] == [
         ("1", "right", "unparsable", "unparsable"),
