@@ -75,8 +75,11 @@ class Appender:
         self._path = path
         self._stream = path.open("ab", buffering=0)
 
-    def append(self, row: BaseModel | dict[str, Any]) -> None:
+    def append(self, row: BaseModel | dict[str, Any]) -> int:
         """Write one row to the operating system.
+
+        Returns:
+            Its bytes.
 
         Raises:
             UserError: The disk is full or failing; the file holds all earlier rows and no part of this one.
@@ -90,6 +93,7 @@ class Appender:
             except OSError:
                 self._stream.truncate(end)
                 raise
+        return self._stream.tell() - end
 
     def close(self) -> None:
         """Sync to disk and close."""

@@ -126,6 +126,18 @@ def check_nesting(text: str) -> None:
             raise NotReadable(f"nested deeper than {limits().nesting} levels (line {line}); nothing we read is")
 
 
+def without_deep(text: str) -> tuple[str, bool]:
+    """A JSON text with null in place of all that is nested deeper than the limit, and whether there was any."""
+    parts, kept, start = [], 0, None
+    for place, sign, depth in brackets(text):
+        if sign in _OPENING and depth == limits().nesting + 1 and start is None:
+            start = place
+        elif sign in _CLOSING and depth == limits().nesting and start is not None:
+            parts += [text[kept:start], "null"]
+            kept, start = place + 1, None
+    return ("".join([*parts, text[kept:]]), True) if parts else (text, False)
+
+
 def brackets(text: str) -> Iterator[tuple[int, str, int]]:
     """Place, sign and level of each bracket of a JSON text outside its strings; none where it cannot be deep.
 

@@ -25,7 +25,9 @@ ENGINES = {
 SERVER = "vr1repro.engines.server"
 
 
-def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None) -> Engine:
+def load_engine(
+    model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None, journal: Path | None = None
+) -> Engine:
     """Load a model with the engine that a config names.
 
     Args:
@@ -33,6 +35,7 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
         sampler: Which engine, and its settings.
         threads: CPU threads of a model run here.
         max_image_pixels: Larger pictures are scaled down; None as the checkpoint says.
+        journal: Where replies of an endpoint are kept until they are taken; None keeps none.
 
     Raises:
         UserError: Model and engine do not fit, or the model cannot be loaded.
@@ -42,7 +45,7 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
             f"{model}: an endpoint needs a sampler of kind openai, a checkpoint one of kind transformers or vllm"
         )
     if isinstance(sampler, EndpointSampler):
-        engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels)
+        engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels, journal=journal)
         return engine
     folder, model_sha = _checkpoint(model)
     engine = engine_class(sampler)(
