@@ -20,6 +20,7 @@ from transformers import Trainer
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import json_sha
 from vr1repro.core.upstream import require
 from vr1repro.training.launch import is_first_process
@@ -103,7 +104,7 @@ def _copy_logs(source: Path, target: Path) -> None:
 
 def _job_of(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / JOB).read_text(encoding="utf-8"))["job"])
+        return str(json_object(folder / JOB)["job"])
     except (OSError, json.JSONDecodeError, KeyError):
         return None
 

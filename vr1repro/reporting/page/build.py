@@ -12,6 +12,7 @@ from typing import Any
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
@@ -232,7 +233,7 @@ def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     write_atomically(out / "figures" / FILE, path.read_bytes())
-    made_from: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    made_from: dict[str, dict[str, Any]] = json_object(path).get("figures", {})
     return made_from
 
 
