@@ -1,12 +1,12 @@
 """Files from the hub or a local folder, pinned, linked into the run and hashed."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.files import whole_folder
 from vr1repro.core.provenance import CONTENT, MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
@@ -86,14 +86,11 @@ def link(source: Path, out: Path, kind: str, settings: dict[str, Any], commit: s
         settings: The config section that names the source.
         commit: Where the source came from on the hub.
     """
-    aside = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    for path in [source] if source.is_file() else sorted(source.rglob("*")):
-        # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
-        if path.is_file() and path.name not in (MANIFEST, CONTENT):
-            target = aside / (path.name if path == source else path.relative_to(source))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(path.resolve())
-    write_manifest(aside, kind, settings, {}, {"commit": commit})
-    shutil.rmtree(out, ignore_errors=True)
-    aside.replace(out)
+    with whole_folder(out) as aside:
+        for path in [source] if source.is_file() else sorted(source.rglob("*")):
+            # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
+            if path.is_file() and path.name not in (MANIFEST, CONTENT):
+                target = aside / (path.name if path == source else path.relative_to(source))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(path.resolve())
+        write_manifest(aside, kind, settings, {}, {"commit": commit})

@@ -19,7 +19,7 @@ from transformers import Trainer
 
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
-from vr1repro.core.files import write_atomically
+from vr1repro.core.files import remove, write_atomically
 from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import json_sha
 from vr1repro.core.upstream import require
@@ -145,7 +145,7 @@ class Resumable(Trainer):
         out = Path(self.args.output_dir)
         folder, aside = out / FOLDER, out / FOLDER / ".partial"
         if self.is_world_process_zero():
-            shutil.rmtree(aside, ignore_errors=True)
+            remove(aside)  # also a link that somebody put there
         self.accelerator.wait_for_everyone()
         self.args.output_dir = str(aside)
         try:
