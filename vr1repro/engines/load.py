@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.samplers import EndpointSampler, Sampler
+from vr1repro.config.samplers import EndpointSampler, Sampler, VllmSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha
 from vr1repro.core.records import sha256
 from vr1repro.engines.base import Engine
+from vr1repro.engines.model_folder import check_files, refuse_pickles
 
 # Kind of a sampler to the engine that samples.
 ENGINES = {
@@ -48,6 +49,9 @@ def load_engine(
         engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels, journal=journal)
         return engine
     folder, model_sha = _checkpoint(model)
+    check_files(folder)
+    if isinstance(sampler, VllmSampler):
+        refuse_pickles(folder)
     engine = engine_class(sampler)(
         folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels, threads=threads
     )
