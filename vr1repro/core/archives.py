@@ -34,17 +34,25 @@ def unpack_tar_xz(archive: Path, folder: Path) -> None:
         size = archive.stat().st_size
     most = min(limits().unpacked_bytes, max(_SMALL, limits().unpacked_ratio * size))
     try:
-        with archive.open("rb") as packed, tarfile.open(fileobj=_Unxz(packed, archive, most), mode="r|") as members:
-            left, count = most, 0
-            for member in members:
-                left, count = left - member.size, count + 1
-                if left < 0:
-                    raise UserError(_past(archive, most))
-                if count > limits().members:
-                    raise UserError(f"{archive}: holds more than {limits().members} files (limits.members)")
-                members.extract(member, folder, filter="data")
+        with archive.open("rb") as packed:
+            stream = _Unxz(packed, archive, most)
+            with tarfile.open(fileobj=stream, mode="r|") as members:
+                _extract(members, archive, folder, most)
+            while stream.read(_CHUNK):  # to its end, where checksums stand
+                pass
     except DAMAGED as error:
         raise UserError(f"{archive}: cannot be unpacked: {error}; get the file again") from None
+
+
+def _extract(members: tarfile.TarFile, archive: Path, folder: Path, most: int) -> None:
+    left, count = most, 0
+    for member in members:
+        left, count = left - member.size, count + 1
+        if left < 0:
+            raise UserError(_past(archive, most))
+        if count > limits().members:
+            raise UserError(f"{archive}: holds more than {limits().members} files (limits.members)")
+        members.extract(member, folder, filter="data")
 
 
 def _past(archive: Path, most: int) -> str:

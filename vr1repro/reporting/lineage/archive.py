@@ -86,6 +86,8 @@ def opened(reference: Path) -> Iterator[Path]:
             that was kept.
     """
     archive = reference / EVIDENCE
+    if not archive.is_file():
+        raise UserError(f"{archive}: no kept run can be read here; name a folder that `vr1repro keep` wrote")
     with tempfile.TemporaryDirectory() as folder:
         _refuse_edited(reference)
         unpack_tar_xz(archive, Path(folder))
