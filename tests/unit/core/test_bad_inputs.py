@@ -116,7 +116,9 @@ def test_a_place_where_no_file_is_is_named(tmp_path, case, read_it):
         read_it(make(tmp_path))
 
 
-RESPONSE = '{"run":"r","model":"m","eval_seed":1,"protocol":"single","benchmark":"b","id":1,"prompt_sha":"x","response":"r"%s}\n'
+RESPONSE = (
+    '{"run":"r","model":"m","eval_seed":1,"protocol":"single","benchmark":"b","id":1,"prompt_sha":"x","response":"r"%s}'
+)
 RECORDS = {
     "negative tokens": (Response, RESPONSE % ',"n_tokens":-5', r":1: not a Response: n_tokens: "),
     "tokens with a fraction": (Response, RESPONSE % ',"n_tokens":4.5', r":1: not a Response: n_tokens: "),
