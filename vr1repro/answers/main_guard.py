@@ -5,7 +5,7 @@ Without `if __name__ == "__main__":` that runs the script once more, and its poo
 """
 
 import ast
-import multiprocessing
+import inspect
 import sys
 from pathlib import Path
 from types import FrameType
@@ -19,9 +19,6 @@ def refuse_unguarded_script() -> None:
     Raises:
         UserError: It is; the message names file and line.
     """
-    # Set while a new process imports the script (CPython, multiprocessing.spawn).
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise UserError(_message("the script", None))
     frame = _script_frame()
     if frame is None:
         return
@@ -37,10 +34,12 @@ def refuse_unguarded_script() -> None:
 
 def _script_frame() -> FrameType | None:
     """The frame of the running script's top level, where it is below this call and was read from a file."""
-    main = sys.modules.get("__main__")
-    frame: FrameType | None = sys._getframe()
+    main = sys.modules["__main__"]
+    frame = inspect.currentframe()
     while frame is not None:
-        if frame.f_code.co_name == "<module>" and main is not None and frame.f_globals is vars(main):
+        # `__mp_main__`: what a new process calls the script while it imports it.
+        running = frame.f_globals is vars(main) or frame.f_globals.get("__name__") == "__mp_main__"
+        if frame.f_code.co_name == "<module>" and running:
             return frame if frame.f_globals.get("__file__") else None
         frame = frame.f_back
     return None

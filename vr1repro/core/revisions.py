@@ -42,7 +42,10 @@ class Revisions:
         """
         if not self.path.exists():
             return {}
-        content = json_file(self.path)
+        try:
+            content = json_file(self.path)
+        except UserError as error:
+            raise UserError(f"{error}; mend it: it says what this run was made of") from None
         if not isinstance(content, dict):
             raise UserError(f"{self.path}: must be one JSON object; mend it: it says what this run was made of")
         return content
