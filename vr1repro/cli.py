@@ -11,6 +11,7 @@ import typer
 import vr1repro
 from vr1repro import commands
 from vr1repro.core.errors import UserError
+from vr1repro.core.mistakes import keep_traceback
 
 app = typer.Typer(
     name="vr1repro",
@@ -55,7 +56,10 @@ def stage(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is one message and exit code 2, no traceback."""
+    """Run the command line; a mistake of the user's is one message and exit code 2, no traceback.
+
+    A mistake of ours is one line too, and exit code 1; its traceback is kept (`core.mistakes`).
+    """
     try:
         app()
     except UserError as error:
@@ -65,6 +69,9 @@ def main() -> None:
         # The reader of our output went away (`vr1repro ... | head`); it has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        typer.secho(f"error: {keep_traceback(error, here=sys.argv[1:2] == ['stage'])}", fg="red", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from vr1repro.answers.compare import DEFAULT, MatchSettings, cheap, gold_text
+from vr1repro.answers.main_guard import refuse_unguarded_script
 from vr1repro.answers.mathverify import deep
 from vr1repro.core.records import Cause, Outcome
 
@@ -225,7 +226,11 @@ def fork_server() -> Any:
 
     A fork server holds no thread and no GPU of ours, and a new worker costs a fork, not an import. There is one in a
     process, and the pool that starts first decides what it has loaded: so all pools take it from here.
+
+    Raises:
+        UserError: A script calls this at its top level, so that each process would run it again.
     """
+    refuse_unguarded_script()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_WORKER])
     return context

@@ -1,14 +1,15 @@
 """A benchmark's questions from files, for whoever reads them: graders, the report, and its pictures."""
 
-import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vr1repro.benchmarks.base import Benchmark, Question, identity
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.outside import json_cell
+from vr1repro.core.parquet import explained_parquet, open_parquet, parquet_rows
 from vr1repro.core.variants import Variants, in_order
 
 # Names under which a row of responses may give its question's id.
@@ -34,18 +35,21 @@ def question_rows(benchmark: Benchmark, path: Path, *, pictures: bool = False) -
     if not files:
         raise UserError(f"{path}: no JSONL or Parquet file of questions here; make the benchmark's problems first")
     variants = Variants()
-    rows = (row for file in files for row in _rows(file, pictures))
-    for number, row in enumerate(rows):
+    rows = ((file, row) for file in files for row in _rows(file, pictures))
+    for number, (file, row) in enumerate(rows):
         question = row
         if isinstance(row.get("metadata"), str) and "source" in row:  # a row of `write_problems`
-            question = own_columns(benchmark, row, json.loads(row["metadata"]))
+            metadata = json_cell(row["metadata"], f"{file}: question {number}: metadata")
+            if not isinstance(metadata, dict):
+                raise UserError(f"{file}: question {number}: metadata: must be an object; make the file again")
+            question = own_columns(benchmark, row, metadata)
         if benchmark.numbered:
             question = variants.numbered(question)
         key = benchmark.id_of(question)
         if key is None:
             key = str(number)
             question[benchmark.id_keys[0]] = key
-        yield key, question
+        yield key, _Columns(question, f"{file}: question {key[:100]!r}")
 
 
 def read_questions(benchmark: Benchmark, path: Path) -> dict[str, Question]:
@@ -92,26 +96,30 @@ def without_pictures(file: Path) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = BytesIO()
-    source = pq.ParquetFile(file)
-    table = source.read(columns=_columns(source, pictures=False), use_threads=False)
+    source = open_parquet(file, "questions")
+    with explained_parquet(file, "questions"):
+        table = source.read(columns=_columns(source, pictures=False), use_threads=False)
     pq.write_table(table, buffer, compression="none")  # the archive around it compresses better
     return buffer.getvalue()
+
+
+class _Columns(Question):
+    """A question that names its place where a column is asked for that it does not have."""
+
+    def __init__(self, columns: Question, place: str) -> None:
+        super().__init__(columns)
+        self._place = place
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise UserError(f"{self._place}: has no column {name!r}; add it, or use the benchmark's own file")
 
 
 def _rows(file: Path, pictures: bool) -> Iterator[Question]:
     if file.suffix != ".parquet":
         yield from (values for _, values in read_lines(file))
         return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        source = pq.ParquetFile(file)
-        batch_size = 64 if pictures else 4096
-        for batch in source.iter_batches(batch_size, columns=_columns(source, pictures), use_threads=False):
-            yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{file}: not a whole Parquet file of questions: {error}") from None
+    source = open_parquet(file, "questions")
+    yield from parquet_rows(source, file, "questions", 64 if pictures else 4096, _columns(source, pictures))
 
 
 def _columns(source: Any, pictures: bool) -> list[str]:

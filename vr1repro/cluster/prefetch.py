@@ -19,6 +19,7 @@ from vr1repro.config.plan import Plan
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.files import write_atomically
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import file_sha
 from vr1repro.core.revisions import Revisions, key_of
 
@@ -70,7 +71,7 @@ def fetch_all(plan: Plan) -> Iterator[str]:
         UserError: A repository cannot be fetched, or a file is not what the hub said.
     """
     path = Path(plan.root) / CHECKED
-    checked: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    checked: dict[str, Any] = json_object(path) if path.exists() else {}
     for repo in hub_repositories(plan, Revisions(Path(plan.root))):
         folder, commit = snapshot(repo.id, repo.revision, repo.kind, list(repo.files) if repo.files else None)
         files = {

@@ -28,7 +28,7 @@ class SampledModel:
             budget_money=money and money / context.shards,
         )
         self._ledger: Ledger | None = None
-        self._step, self._shas = "", list[str]()
+        self._first_step, self._step, self._shas = "", "", list[str]()
 
     @property
     def settings(self) -> dict[str, object]:
@@ -45,7 +45,7 @@ class SampledModel:
 
     def attach(self, ledger: Ledger, steps: Sequence[str]) -> None:
         """See `BridgeModel`."""
-        self._ledger = ledger
+        self._ledger, self._first_step = ledger, steps[0]
         for step in steps:
             for prompt, completion in ledger.spent.get(step, []):
                 self._meter.add(prompt, completion)
@@ -85,6 +85,7 @@ class SampledModel:
             keep_going=True,
             died=died,
             seen_ids=set() if self._ledger is None else set(self._ledger.reply_ids),
+            journal=None if self._ledger is None else self._ledger.folder / f"replies-{self._first_step}.jsonl",
         )
         return engine
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.yaml_tree import yaml_document
 
 # Keys of older versions, by section, with the value at which they did nothing: kept runs hold them.
 _RETIRED = {("rl", "skip_equal_groups"): False}
@@ -27,23 +28,12 @@ def load(path: Path) -> Config:
     """Read and check a complete config file.
 
     Raises:
-        UserError: The file cannot be read, is not YAML, names a key twice, or breaks a rule of the models; one line per
-            mistake, each with file, line and key.
+        UserError: The file cannot be read, is not YAML, names a key twice, is past a limit (`core.limits`), or breaks a
+            rule of the models; one line per mistake, each with file, line and key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not YAML: {error.problem}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text: {error}") from None
-    if not isinstance(root, yaml.MappingNode):
+    values, root = yaml_document(path)
+    if not isinstance(values, dict):
         raise UserError(f"{path}: a config is a mapping of sections; see config/README.md")
-    _refuse_twice(root, path, "")
     return check(values, str(path), root)
 
 
@@ -59,9 +49,8 @@ def load_merged(values: dict[str, Any], files: list[Path], source: str) -> Confi
     """
     roots = []
     for file in map(Path, files):
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        _, root = yaml_document(file)
         if root is not None:
-            _refuse_twice(root, file, "")
             roots.append(root)
     return check(dict(values), source, roots[0] if len(roots) == 1 else None)
 
@@ -144,17 +133,3 @@ def _line(node: yaml.Node, keys: list[str | int]) -> int | None:
         else:
             break
     return line
-
-
-def _refuse_twice(node: yaml.Node, path: Path, key: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for name, value in node.value:
-            inner = f"{key}.{name.value}" if key else str(name.value)
-            if name.value in seen:
-                raise UserError(f"{path}:{name.start_mark.line + 1}: {inner}: the key stands twice; keep one")
-            seen.add(name.value)
-            _refuse_twice(value, path, inner)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            _refuse_twice(value, path, f"{key}[{number}]")

@@ -9,6 +9,7 @@ from vr1repro.config.base import Name, Section
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EvaluationSettings, LengthSettings
 from vr1repro.config.lab import Lab
+from vr1repro.config.limits import InputLimits
 from vr1repro.config.models import ModelSource
 from vr1repro.config.placement import Placement
 from vr1repro.config.problems import ProblemSource
@@ -109,6 +110,9 @@ class Config(Section):
         default=None, description="How long completions on the RL set are; null: not sampled."
     )
     reporting: ReportSettings = Field(description="Statistics, verdicts, figures.")
+    limits: InputLimits = Field(
+        default_factory=InputLimits, description="Limits on files from outside: data, archives, models. Ours."
+    )
     resources: JobResources = Field(description="What jobs need.")
     placements: dict[Name, Placement] = Field(
         default_factory=dict,

@@ -5,9 +5,10 @@ An option of an engine is a field here, which the engine's module reads (`vr1rep
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vr1repro.config.base import Section
+from vr1repro.core.secrets import key_in
 
 # How a row's next token is computed once its prompt has been read (`engines.transformers.decoder`).
 Decoding = Literal["kernels", "modules"]
@@ -100,12 +101,29 @@ class EndpointSampler(Section):
         " default, as some servers number no replies. Ours.",
     )
     key_env: str = Field(default="OPENAI_API_KEY", description="Environment variable that holds the key.")
+    max_reply_bytes: int = Field(
+        default=32_000_000,
+        gt=0,
+        description="Most bytes of one reply, unpacked; a larger one is cut off while it is read, and counts as a"
+        " failed try. Ours.",
+    )
     extra: dict[str, Any] = Field(
         default_factory=dict,
         description="Further keys of the request's body. A vLLM server strips special tokens and applies the model's"
         " own generation_config (repetition_penalty 1.05 for Qwen2.5-VL) unless told otherwise:"
-        " {skip_special_tokens: false, repetition_penalty: 1.0, top_k: -1}. Not stated.",
+        " {skip_special_tokens: false, repetition_penalty: 1.0, top_k: -1}. Not stated. A key is refused here: it would"
+        " be written to files.",
     )
+
+    @field_validator("extra")
+    @classmethod
+    def _holds_no_key(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if (path := key_in(extra)) is not None:
+            raise ValueError(
+                f"extra.{path} holds a key, by its name or look, and would be written to files; put the key into an"
+                " environment variable and name that as `key_env`"
+            )
+        return extra
 
 
 Sampler = Annotated[TransformersSampler | VllmSampler | EndpointSampler, Field(discriminator="kind")]

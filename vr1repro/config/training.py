@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vr1repro.config.base import Name, Section
 from vr1repro.config.evaluation import Protocol
@@ -351,3 +351,10 @@ class Seeds(Section):
         min_length=1,
         description="Sampling of answers; checkpoints on the way have the first alone. Not stated; one run (repo).",
     )
+
+    @field_validator("training", "evaluation")
+    @classmethod
+    def _are_different(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands twice, and equal seeds give equal runs; keep one")
+        return seeds

@@ -1,12 +1,13 @@
 """Files from the hub or a local folder, pinned, linked into the run and hashed."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.files import whole_folder
 from vr1repro.core.provenance import CONTENT, MANIFEST, write_manifest
 
 # Never pickles, never code: safetensors, configs, tokenizer and processor files, model cards and licences.
@@ -78,22 +79,28 @@ def local_folder(path: str) -> Path:
     return folder
 
 
-def link(source: Path, out: Path, kind: str, settings: dict[str, Any], commit: str | None) -> None:
+def link(
+    source: Path,
+    out: Path,
+    kind: str,
+    settings: dict[str, Any],
+    commit: str | None,
+    patterns: Sequence[str] = ("*",),
+) -> None:
     """Link the files of a file or folder into `out`, and close it with a manifest.
 
     Args:
         out: The folder to make; an older one is replaced.
         settings: The config section that names the source.
         commit: Where the source came from on the hub.
+        patterns: Globs of the names of files that are linked.
     """
-    aside = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    for path in [source] if source.is_file() else sorted(source.rglob("*")):
-        # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
-        if path.is_file() and path.name not in (MANIFEST, CONTENT):
-            target = aside / (path.name if path == source else path.relative_to(source))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(path.resolve())
-    write_manifest(aside, kind, settings, {}, {"commit": commit})
-    shutil.rmtree(out, ignore_errors=True)
-    aside.replace(out)
+    with whole_folder(out) as aside:
+        for path in [source] if source.is_file() else sorted(source.rglob("*")):
+            # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
+            taken = any(fnmatch(path.name, pattern) for pattern in patterns)
+            if taken and path.is_file() and path.name not in (MANIFEST, CONTENT):
+                target = aside / (path.name if path == source else path.relative_to(source))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(path.resolve())
+        write_manifest(aside, kind, settings, {}, {"commit": commit})

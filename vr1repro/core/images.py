@@ -2,7 +2,6 @@
 
 import io
 import os
-import zipfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 from PIL import Image, UnidentifiedImageError
 
+from vr1repro.core.archives import DAMAGED, open_zip
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import MANIFEST, file_sha, read_manifest
 
@@ -50,16 +50,19 @@ class FolderImages:
 
     def read(self, path: str) -> bytes:
         """The file's bytes; raises `BadImage`."""
-        written = Path(os.path.normpath(self.root / path))
-        file = written.resolve()
-        inside = any(file.is_relative_to(folder) for folder in (self.root, *self._blobs))
-        if not written.is_relative_to(self.root) or not (inside or self._is_linked(written)):
-            raise BadImage("image_outside_folder", path)
-        if not file.is_file():
-            raise BadImage("image_missing", path)
-        if file.stat().st_size > MAX_BYTES:
-            raise BadImage("image_too_large", path)
-        return file.read_bytes()
+        try:
+            written = Path(os.path.normpath(self.root / path))
+            file = written.resolve()
+            inside = any(file.is_relative_to(folder) for folder in (self.root, *self._blobs))
+            if not written.is_relative_to(self.root) or not (inside or self._is_linked(written)):
+                raise BadImage("image_outside_folder", path)
+            if not file.is_file():
+                raise BadImage("image_missing", path)
+            if file.stat().st_size > MAX_BYTES:
+                raise BadImage("image_too_large", path)
+            return file.read_bytes()
+        except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL in it, a loop of links
+            raise BadImage("image_missing", f"{path[:200]!r}: {error}"[:500]) from None
 
     @cached_property
     def _manifest(self) -> tuple[Path, Mapping[str, str]]:
@@ -92,7 +95,7 @@ class ZipImages:
     """Images in a zip file, found by path or, where that is unique, by file name."""
 
     def __init__(self, archive: Path) -> None:
-        self._zip = zipfile.ZipFile(archive)
+        self._zip = open_zip(archive)
         self._by_name: dict[str, str | None] = {}
         for entry in self._zip.namelist():
             name = PurePosixPath(entry).name
@@ -111,7 +114,7 @@ class ZipImages:
             raise BadImage("image_too_large", path)
         try:
             return self._zip.read(member)
-        except (zipfile.BadZipFile, RuntimeError, OSError) as error:  # RuntimeError: encrypted
+        except DAMAGED as error:
             raise BadImage("image_unreadable", str(error)) from None
 
 

@@ -1,6 +1,5 @@
 """JSONL: reading with line numbers, appending so that a crash loses no finished row."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import explained, whole_file
+from vr1repro.core.outside import decoded, explained_reading, json_cell
 from vr1repro.core.records import Record, dump_line
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -37,20 +37,17 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the objects of a JSONL file with their line numbers (from 1); blank lines are skipped.
 
     Raises:
-        UserError: The file is missing, or a line is not a JSON object; the message names file and line.
+        UserError: The file is missing, or a line is not a JSON object or past the limits (`core.limits`); the message
+            names file and line.
     """
-    try:
-        stream = path.open(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    with explained_reading(path):
+        stream = path.open("rb")
     with stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from None
+            where = f"{path}:{number}"
+            values = json_cell(decoded(line, where), where)
             if not isinstance(values, dict):
                 raise UserError(f"{path}:{number}: a row must be a JSON object, this is {type(values).__name__}")
             yield number, values
@@ -78,8 +75,11 @@ class Appender:
         self._path = path
         self._stream = path.open("ab", buffering=0)
 
-    def append(self, row: BaseModel | dict[str, Any]) -> None:
+    def append(self, row: BaseModel | dict[str, Any]) -> int:
         """Write one row to the operating system.
+
+        Returns:
+            Its bytes.
 
         Raises:
             UserError: The disk is full or failing; the file holds all earlier rows and no part of this one.
@@ -93,6 +93,7 @@ class Appender:
             except OSError:
                 self._stream.truncate(end)
                 raise
+        return self._stream.tell() - end
 
     def close(self) -> None:
         """Sync to disk and close."""

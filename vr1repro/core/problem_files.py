@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from pydantic import ValidationError
+
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import whole_file
+from vr1repro.core.outside import json_cell
+from vr1repro.core.parquet import explained_parquet, open_parquet, parquet_rows
 from vr1repro.core.records import Problem
 
 # A row group is closed at so many rows or bytes of images: writer and readers hold one, also a reader of single rows.
@@ -90,20 +94,11 @@ def read_problems(path: Path, *, pictures: bool = True) -> Iterator[Problem]:
     Raises:
         UserError: The file is missing or is not such a Parquet file.
     """
-    import pyarrow as pa
-
     table = _opened(path, {"id", "question", "answer", "image"})
     left_out = set() if pictures else {"image"}
     columns = [name for name in table.schema_arrow.names if name in Problem.model_fields.keys() - left_out]
-    batches = table.iter_batches(batch_size=256, columns=columns)
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, pa.ArrowException) as error:
-            raise UserError(f"{path}: not a whole Parquet file of problems: {error}") from None
-        if batch is None:
-            return
-        yield from map(_problem, batch.to_pylist())
+    for row in parquet_rows(table, path, "problems", 256, columns):
+        yield _problem(row, path)
 
 
 class ProblemFile(Sequence[Problem]):
@@ -149,12 +144,13 @@ class ProblemFile(Sequence[Problem]):
         group = bisect_right(self._starts, index) - 1
         rows = self._groups.pop(group, None)
         if rows is None:
-            rows = self._opened().read_row_group(group, columns=self._columns)
+            with explained_parquet(self.path, "problems"):
+                rows = self._opened().read_row_group(group, columns=self._columns)
         self._groups[group] = rows
         while len(self._groups) > self._held:
             del self._groups[next(iter(self._groups))]
         (row,) = rows.slice(index - self._starts[group], 1).to_pylist()
-        return _problem(row)
+        return _problem(row, self.path)
 
     def _opened(self) -> Any:
         if self._table is None:
@@ -163,20 +159,19 @@ class ProblemFile(Sequence[Problem]):
         return self._table
 
 
-def _problem(row: dict[str, Any]) -> Problem:
+def _problem(row: dict[str, Any], path: Path) -> Problem:
     image = row.pop("image", None)
-    row["metadata"] = json.loads(row.get("metadata") or "{}")
-    return Problem(**row, image=None if image is None else image["bytes"])
+    where = f"{path}: problem {str(row.get('id'))[:100]!r}"
+    row["metadata"] = json_cell(row.get("metadata") or "{}", f"{where}: metadata")
+    try:
+        return Problem(**row, image=None if image is None else image["bytes"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{where}: {first['loc'][0]}: {first['msg']}; make the file again") from None
 
 
 def _opened(path: Path, columns: set[str]) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path, memory_map=True)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a Parquet file of problems: {error}") from None
+    table = open_parquet(path, "problems", memory_map=True)
     missing = columns - set(table.schema_arrow.names)
     if missing:
         raise UserError(f"{path}: lacks the columns {', '.join(sorted(missing))}")

@@ -21,6 +21,7 @@ from typing import Any
 import vr1repro
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.outside import json_file, json_object
 from vr1repro.core.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -180,10 +181,7 @@ def mark_planned(folder: Path, params: dict[str, str] | None) -> None:
 
 def planned_params(folder: Path) -> dict[str, str] | None:
     """The params of `mark_planned`; None also where the folder is not marked."""
-    try:
-        params: dict[str, str] | None = json.loads((folder / PLANNED).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+    params: dict[str, str] | None = json_file(folder / PLANNED) if (folder / PLANNED).exists() else None
     return params
 
 
@@ -212,15 +210,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         UserError: There is none (the folder is half-written or not ours) or it is not JSON.
     """
     path = folder / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder}: no {MANIFEST}: the artefact is missing or half-written; make it again") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error.msg}); make the artefact again") from None
-    return manifest
+    if not path.exists():
+        raise UserError(f"{folder}: no {MANIFEST}: the artefact is missing or half-written; make it again")
+    return json_object(path)
 
 
 def content_sha(folder: Path) -> str:
     """The `content_sha` of a finished folder's manifest."""
-    return str(read_manifest(folder)["content_sha"])
+    manifest = read_manifest(folder)
+    if not isinstance(manifest.get("content_sha"), str):
+        raise UserError(f"{folder / MANIFEST}: has no text `content_sha`; make the artefact again")
+    return str(manifest["content_sha"])

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 STEPS_VERSION = 2
 
 
+Count = Annotated[int, Field(ge=0)]
 # Benchmarks number their questions; an id is a string everywhere here.
 Id = Annotated[str, BeforeValidator(str)]
 
@@ -97,7 +98,7 @@ class Response(Record):
         attempt: 0 for the first sample; the `paper` protocol asks again.
         response: The completion, special tokens that carry meaning (think, answer) included.
         n_tokens: Completion tokens, the end-of-sequence token included.
-        finish_reason: `stop` (end of sequence) or `length` (cut at the limit).
+        finish_reason: `stop` (end of sequence), `length` (cut at the limit), or what else `engines.base` names.
         generation_sha: Hash of the sampling settings.
         model_sha: Hash of the weights, from the checkpoint's manifest.
     """
@@ -112,9 +113,9 @@ class Response(Record):
     id: Id
     prompt_sha: str
     image_sha: str | None = None
-    attempt: int = 0
+    attempt: Count = 0
     response: str
-    n_tokens: int | None = None
+    n_tokens: Count | None = None
     finish_reason: str | None = None
     generation_sha: str | None = None
     model_sha: str | None = None

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.outside import json_file
 
 FILE = "revisions.json"
 RepositoryKind = Literal["model", "dataset"]
@@ -39,12 +40,12 @@ class Revisions:
         Raises:
             UserError: The file is damaged.
         """
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except ValueError as error:
-            raise UserError(f"{self.path}: not JSON ({error}); mend it: it says what this run was made of") from None
+        try:
+            content = json_file(self.path)
+        except UserError as error:
+            raise UserError(f"{error}; mend it: it says what this run was made of") from None
         if not isinstance(content, dict):
             raise UserError(f"{self.path}: must be one JSON object; mend it: it says what this run was made of")
         return content

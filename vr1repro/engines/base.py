@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # `stop`: the model ended; `length`: cut at the token limit; `refused`: never asked, because the prompt does not fit
 # the context or its text holds the model's own image placeholder. Nothing is cut to make it fit.
 # `failed`: an endpoint answered no try; only where the caller asked to go on then.
-FinishReason = Literal["stop", "length", "refused", "failed"]
+# `unknown`: an endpoint gave a text and no such word for its end; nobody knows whether the text is whole.
+FinishReason = Literal["stop", "length", "refused", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Completion:
         served_model: The model that an endpoint says it was made by.
         detail: Why it was refused or failed.
         seeded: Whether the request's own seed drew it; False where the batch's random numbers did.
+        note: What of an endpoint's reply could not be read beside its text, and so is None or `unknown` here.
     """
 
     key: int
@@ -86,6 +88,7 @@ class Completion:
     served_model: str | None = None
     detail: str = ""
     seeded: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,5 +22,5 @@ def fetch_model(source: HubModel | LocalModel, out: Path) -> str | None:
         folder, commit = snapshot(source.id, source.revision, "model", MODEL_FILES)
     if not list(folder.glob("*.safetensors")):
         raise UserError(f"{folder}: holds no *.safetensors; other weight formats are not loaded")
-    link(folder, out, "model", source.model_dump(mode="json"), commit)
+    link(folder, out, "model", source.model_dump(mode="json"), commit, MODEL_FILES)
     return commit

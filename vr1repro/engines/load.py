@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vr1repro.config.samplers import EndpointSampler, Sampler
+from vr1repro.config.samplers import EndpointSampler, Sampler, VllmSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import MODEL_FILES, snapshot
 from vr1repro.core.provenance import MANIFEST, content_sha, file_sha, json_sha
 from vr1repro.core.records import sha256
 from vr1repro.engines.base import Engine
+from vr1repro.engines.model_folder import check_files, refuse_pickles
 
 # Kind of a sampler to the engine that samples.
 ENGINES = {
@@ -25,7 +26,9 @@ ENGINES = {
 SERVER = "vr1repro.engines.server"
 
 
-def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None) -> Engine:
+def load_engine(
+    model: str, sampler: Sampler, threads: int, max_image_pixels: int | None = None, journal: Path | None = None
+) -> Engine:
     """Load a model with the engine that a config names.
 
     Args:
@@ -33,6 +36,7 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
         sampler: Which engine, and its settings.
         threads: CPU threads of a model run here.
         max_image_pixels: Larger pictures are scaled down; None as the checkpoint says.
+        journal: Where replies of an endpoint are kept until they are taken; None keeps none.
 
     Raises:
         UserError: Model and engine do not fit, or the model cannot be loaded.
@@ -42,9 +46,12 @@ def load_engine(model: str, sampler: Sampler, threads: int, max_image_pixels: in
             f"{model}: an endpoint needs a sampler of kind openai, a checkpoint one of kind transformers or vllm"
         )
     if isinstance(sampler, EndpointSampler):
-        engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels)
+        engine: Engine = engine_class(sampler)(model, sampler, max_image_pixels=max_image_pixels, journal=journal)
         return engine
     folder, model_sha = _checkpoint(model)
+    check_files(folder)
+    if isinstance(sampler, VllmSampler):
+        refuse_pickles(folder)
     engine = engine_class(sampler)(
         folder, sampler, model_sha=model_sha, max_image_pixels=max_image_pixels, threads=threads
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from vr1repro.config.coldset import ServerSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.processes import end_with_parent
+from vr1repro.engines.model_folder import refuse_pickles
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,26 @@ def serve(model: str, name: str, settings: ServerSettings, threads: int) -> Iter
         The server.
 
     Raises:
-        UserError: It ends or does not answer in time; the message holds the end of its log.
+        UserError: The folder holds a pickle; or the server ends or does not answer in time; then the message holds the
+            end of its log.
     """
+    if Path(model).is_dir():
+        refuse_pickles(Path(model))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
-    command += ["--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), *settings.options]
+    command += [
+        "--load-format",
+        "safetensors",
+        "--served-model-name",
+        name,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *settings.options,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "VLLM_NO_USAGE_STATS": "1"}
     with tempfile.TemporaryDirectory(prefix="vr1repro-server-") as folder:
         log = Path(folder) / "server.log"

@@ -107,6 +107,7 @@ class VllmEngine:
         try:
             self.llm = LLM(
                 model=str(model),
+                load_format="safetensors",  # never a pickle
                 dtype=settings.dtype,
                 max_model_len=settings.max_model_len,
                 tensor_parallel_size=settings.tensor_parallel,

@@ -1,10 +1,10 @@
 """The results of an evaluation that was finished before, from its files alone: its weights may be gone."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from vr1repro.config.evaluation import EvaluationSettings
+from vr1repro.core.outside import json_object
 from vr1repro.evaluation.ledger import RUN
 from vr1repro.evaluation.responses import prompts_of
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, EvaluationResult, prompts_sha, questions_of
@@ -45,7 +45,7 @@ def finished(
                 folder = out / model.name / spec.slug / protocol / f"e{seed}"
                 if not (folder / RUN).exists():
                     return None
-                content = json.loads((folder / RUN).read_text(encoding="utf-8"))["content"]
+                content = json_object(folder / RUN).get("content") or {}
                 if any(content.get(name) != value for name, value in expected.items()):
                     return None
                 results.append(

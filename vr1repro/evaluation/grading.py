@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
@@ -14,6 +15,7 @@ from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
+from vr1repro.core.files import whole_file
 from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation.counted import select
@@ -156,22 +158,19 @@ class Aside:
     """Write JSONL rows to a file aside; renamed on success, removed on an error. Never the whole in memory."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._aside = path, path.with_name(f".{path.name}.partial")
+        self._file = whole_file(path)
 
     def __enter__(self) -> Callable[[Verdict | Row], None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._aside.open("w", encoding="utf-8")
+        self._stream = self._file.__enter__()
         return self._write
 
     def _write(self, row: Verdict | Row) -> None:
-        self._stream.write(dump_line(row) + "\n")
+        self._stream.write((dump_line(row) + "\n").encode("ascii"))
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._stream.close()
-        if kind is None:
-            self._aside.replace(self._path)
-        else:
-            self._aside.unlink(missing_ok=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.__exit__(kind, error, trace)
 
 
 def causes(verdicts: Path) -> dict[Cause, int]:

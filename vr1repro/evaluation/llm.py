@@ -80,6 +80,7 @@ class Llm:
         if asker.url is None and not cache.exists():
             raise UserError(f"{cache}: no cache of replies here and no --endpoint to ask; give one of the two")
         self.asker, self.counts = asker, Counts()
+        self._journal = cache.with_name(f"{cache.stem}.replies.jsonl")
         self._appender = Appender(cache)  # cuts a torn last line before it is read
         self._replies = {row["key"]: _answer(row) for _, row in read_lines(cache)}
         self._engine: Any = None
@@ -153,7 +154,7 @@ class Llm:
                 timeout_s=self.asker.timeout_s,
                 key_env=self.asker.key_env,
             )
-            self._engine = EndpointEngine(str(self.asker.url), settings, keep_going=True)
+            self._engine = EndpointEngine(str(self.asker.url), settings, keep_going=True, journal=self._journal)
         return self._engine
 
 

@@ -143,6 +143,7 @@ class _Question:
                 "unknown_tokens": completion.unknown_tokens,
                 "grid_mismatch": completion.grid_mismatch,
                 **({} if completion.served_model is None else {"served_model": completion.served_model}),
+                **({"note": completion.note} if completion.note else {}),
                 # Only where it is False: nobody can draw such a response again.
                 **({} if completion.seeded else {"seeded": False}),
             }

@@ -135,7 +135,9 @@ def evaluate(
             raise UserError("a benchmark is named twice")
         problems, skipped[spec.slug] = questions_of(spec, folder, limit)
         prompts[spec.slug] = prompts_of(spec.slug, problems, settings, model.system_prompt)
-    engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels)
+    # Of these benchmarks: another process may ask the model others.
+    journal = folder / f"replies-{json_sha(sorted(prompts))[:12]}.jsonl"
+    engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels, journal)
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
     common, content = columns(model, settings, engine), content_of(model, settings, engine)
     loading = time.perf_counter() - began
@@ -176,6 +178,7 @@ def evaluate(
                     )
                     _write_run(result, {**content, "prompts": prompts_sha(run.prompts)}, seconds)
                     results.append(result)
+    journal.unlink(missing_ok=True)  # every reply is a row now
     return results
 
 

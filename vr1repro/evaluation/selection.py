@@ -1,12 +1,12 @@
 """Choose the best of an arm's last checkpoints by its scores on the benchmarks (v4 App. A, Tables 5 and 6)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_object
 from vr1repro.evaluation.scores import Score
 
 PROTOCOL = "single"  # one sample a question decides
@@ -81,7 +81,7 @@ def read_candidate(evaluated: Path, slug: str, step: int, benchmarks: Sequence[s
     scores, name = {}, f"{PROTOCOL}/e{seed}"
     for benchmark in benchmarks:
         path = evaluated / slug / benchmark / "verdicts.json"
-        summary = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        summary = json_object(path) if path.exists() else {}
         if name not in summary:
             raise UserError(f"{path}: has no scores of {name}; grade the candidate, or see selection.benchmarks")
         value = Score.model_validate(summary[name]["figures"]).value

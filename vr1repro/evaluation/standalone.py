@@ -1,6 +1,5 @@
 """`vr1repro evaluate`: anyone's model, without a config file and without Snakemake."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from vr1repro.benchmarks import lookup
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_cell
 from vr1repro.core.revisions import Revisions
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
@@ -109,10 +109,7 @@ def _settings(options: EvaluateOptions) -> EvaluationSettings:
     engine: dict[str, Any] = {"kind": kind}
     if kind == "transformers":
         engine["batch_size"] = options.batch_size
-    try:
-        further = json.loads(options.engine_options)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--engine-options: not JSON: {error.msg} at column {error.colno}") from None
+    further = json_cell(options.engine_options, "--engine-options")
     if not isinstance(further, dict):
         raise UserError("--engine-options: must be a JSON object, keys of `evaluation.engine` in config/README.md")
     engine |= further

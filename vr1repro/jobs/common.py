@@ -39,6 +39,7 @@ GUARDED_RULES = ("train_sft", "train_rl_stage", "fetch_model")
 def open_run(config: Path) -> tuple[Config, Plan]:
     """A run's checked config and its plan."""
     checked = loader.load(config)
+    checked.limits.put_in_force()
     return checked, Plan(checked)
 
 

@@ -1,6 +1,5 @@
 """Load problems from a configured source; bad rows are left out, counted by reason and kept for the reader."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.fetch import snapshot
 from vr1repro.core.images import BadImage, FolderImages, ImageStore, ZipImages, decode
 from vr1repro.core.jsonl import read_lines, write_rows
+from vr1repro.core.outside import json_file
+from vr1repro.core.parquet import open_parquet, parquet_rows
 from vr1repro.core.provenance import MANIFEST
 from vr1repro.core.records import Problem
 from vr1repro.core.rows import ID_COLUMNS, BadRow
@@ -175,22 +176,11 @@ def _file_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: not a Parquet file: {error}") from None
-    for batch in table.iter_batches(batch_size=64):
-        yield from batch.to_pylist()
+    yield from parquet_rows(open_parquet(path, "problems"), path, "problems", 64)
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
+    values = json_file(path)
     # MathVista's GitHub file is an object from id to row, the others are lists.
     rows = list(values.values()) if isinstance(values, dict) else values
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

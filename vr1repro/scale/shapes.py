@@ -1,11 +1,12 @@
 """Shapes of the Qwen2.5-VL models: what memory and time follow from."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vr1repro.config.models import ModelSource
+from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_object
 
 # Qwen2.5-VL's patch is 14 pixels wide, and two frames deep; pictures are one frame, repeated.
 PATCH, FRAMES, CHANNELS = 14, 2, 3
@@ -146,8 +147,8 @@ def shape_of(source: ModelSource) -> ModelShape | None:
     if source.kind == "lab":
         return None
     try:
-        values = json.loads(Path(source.path, "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = json_object(Path(source.path, "config.json"))
+    except UserError:  # who loads the model says what is wrong with it
         return None
     return _of_config(Path(source.path).name, values)
 
@@ -175,5 +176,5 @@ def _of_config(name: str, values: dict[str, Any]) -> ModelShape | None:
                 merge=vision.get("spatial_merge_size", 2),
             ),
         )
-    except KeyError:
+    except (KeyError, TypeError, AttributeError):
         return None

@@ -11,6 +11,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from vr1repro.config.training import WITHOUT_EFFECT, Launch, RlSettings, SftSettings
 from vr1repro.core.errors import UserError
+from vr1repro.core.files import remove
 from vr1repro.core.provenance import content_sha, write_manifest
 from vr1repro.core.upstream import require
 from vr1repro.training.buffers import keep_fp32_buffers
@@ -96,7 +97,7 @@ def save(
     """
     aside = folder.with_name(f".{folder.name}.partial")
     if trainer.is_world_process_zero():
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(aside)  # also a link that somebody put there
         aside.mkdir(parents=True)
     trainer.accelerator.wait_for_everyone()
     model = trainer.accelerator.unwrap_model(trainer.model)

@@ -1,6 +1,5 @@
 """`vr1repro watch`: a run's training in the terminal, read from its logs, so that looking never disturbs it."""
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import NotReadable, json_value
 from vr1repro.training.phases import PHASES
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -72,8 +72,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            rows.append(json_value(line))
+        except NotReadable:
             continue
     return rows
 

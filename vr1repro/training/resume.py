@@ -19,7 +19,8 @@ from transformers import Trainer
 
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
-from vr1repro.core.files import write_atomically
+from vr1repro.core.files import remove, write_atomically
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import json_sha
 from vr1repro.core.upstream import require
 from vr1repro.training.launch import is_first_process
@@ -103,7 +104,7 @@ def _copy_logs(source: Path, target: Path) -> None:
 
 def _job_of(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / JOB).read_text(encoding="utf-8"))["job"])
+        return str(json_object(folder / JOB)["job"])
     except (OSError, json.JSONDecodeError, KeyError):
         return None
 
@@ -144,7 +145,7 @@ class Resumable(Trainer):
         out = Path(self.args.output_dir)
         folder, aside = out / FOLDER, out / FOLDER / ".partial"
         if self.is_world_process_zero():
-            shutil.rmtree(aside, ignore_errors=True)
+            remove(aside)  # also a link that somebody put there
         self.accelerator.wait_for_everyone()
         self.args.output_dir = str(aside)
         try:

@@ -10,15 +10,22 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_value
+from vr1repro.core.secrets import REDACTION, key_in
 from vr1repro.engines.base import Completion, Event, Request, Sampling
 from vr1repro.engines.budget import Meter
+from vr1repro.engines.endpoint.bodies import read_body
 from vr1repro.engines.endpoint.connection import NO_KEY, Connection
+from vr1repro.engines.endpoint.journal import Journal
 from vr1repro.engines.endpoint.limiter import Limiter
 from vr1repro.engines.endpoint.pool import RequestPool
+from vr1repro.engines.endpoint.protocol import TryAgain
 from vr1repro.engines.endpoint.retries import backoff_s
 
 
@@ -36,6 +43,7 @@ class EndpointEngine:
         keep_going: bool = False,
         died: Callable[[], str | None] | None = None,
         seen_ids: set[str] | None = None,
+        journal: Path | None = None,
     ) -> None:
         """Connect and find the model's name.
 
@@ -48,14 +56,20 @@ class EndpointEngine:
             keep_going: False ends the run with the first request that fails for good.
             died: None where the server is not ours.
             seen_ids: None where no reply was received before.
+            journal: Where replies are kept until the caller has taken them; None keeps none.
 
         Raises:
-            UserError: The endpoint does not answer, or serves several models and none is named.
+            UserError: The endpoint does not answer, or serves several models and none is named; or the address or the
+                settings hold a key.
         """
         base = url.rstrip("/")
+        refuse_key_in(base)
+        key = os.environ.get(settings.key_env) or NO_KEY
+        if key != NO_KEY:
+            REDACTION.register(key)
         connection = Connection(
             url=base if base.endswith("/v1") else f"{base}/v1",
-            key=os.environ.get(settings.key_env) or NO_KEY,
+            key=key,
             model=settings.model or "",
             settings=settings,
             max_image_pixels=max_image_pixels,
@@ -64,6 +78,7 @@ class EndpointEngine:
             keep_going=keep_going,
             died=died or (lambda: None),
             seen_ids=seen_ids or set(),
+            journal=Journal(journal),
         )
         self.connection = connection if connection.model else replace(connection, model=_only_model(connection))
         self.limiter: Limiter | None = None
@@ -81,30 +96,53 @@ class EndpointEngine:
             UserError: The endpoint refuses the key or the request, the budget is spent, or it gave up after all
                 retries. What was in flight then is still yielded first.
         """
-        loop = asyncio.new_event_loop()
         pool = RequestPool(self.connection, requests, sampling)
         self.limiter = pool.limiter
+        loop = asyncio.new_event_loop()
         task = loop.create_task(pool.run())
+        completed = 0
         try:
             while batch := loop.run_until_complete(pool.completions(task)):
                 yield from batch
+                pool.taken(batch)
+                completed += len(batch)
             task.result()
         finally:
             task.cancel()
-            loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+            loop.run_until_complete(asyncio.wait([task]))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+            self.connection.journal.end()
+        if completed != len(requests):
+            raise RuntimeError(f"{self.connection.url}: {len(requests) - completed} requests vanished in the client")
+
+
+def refuse_key_in(url: str) -> None:
+    """Refuse an address that holds a password or a key: it would be written to files.
+
+    Raises:
+        UserError: It does.
+    """
+    parts = urlsplit(url)
+    if parts.password is not None or key_in(dict(parse_qsl(parts.query))) is not None:
+        raise UserError(
+            f"{parts.scheme}://{parts.hostname}: the address holds a password or key, which would be written to files;"
+            " put it into the environment variable that `key_env` names"
+        )
 
 
 def _only_model(connection: Connection) -> str:
     async def ask() -> tuple[int, bytes]:
-        async with connection.session() as session, session.get(f"{connection.url}/models") as response:
-            return response.status, await response.read()
+        async with (
+            connection.session() as session,
+            session.get(f"{connection.url}/models", allow_redirects=False) as response,
+        ):
+            return response.status, await read_body(response, connection.settings.max_reply_bytes)
 
     url = connection.url
     status, data = _once(ask, connection.settings, url)
     try:
-        models = [str(model["id"]) for model in json.loads(data)["data"]] if status == 200 else None
+        models = [str(model["id"]) for model in json_value(data.decode())["data"]] if status == 200 else None
     except (ValueError, KeyError, TypeError):
         models = None
     if models is None:
@@ -123,7 +161,7 @@ def _once(
     for tries in range(1, settings.retries + 2):
         try:
             return asyncio.run(ask())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, TryAgain) as error:
             failure = error
         if tries <= settings.retries:
             time.sleep(backoff_s(tries, settings.max_backoff_s))

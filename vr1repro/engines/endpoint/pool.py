@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import time
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.images import BadImage
+from vr1repro.core.secrets import REDACTION
 from vr1repro.engines.base import Completion, Event, FinishReason, Request, Sampling
 from vr1repro.engines.budget import BudgetSpent
 from vr1repro.engines.endpoint import protocol
-from vr1repro.engines.endpoint.connection import Connection
+from vr1repro.engines.endpoint.bodies import read_body
+from vr1repro.engines.endpoint.connection import Connection, redirected
+from vr1repro.engines.endpoint.journal import request_name
 from vr1repro.engines.endpoint.limiter import Limiter, Slot
 from vr1repro.engines.endpoint.retries import GiveUp, Tries, next_step, retry_after_s
 
@@ -19,6 +23,8 @@ from vr1repro.engines.endpoint.retries import GiveUp, Tries, next_step, retry_af
 _DRAIN_S = 60.0
 # So many refusals without one completion are no fault of single requests.
 _ALL_REFUSED = 20
+# Redirects of one request within its own server.
+_REDIRECTS = 5
 
 
 class RequestPool:
@@ -31,8 +37,10 @@ class RequestPool:
         self._waiting = iter(requests)
         self._total = len(requests)
         self._completed: list[Completion] = []
+        self._names: dict[int, str] = {}
+        self._kept = self._received_before()
         self._arrival = asyncio.Event()
-        self._end: UserError | None = None
+        self._end: Exception | None = None
         self._ending = asyncio.Event()
         self._refusals = 0
         self._successes = 0
@@ -76,12 +84,38 @@ class RequestPool:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                if tasks:
+                    await asyncio.wait(tasks)
         if self._end is not None:
             raise self._end
 
+    def taken(self, batch: Sequence[Completion]) -> None:
+        """The caller has taken these completions; what the journal keeps of them is needed no longer."""
+        for completion in batch:
+            if (name := self._names.pop(completion.key, None)) is not None:
+                self._connection.journal.taken(name)
+
+    def _received_before(self) -> dict[str, deque[protocol.Reply]]:
+        """Good replies that a process received and was ended before its caller took them, by request."""
+        kept: dict[str, deque[protocol.Reply]] = defaultdict(deque)
+        for one in self._connection.journal.begin():
+            with contextlib.suppress(protocol.TryAgain, protocol.Refused, protocol.Unclear, protocol.Fatal):
+                kept[one.request].append(self._understood(one.status, one.body))
+        return kept
+
     async def _complete(self, session: Any, request: Request, slot: Slot) -> None:
-        """One request with all its tries. It holds a slot while it is sent, and none while it waits."""
+        """One request with all its tries; it ends in a completion or ends the run."""
+        try:
+            await self._try_all(session, request, slot)
+        except UserError as error:  # the journal's disk is full, or the caller's
+            self._finish(error)
+        except Exception as error:
+            # A mistake of ours. Its task would swallow it, and the request with it.
+            error.add_note(f"request {request.key!r} to {self._connection.url}; completions received so far are kept")
+            self._finish(error)
+
+    async def _try_all(self, session: Any, request: Request, slot: Slot) -> None:
+        """It holds a slot while it is sent, and none while it waits."""
         began = time.monotonic()
         connection = self._connection
         try:
@@ -91,15 +125,16 @@ class RequestPool:
         except BadImage as error:
             slot.release()
             return self._add(_nothing(request, "refused", error.reason, 0, began))
-        except Exception as error:
+        name = self._names[request.key] = request_name(body)
+        if kept := self._kept.get(name):
             slot.release()
-            return self._stop(_unforeseen(request, error))
+            return self._succeed(request, kept.popleft(), 1, began)
         tries = counted = 0
         while True:
             tries += 1
             try:
                 with slot:
-                    reply = await self._try(session, request, body, tries, slot.since)
+                    reply = await self._try(session, request, body, name, tries, slot.since)
             except protocol.TryAgain as error:
                 counted += not error.throttled
                 now = time.monotonic()
@@ -119,16 +154,28 @@ class RequestPool:
                 return self._fail(request, str(error), tries, began)
             except protocol.Fatal as error:
                 return self._stop(str(error))
-            except Exception as error:
-                return self._stop(_unforeseen(request, error))
             else:
                 return self._succeed(request, reply, tries, began)
 
-    async def _try(self, session: Any, request: Request, body: bytes, number: int, since: float) -> protocol.Reply:
-        connection = self._connection
+    async def _try(
+        self, session: Any, request: Request, body: bytes, name: str, number: int, since: float
+    ) -> protocol.Reply:
+        connection, journal = self._connection, self._connection.journal
         connection.watch(Event(request.key, number, "sent"))
+        journal.sent(name, number)
         try:
-            reply = await self._post(session, body)
+            try:
+                status, content, after = await self._post(session, body)
+            except protocol.TryAgain as error:
+                journal.failed(name, number, str(error))
+                raise
+            content = REDACTION.data(content)
+            journal.reply(name, number, status, content)
+            try:
+                reply = self._understood(status, content)
+            except protocol.TryAgain as error:
+                error.after = after
+                raise
         except protocol.TryAgain as error:
             connection.watch(Event(request.key, number, error.reason))
             if error.throttled:
@@ -139,25 +186,31 @@ class RequestPool:
         self.limiter.success(since, reply.n_tokens or 1)
         return reply
 
-    async def _post(self, session: Any, body: bytes) -> protocol.Reply:
+    async def _post(self, session: Any, body: bytes) -> tuple[int, bytes, float | None]:
+        """Status and body of the reply to a request, and how long it says to wait."""
         import aiohttp
 
         connection = self._connection
+        url = f"{connection.url}/chat/completions"
         try:
-            async with session.post(f"{connection.url}/chat/completions", data=body) as response:
-                status, content = response.status, await response.read()
-                after = retry_after_s(response.headers.get("Retry-After"))
+            for _ in range(_REDIRECTS + 1):
+                async with session.post(url, data=body, allow_redirects=False) as response:
+                    if response.status in (301, 302, 303, 307, 308):
+                        url = redirected(url, response.status, response.headers.get("Location"))
+                        continue
+                    content = await read_body(response, self._settings.max_reply_bytes)
+                    return response.status, content, retry_after_s(response.headers.get("Retry-After"))
         except TimeoutError:
             raise protocol.TryAgain("timeout", f"{self._settings.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             if (last_words := connection.died()) is not None:
                 raise protocol.Fatal(last_words) from None
-            raise protocol.TryAgain("connection", f"{type(error).__name__}: {error}") from None
-        try:
-            reply = protocol.understand(status, content, connection.model, self._settings)
-        except protocol.TryAgain as error:
-            error.after = after
-            raise
+            raise protocol.TryAgain("connection", connection.without_key(f"{type(error).__name__}: {error}")) from None
+        raise protocol.TryAgain("redirected", f"more than {_REDIRECTS} times")
+
+    def _understood(self, status: int, content: bytes) -> protocol.Reply:
+        connection = self._connection
+        reply = protocol.understand(status, content, connection.model, self._settings)
         if self._settings.unique_ids and reply.reply_id is not None:
             if reply.reply_id in connection.seen_ids:
                 raise protocol.TryAgain("duplicate_id", reply.reply_id[:100])
@@ -172,7 +225,7 @@ class RequestPool:
             Completion(
                 key=request.key, text=reply.text, n_tokens=reply.n_tokens, finish_reason=reply.finish_reason,
                 n_prompt_tokens=reply.n_prompt_tokens, seconds=self._last_success - began, tries=tries,
-                reply_id=reply.reply_id, served_model=reply.served_model,
+                reply_id=reply.reply_id, served_model=reply.served_model, note=reply.note,
             )
         )  # fmt: skip
 
@@ -196,14 +249,9 @@ class RequestPool:
         detail = connection.without_key(detail)
         self._finish(UserError(f"{connection.url}: {detail}; completions received so far are kept, run again"))
 
-    def _finish(self, error: UserError) -> None:
+    def _finish(self, error: Exception) -> None:
         self._end = self._end or error
         self._ending.set()
-
-
-def _unforeseen(request: Request, error: Exception) -> str:
-    """Names the request: its task's error would otherwise vanish, and the request with it."""
-    return f"request {request.key!r}: {type(error).__name__}: {error}"
 
 
 def _nothing(request: Request, finish_reason: FinishReason, detail: str, tries: int, began: float) -> Completion:

@@ -10,6 +10,8 @@ from typing import Any
 from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.images import MAX_PIXELS, decode, open_image
+from vr1repro.core.limits import limits
+from vr1repro.core.outside import without_deep
 from vr1repro.engines.base import FinishReason, Request, Sampling
 
 # The picture formats that OpenAI's interface takes; others are sent as PNG.
@@ -52,7 +54,10 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """A good reply. `served_model` is what the server says that it was made by."""
+    """A reply with a text. What else could not be read of it is None or `unknown`, and told in `note`.
+
+    `served_model` is what the server says that it was made by.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -60,6 +65,7 @@ class Reply:
     n_prompt_tokens: int | None
     reply_id: str | None
     served_model: str | None
+    note: str = ""
 
 
 def body(request: Request, sampling: Sampling, model: str, extra: dict[str, Any], max_pixels: int | None) -> bytes:
@@ -104,38 +110,81 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
         settings: `accept_models`.
 
     Raises:
-        TryAgain: Overloaded, broken, cut off, without choices, or made by another model.
+        TryAgain: Overloaded, broken, cut off, without choices or text, or made by another model.
         Refused: The prompt does not fit or breaks the endpoint's rules.
         Unclear: Another 4xx.
         Fatal: The key is refused, the account is empty, or there is no such path or model.
     """
     if status != 200:
         _raise_for(status, data)
+    notes: list[str] = []
+    reply = _object(data, notes)
+    choices, made_by = reply.get("choices"), reply.get("model")
+    if not isinstance(choices, list) or not choices:
+        raise TryAgain("no_choices", "" if choices == [] else f"`choices` is {type(choices).__name__}")
+    if made_by is not None and not isinstance(made_by, str):
+        notes.append(f"model: {_short(made_by)}")
+        made_by = None
+    if made_by is not None and not _same_model(made_by, model, settings.accept_models):
+        raise TryAgain("wrong_model", made_by[:100])
+    choice = choices[0]
+    if not isinstance(choice, dict):
+        raise TryAgain("malformed", f"a choice is {type(choice).__name__}")
+    finish = choice.get("finish_reason")
+    if finish == "content_filter":
+        raise Refused("content_filter")
+    if finish not in ("stop", "length"):
+        notes.append(f"finish_reason: {_short(finish)}")
+    reply_id, usage = reply.get("id"), reply.get("usage")
+    if reply_id is not None and not isinstance(reply_id, str | int):
+        notes.append(f"id: {_short(reply_id)}")
+        reply_id = None
+    if usage is not None and not isinstance(usage, dict):
+        notes.append(f"usage: {_short(usage)}")
+        usage = None
+    return Reply(
+        text=_text(choice.get("message")),
+        finish_reason=finish if finish in ("stop", "length") else "unknown",
+        n_tokens=_count(usage, "completion_tokens", notes),
+        n_prompt_tokens=_count(usage, "prompt_tokens", notes),
+        reply_id=str(reply_id)[:1000] if reply_id else None,
+        served_model=made_by,
+        note="; ".join(notes),
+    )
+
+
+def _object(data: bytes, notes: list[str]) -> dict[str, Any]:
+    """The JSON object of a body. What in it is nested too deep or has too many digits is null."""
     try:
-        reply = json.loads(data)
-    except ValueError:
-        raise TryAgain("broken_json", f"{len(data)} bytes") from None
-    try:
-        choices, made_by = reply["choices"], reply.get("model")
-        if not choices:
-            raise TryAgain("no_choices")
-        if made_by is not None and not _same_model(str(made_by), model, settings.accept_models):
-            raise TryAgain("wrong_model", str(made_by)[:100])
-        choice = choices[0]
-        finish, usage = choice.get("finish_reason"), reply.get("usage") or {}
-        if finish == "content_filter":
-            raise Refused("content_filter")
-        reply_id = reply.get("id")
-        return Reply(
-            text=_text(choice["message"]),
-            finish_reason="length" if finish == "length" else "stop",
-            n_tokens=usage.get("completion_tokens"),
-            n_prompt_tokens=usage.get("prompt_tokens"),
-            reply_id=str(reply_id) if reply_id else None,
-            served_model=None if made_by is None else str(made_by),
-        )
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise TryAgain("malformed", f"{type(error).__name__}: {error}") from None
+        text = data.decode("utf-8")
+        text, cut = without_deep(text)
+        notes += [f"nested deeper than {limits().nesting} levels: null"] * bool(cut)
+        reply = json.loads(text, parse_int=lambda digits: _integer(digits, notes))
+    except (ValueError, RecursionError) as error:
+        raise TryAgain("broken_json", f"{len(data)} bytes: {type(error).__name__}") from None
+    if not isinstance(reply, dict):
+        raise TryAgain("malformed", f"a reply is {type(reply).__name__}")
+    return reply
+
+
+def _integer(digits: str, notes: list[str]) -> int | None:
+    if len(digits) <= limits().digits:
+        return int(digits)
+    notes.append(f"an integer of {len(digits)} digits: null")
+    return None
+
+
+def _count(usage: dict[str, Any] | None, name: str, notes: list[str]) -> int | None:
+    """A number of tokens, None where it is none; what cannot be one is noted."""
+    value = None if usage is None else usage.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53):
+        return value
+    notes.append(f"usage.{name}: {_short(value)}")
+    return None
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 def _raise_for(status: int, data: bytes) -> None:
@@ -164,10 +213,13 @@ def _same_model(made_by: str, model: str, accepted: list[str]) -> bool:
     return made_by in accepted or re.fullmatch(re.escape(model) + _DATED, made_by) is not None
 
 
-def _text(message: dict[str, Any]) -> str:
+def _text(message: object) -> str:
     """The reply; where the server has split off the reasoning, it is put back in its tags."""
-    text = message["content"] if message.get("content") is not None else ""
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if not isinstance(text, str) or not isinstance(reasoning, str | None):
-        raise TypeError("content is no text")
-    return f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{text}" if reasoning else text
+    if not isinstance(message, dict):
+        raise TryAgain("malformed", f"a message is {type(message).__name__}")
+    text, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
+    if text is None and reasoning is None:
+        raise TryAgain("no_text", str(message.get("refusal") or "neither content nor reasoning")[:200])
+    if not isinstance(text, str | None) or not isinstance(reasoning, str | None):
+        raise TryAgain("malformed", "content is no text")
+    return f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{text or ''}" if reasoning else text or ""

@@ -52,6 +52,8 @@ def next_step(
         return GiveUp(f"after {tries.counted} tries")
     if error.throttled and tries.silent_s > settings.patience_s:
         return GiveUp(f"nothing but that for {tries.silent_s:.0f} s")
+    if (error.after or 0.0) > settings.patience_s:
+        return GiveUp(f"it asks to wait {error.after:.0f} s, patience_s is {settings.patience_s:g}")
     wait = max(backoff_s(tries.tries, settings.max_backoff_s, jitter), error.after or 0.0)
     if settings.deadline_s is not None and tries.elapsed_s + wait > settings.deadline_s:
         return GiveUp(f"deadline of {settings.deadline_s:g} s")

@@ -1,8 +1,7 @@
 """Our own files, as `core.problem_files.write_problems` writes them."""
 
-import json
-
 from vr1repro.core.images import ImageStore, encoded
+from vr1repro.core.outside import json_value
 from vr1repro.core.records import Problem
 from vr1repro.core.rows import Row, choices, gold, text
 from vr1repro.problems.schema import Schema
@@ -18,7 +17,7 @@ def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:
         answer=gold(row, "answer"),
         choices=choices(row.get("choices")),
         image=encoded(row.get("image"), images),
-        metadata=json.loads(metadata) if isinstance(metadata, str) else dict(metadata),
+        metadata=json_value(metadata) if isinstance(metadata, str) else dict(metadata),
     )
 
 

@@ -1,6 +1,5 @@
 """The overview of a run: how each arm came out, against its start, and what is missing."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.core.outside import json_object
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import (
@@ -142,7 +142,7 @@ def _mean_accuracy(rows: pd.DataFrame, results: Results) -> Estimate:
 def reading(run: Path) -> dict[str, dict[str, Any]]:
     """How well each pretrained model reads its pictures, by model, from `models/<model>/reading.json`."""
     files = sorted((run / "models").glob("*/reading.json"))
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    return {path.parent.name: json_object(path) for path in files}
 
 
 def coverage(results: Results) -> list[str]:

@@ -1,12 +1,13 @@
 """A model against numbers that were printed for any model: in the paper, or in an official score file."""
 
-import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_object
 from vr1repro.published import Formula, PublishedValue, Target, ValueClass, load_values
 from vr1repro.published.targets import ARMS, target_for
 from vr1repro.reporting.claims.comparison import Comparison, as_table, compare_published
@@ -48,11 +49,11 @@ def read_score_file(path: Path, benchmark: str) -> list[PublishedValue]:
         UserError: It is not such a file.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_object(path)
         scores = {("", ""): content["average"]}
         scores |= {(g, n): part for g, names in content.items() if g != "average" for n, part in names.items()}
         return [_score(path, benchmark, group, name, str(part["accuracy"])) for (group, name), part in scores.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a score file ({error!r}); needs `average` and groups with `accuracy`") from None
 
 
@@ -69,7 +70,7 @@ def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> P
             "benchmark": benchmark,
             "subset": f"{group}: {name}" if group else "",
             "metric": "accuracy_%",
-            "value": float(printed),
+            "value": _finite(printed),
             "source": path.name,
             "rounding": 0.5 * 10.0**-decimals,
             "target": Target(arm=path.stem, benchmark=benchmark, subset=subset, quantity="accuracy"),
@@ -88,6 +89,13 @@ def suiting_scorer(value: PublishedValue) -> str:
     return (
         "not stated" if value.value_class is ValueClass.QUOTED_BASELINE else "vlmevalkit, protocol paper (repository)"
     )
+
+
+def _finite(printed: str) -> float:
+    value = float(printed)
+    if not math.isfinite(value):
+        raise ValueError(f"the accuracy {printed!r} is no number")
+    return value
 
 
 def compare_arm(arm: str, values: Sequence[PublishedValue], results: Results) -> list[Comparison]:

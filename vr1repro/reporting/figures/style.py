@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vr1repro.core.files import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -141,9 +143,8 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = tup
     paths = []
     for suffix in formats:
         path = folder / f"{name}.{suffix}"
-        aside = folder / f".{name}.{suffix}.partial"
-        figure.savefig(aside, format=suffix, metadata=_METADATA[suffix])
-        aside.replace(path)
+        with whole_file(path) as stream:
+            figure.savefig(stream, format=suffix, metadata=_METADATA[suffix])
         paths.append(path)
     return paths
 

@@ -7,7 +7,6 @@ results/reference/<run>/manifest.json     hashes, versions, commit
 """
 
 import io
-import lzma
 import shutil
 import tarfile
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from vr1repro.benchmarks.questions import without_pictures
 from vr1repro.config.run import Config, LabBenchmark
+from vr1repro.core.archives import unpack_tar_xz
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.core.provenance import MANIFEST, file_sha, read_manifest, write_manifest
@@ -82,16 +82,15 @@ def opened(reference: Path) -> Iterator[Path]:
         A folder laid out like `results/<run>`.
 
     Raises:
-        UserError: There is no archive, it cannot be unpacked, or it or the config is not the one that was kept.
+        UserError: There is no archive, it cannot be unpacked or is past the limits, or it or the config is not the one
+            that was kept.
     """
     archive = reference / EVIDENCE
+    if not archive.is_file():
+        raise UserError(f"{archive}: no kept run can be read here; name a folder that `vr1repro keep` wrote")
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            _refuse_edited(reference)
-            with tarfile.open(archive, "r:xz") as stream:
-                stream.extractall(folder, filter="data")
-        except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
-            raise UserError(f"{archive}: no kept run can be read here: {error}") from None
+        _refuse_edited(reference)
+        unpack_tar_xz(archive, Path(folder))
         yield Path(folder)
 
 

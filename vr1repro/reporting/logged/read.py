@@ -15,6 +15,7 @@ from typing import Any
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.outside import json_file
 from vr1repro.reporting.logged.keys import EASYR1, OURS, TRL, VERL, KeyTable
 from vr1repro.reporting.run.arms import check_version
 
@@ -125,12 +126,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _history(path: Path) -> Iterator[Entry]:
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+    state = json_file(path)
     history = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(history, list):
         raise UserError(f"{path}: needs `log_history`, a list; is it the trainer_state.json of a training?")

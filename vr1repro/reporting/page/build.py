@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -11,7 +10,8 @@ from typing import Any
 
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
-from vr1repro.core.files import write_atomically
+from vr1repro.core.files import whole_folder, write_atomically
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
@@ -146,8 +146,11 @@ def write_report(folder: Path, results: Results, figures: Path, contents: Report
     """
     if foreign := sorted(_entries(folder) - _OURS - {f"{page}.html" for page in PAGES}):
         raise UserError(f"{folder}: holds {foreign[0]}, which is not of a report; give an empty or new folder")
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    with whole_folder(folder) as aside:
+        _fill(aside, results, figures, contents)
+
+
+def _fill(aside: Path, results: Results, figures: Path, contents: ReportContents) -> None:
     sources, summaries = Sources(results), arm_summaries(results)
     write_script(aside / "data", "numbers", _numbers(sources, summaries, contents))
     responses = write_traces(results, aside)
@@ -170,8 +173,6 @@ def write_report(folder: Path, results: Results, figures: Path, contents: Report
         "links": contents.links,
     }
     _render(aside, facts)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
 
 
 def _numbers(sources: Sources, summaries: Sequence[ArmSummary], contents: ReportContents) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def _made_from(source: Path, out: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     write_atomically(out / "figures" / FILE, path.read_bytes())
-    made_from: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")).get("figures", {})
+    made_from: dict[str, dict[str, Any]] = json_object(path).get("figures", {})
     return made_from
 
 

@@ -1,7 +1,6 @@
 """A run's questions for the page, with their pictures: checked, made smaller, named by their hash."""
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import question_rows
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.images import BadImage, FolderImages, decode, encoded, open_image
+from vr1repro.core.outside import NotReadable, json_value
 from vr1repro.core.records import sha256
 from vr1repro.reporting.run.questions import stated
 
@@ -82,8 +82,8 @@ def _choices(row: dict[str, Any]) -> tuple[str, ...]:
     choices = next((row[name] for name in _CHOICES if row.get(name)), ())
     if isinstance(choices, str):
         try:
-            choices = json.loads(choices)
-        except json.JSONDecodeError:
+            choices = json_value(choices)
+        except NotReadable:
             return (choices,)
     return tuple(str(choice) for choice in choices) if isinstance(choices, list | tuple) else (str(choices),)
 

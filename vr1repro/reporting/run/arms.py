@@ -1,6 +1,5 @@
 """A config's arms for the report, with their training logs and checkpoint scores in the order of the steps."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from vr1repro.config.plan import Plan
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.outside import json_file
 from vr1repro.core.records import STEPS_VERSION
 from vr1repro.reporting.run.scores import accuracy, average_weights
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -221,5 +221,5 @@ def coldset_yield(folder: Path) -> dict[str, Any] | None:
     path = folder / "yield.json"
     if not path.exists():
         return None
-    value = json.loads(path.read_text(encoding="utf-8"))
+    value = json_file(path)
     return value if isinstance(value, dict) else None

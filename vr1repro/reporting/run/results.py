@@ -363,6 +363,7 @@ def open_run(
             and its commits are not on record.
     """
     plan = Plan(loader.load(config))
+    plan.config.limits.put_in_force()
     run = folder or Path(plan.root)
     require_commits(plan, run)
     settings, arms = plan.config, from_plan(plan, str(config))

@@ -1,13 +1,13 @@
 """`vr1repro why`: from a table's cell down to its responses, the checkpoints that wrote them, and their ancestors."""
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import file_sha, json_sha
 from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Artefact, Sources
 from vr1repro.reporting.run.results import Results
@@ -150,7 +150,7 @@ def _ancestry(
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return json_object(path) if path.exists() else None
 
 
 def _short(commit: str | None) -> str:
