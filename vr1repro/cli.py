@@ -55,12 +55,12 @@ def stage(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is one message and exit code 2, no traceback."""
+    """Run the command line; a mistake of the user's is one message and its exit code, no traceback."""
     try:
         app()
     except UserError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(2)
+        sys.exit(error.status)
     except BrokenPipeError:
         # The reader of our output went away (`vr1repro ... | head`); it has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
