@@ -53,7 +53,7 @@ class Coverage:
         total = self.outcomes.total()
         if self.outcomes[Outcome.UNPARSABLE] == total:
             raise BadResponses(
-                f"{responses}: none of {total} responses can be parsed; if another column holds them, --column response=NAME"
+                f"{responses}: none of {total} responses can be parsed; is another column meant? --column response=NAME"
             )
 
 
