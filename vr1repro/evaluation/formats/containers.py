@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vr1repro.core.errors import BadResponses
+from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.evaluation.formats.table import KEY
 
@@ -85,6 +85,8 @@ def rows_of(path: Path, container: str) -> Numbered:
 def _jsonl(path: Path) -> Numbered:
     try:
         yield from read_lines(path)
+    except UserError as error:
+        raise BadResponses(str(error)) from None
     except UnicodeDecodeError as error:
         raise BadResponses(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
 
