@@ -1,5 +1,6 @@
 """The command line: evaluate, grade, look at and keep runs; and what the workflow's rules call (`vr1repro stage`)."""
 
+import errno
 import importlib
 import os
 import sys
@@ -11,6 +12,9 @@ import typer
 import vr1repro
 from vr1repro import commands
 from vr1repro.core.errors import UserError
+
+# Failures of a place on the disk that a command line names.
+_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC)
 
 app = typer.Typer(
     name="vr1repro",
@@ -65,6 +69,11 @@ def main() -> None:
         # The reader of our output went away (`vr1repro ... | head`); it has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _PLACES or error.filename is None:
+            raise
+        typer.secho(f"error: {error.filename}: {error.strerror}; give a place that can be written", fg="red", err=True)
+        sys.exit(UserError.status)
 
 
 if __name__ == "__main__":

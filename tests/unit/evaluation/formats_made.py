@@ -1,6 +1,6 @@
 """Writes the fixtures of `response_formats`: one model's replies in the files of each tool.
 
-`python tests/unit/evaluation/formats_made.py FOLDER` makes all; the tools that are not installed are left out and named.
+`python tests/unit/evaluation/formats_made.py FOLDER` makes all; tools that are not installed are left out and named.
 `tests` and `tests/unit/lab` must be importable, as pytest makes them.
 """
 
@@ -151,7 +151,7 @@ def lm_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
 
 
 def lmms_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
-    """The samples of a run of lmms-eval: its own MathVista task on local questions, a local server as model and judge."""
+    """The samples of a run of lmms-eval: its own MathVista task on local questions, a server as model and judge."""
     spec = find_spec("lmms_eval")
     assert spec is not None
     assert spec.origin is not None
@@ -163,7 +163,7 @@ def lmms_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
         f"dataset_kwargs: {{data_files: {{testmini: {json.dumps(files)}}}}}\n"
     )
     with LlmServer(_answering(replies)).running() as server:
-        keys = {name: server.url for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL")}
+        keys = dict.fromkeys(("OPENAI_API_BASE", "OPENAI_BASE_URL"), server.url)
         keys |= {"OPENAI_API_KEY": "none", "OPENAI_API_URL": f"{server.url}/chat/completions"}
         _run(
             "lmms_eval", keys, "--model", "openai", "--model_args", "model_version=m", "--tasks", "local_mathvista",

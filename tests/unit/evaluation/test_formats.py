@@ -168,7 +168,7 @@ def test_an_empty_cell_is_a_response(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text('pid,response\n1,\n2,"so: 29"\n')
     result = grade(tmp_path / "r.csv", out=tmp_path / "v")
     assert result.exit_code == 0, result.output
-    assert [row["verdict"] for row in verdicts(tmp_path / "v")][0] == "unparsable"
+    assert verdicts(tmp_path / "v")[0]["verdict"] == "unparsable"
     assert "NOTE 2 of the 1000 questions of MathVista are answered" in result.output
 
 
@@ -266,7 +266,10 @@ def test_cells_of_a_sheet_are_texts(tmp_path: Path) -> None:
     assert [row["id"] for row in verdicts(tmp_path / "v")] == ["1", "2", "3", "4"]
     assert [row["verdict"] for row in verdicts(tmp_path / "v")][::2] == ["right", "unparsable"]
     assert "1 responses have 32767 characters, the most that a cell holds" in result.output
-    for value, message in ((datetime.date(2020, 3, 4), "must be a text, this is"), (True, "must be a text, this is bool")):
+    for value, message in (
+        (datetime.date(2020, 3, 4), "must be a text, this is"),
+        (True, "must be a text, this is bool"),
+    ):
         result = grade(sheet(tmp_path / "r.xlsx", [["pid", "response"], [1, value]]), out=tmp_path / "v")
         assert message in str(result.exception)
         assert ":2: " in str(result.exception)
