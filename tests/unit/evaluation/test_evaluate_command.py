@@ -38,7 +38,18 @@ def evaluate(*arguments: str) -> Result:
 
 def test_a_served_model_keeps_its_name_and_ends_with_means(server: LlmServer, data: Path, tmp_path: Path) -> None:
     server.models = ["Qwen/Qwen2.5-VL-7B-Instruct"]
-    result = evaluate("--model", server.url, "--data", f"mathvista={data}", "--seeds", "2", "--out", f"{tmp_path}/mine")
+    result = evaluate(
+        "--model",
+        server.url,
+        "--data",
+        f"mathvista={data}",
+        "--seeds",
+        "2",
+        "--out",
+        f"{tmp_path}/mine",
+        "--engine-options",
+        '{"accept_models": ["m"]}',
+    )
     assert result.exit_code == 0, result.output
     first, second, *_ = result.output.splitlines()
     assert first == f"{server.url}: serves Qwen/Qwen2.5-VL-7B-Instruct"

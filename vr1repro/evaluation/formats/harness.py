@@ -38,7 +38,17 @@ def unpacked(path: Path, rows: Iterator[tuple[int, Row]], response: str | None =
             flat |= {name: value for name, value in part.items() if isinstance(value, str | int | float)}
         flat["target"] = row.get("target", flat.get("answer"))
         flat[SAMPLES] = _samples(path, line, row, response)
+        if (n_tokens := _tokens(row)) is not None and len(flat[SAMPLES]) == 1:
+            flat["n_tokens"] = n_tokens
         yield line, flat
+
+
+def _tokens(row: Row) -> int | None:
+    """Completion tokens of a row's first sample, as lmms-eval counts them; None where it did not."""
+    counts = row.get("token_counts")
+    first = counts[0] if isinstance(counts, list) and counts else None
+    number = first.get("output_tokens") if isinstance(first, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def _samples(path: Path, line: int, row: Row, response: str | None) -> list[str]:

@@ -170,7 +170,8 @@ class ResponseFiles:
         key = identity(row, reading.ids)
         if not key:
             raise BadResponses(f"{place}: the row has no id under {', '.join(reading.ids)}")
-        kept = {} if reading.format.samples else {name: row[name] for name in _KEPT if name in row}
+        names = ("n_tokens",) if reading.format.samples else _KEPT
+        kept = {name: row[name] for name in names if name in row}
         for role in {"extraction", "eval_seed"} & self.columns.keys():
             if self.columns[role] not in row:
                 raise BadResponses(f"{place}: the row has no column {self.columns[role]!r}; it has {_columns(row)}")
