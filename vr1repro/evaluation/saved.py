@@ -39,13 +39,14 @@ def answered(
         identity = str(benchmark.id_of(question))
         if not isinstance(row.get("response"), str):
             raise BadResponses(f"{path}:{number}: {_lack(row)}; an empty text is a response")
-        before = places.setdefault((identity, *(row.get(name) for name in CARRIED)), (path, number))
-        if before != (path, number):
+        sample = (identity, *(row.get(name) for name in CARRIED))
+        if before := places.get(sample):
             seed = "" if row.get("eval_seed") is None else f" for seed {row['eval_seed']}"
             raise BadResponses(
                 f"{path}:{number}: the question {identity!r} stands twice{seed}, first in {before[0]}:{before[1]};"
                 " keep one response each, or tell seeds apart by `eval_seed` or by file"
             )
+        places[sample] = path, number
         yield question, row
 
 
