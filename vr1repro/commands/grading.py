@@ -67,7 +67,7 @@ def grade(
         protocol=named(protocol) if protocol else None,
     )  # fmt: skip
     for note in files.notes():
-        typer.echo(note)
+        typer.echo(note, err=True)
     typer.echo(summary(scores))
     counts = coverage(out, lookup.facts(benchmark))
     for line in counts.lines():
