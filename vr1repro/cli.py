@@ -1,5 +1,6 @@
 """The command line: evaluate, grade, look at and keep runs; and what the workflow's rules call (`vr1repro stage`)."""
 
+import errno
 import importlib
 import os
 import sys
@@ -12,6 +13,9 @@ import vr1repro
 from vr1repro import commands
 from vr1repro.core.errors import UserError
 from vr1repro.core.mistakes import keep_traceback
+
+# Failures of a place on the disk that a command line names.
+_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC)
 
 app = typer.Typer(
     name="vr1repro",
@@ -56,7 +60,7 @@ def stage(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is one message and exit code 2, no traceback.
+    """Run the command line; a mistake of the user's is one message and its exit code, no traceback.
 
     A mistake of ours is one line too, and exit code 1; its traceback is kept (`core.mistakes`).
     """
@@ -64,12 +68,16 @@ def main() -> None:
         app()
     except UserError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(2)
+        sys.exit(error.status)
     except BrokenPipeError:
         # The reader of our output went away (`vr1repro ... | head`); it has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _PLACES and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}; give a place that can be written"
+            typer.secho(f"error: {message}", fg="red", err=True)
+            sys.exit(UserError.status)
         typer.secho(f"error: {keep_traceback(error, here=sys.argv[1:2] == ['stage'])}", fg="red", err=True)
         sys.exit(1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vr1repro.benchmarks.base import Benchmark, Question, identity
-from vr1repro.core.errors import UserError
+from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.outside import json_cell
 from vr1repro.core.parquet import explained_parquet, open_parquet, parquet_rows
@@ -72,14 +72,16 @@ def question_of(
     """The question that a response row answers.
 
     Raises:
-        UserError: The row has no id, or there is no such question.
+        BadResponses: The row has no id, or there is no such question.
     """
     key = identity(row, (*_RESPONSE_IDS, *benchmark.id_keys))
     if key is None:
         names = ", ".join(dict.fromkeys((*_RESPONSE_IDS, *benchmark.id_keys)))
-        raise UserError(f"{file}:{number}: the row has no id; name its question under one of {names}")
+        raise BadResponses(f"{file}:{number}: the row has no id; name its question under one of {names}")
     if key not in questions:
-        raise UserError(f"{file}:{number}: {benchmark.slug} has no question {key!r} among the {len(questions)} given")
+        raise BadResponses(
+            f"{file}:{number}: {benchmark.slug} has no question {key!r} among the {len(questions)} given"
+        )
     return questions[key]
 
 

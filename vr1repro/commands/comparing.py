@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
 from vr1repro.core.errors import UserError
 
 app = typer.Typer()
@@ -18,7 +18,8 @@ def compare(
     responses: Annotated[
         list[str],
         typer.Option(
-            help="[NAME=]PATH: folder of `evaluate --out`, a run, a JSONL file, or a folder of them. Repeatable."
+            help="[NAME=]PATH: folder of `evaluate --out`, a run, a file of responses in any format (docs/formats.md),"
+            " or a folder of them. NAME=PATH,PATH or NAME given twice: seeds of one model. Repeatable."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for run/, tables/, figures/ and report/.")],
@@ -33,6 +34,8 @@ def compare(
         bool, typer.Option(help="The models are the printed numbers' own, not other trainings of their recipe.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
+    format_name: ResponseFormat = None,
+    column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Compare a model's responses with published numbers and with other models, with errors and verdicts."""
@@ -50,5 +53,7 @@ def compare(
         protocol=protocol,
         legacy_int=legacy_int,
         workers=workers,
+        format=format_name,
+        columns=tuple(column or ()),
     )
     typer.echo(report(ComparisonRequest(responses, targets, margin, same_weights), grading, out))

@@ -30,13 +30,21 @@ def evaluate(
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy. The paper's evaluation code: 0.6.")] = 0.6,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="The paper's evaluation code: 0.95.")] = 0.95,
     max_tokens: Annotated[int, typer.Option(min=1, help="The paper's evaluation code: 16000.")] = 16000,
-    preset: Annotated[str, typer.Option(help="What replies look like: think-answer, boxed or plain.")] = "boxed",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="What replies look like: think-answer, boxed or plain. By default by the model's manifest or name."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Name of the model in the results.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model in the results; default: its folder's, or the served one.")
+    ] = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Evaluate any model under the benchmarks' protocols, and grade its answers. Running again resumes."""
     from vr1repro.evaluation.standalone import EvaluateOptions, evaluate_and_grade
+    from vr1repro.reporting.compare.evaluated import means, next_command
     from vr1repro.reporting.compare.protocol_gain import protocol_gain
 
     use_benchmarks(benchmark_folder)
@@ -45,11 +53,13 @@ def evaluate(
         seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
         max_tokens=max_tokens, preset=preset, threads=threads, name=name, engine_options=engine_options,
     )  # fmt: skip
-    text, verdicts = evaluate_and_grade(options, out)
-    typer.echo(text)
-    for (slug, seed), files in verdicts.items():
+    evaluated = evaluate_and_grade(options, out, typer.echo)
+    typer.echo(evaluated.text)
+    for (slug, seed), files in evaluated.verdicts.items():
         if {"single", "paper"} <= files.keys():
             typer.echo(f"{slug}, seed {seed}: {protocol_gain(files['single'], files['paper'])}")
+    typer.echo(means(evaluated))
+    typer.echo(f"next: {next_command(evaluated)}")
 
 
 @app.command()

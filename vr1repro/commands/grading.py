@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
 
 app = typer.Typer()
 
 Benchmark = Annotated[str, typer.Option(help="Its slug, for example mathvista.")]
-Responses = Annotated[Path, typer.Option(help="JSONL with an id and `response`, optional `extraction`.")]
+Responses = Annotated[
+    list[Path],
+    typer.Option(
+        help="File of responses: JSONL, CSV, or what lm-eval, lmms-eval, VLMEvalKit or a benchmark's own code writes"
+        " (docs/formats.md). Repeatable: each is one more seed."
+    ),
+]
 Questions = Annotated[Path, typer.Option(help="The benchmark's questions, JSONL or Parquet, file or folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="Grading processes.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one comparison; past it the worker is killed.")]
@@ -43,21 +49,30 @@ def grade(
         str | None, typer.Option(help="Which attempt counts: single or paper. By default every row is graded.")
     ] = None,
     legacy_int: Annotated[bool, typer.Option(help="MathVista: integers by int(x), as its first scorer.")] = False,
+    format_name: ResponseFormat = None,
+    column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Score saved responses; prints the overall score and the benchmark's sub-scores."""
-    from vr1repro.evaluation.grading import causes, grade_file, summary
+    from vr1repro.benchmarks import lookup
+    from vr1repro.evaluation.coverage import coverage
+    from vr1repro.evaluation.formats.read import opened
+    from vr1repro.evaluation.grading import grade_file, summary
     from vr1repro.evaluation.protocols import named
 
     use_benchmarks(benchmark_folder)
+    files = opened(benchmark, questions, responses, format_name, column or [])
     scores = grade_file(
-        benchmark, profile, responses, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
+        benchmark, profile, files, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
         protocol=named(protocol) if protocol else None,
     )  # fmt: skip
+    for note in files.notes():
+        typer.echo(note, err=True)
     typer.echo(summary(scores))
-    if timeouts := causes(out):
-        counts = ", ".join(f"{cause} {n}" for cause, n in sorted(timeouts.items()))
-        typer.echo(f"timeouts by cause: {counts}")
+    counts = coverage(out, lookup.facts(benchmark))
+    for line in counts.lines():
+        typer.echo(line)
+    counts.refuse_unparsable(", ".join(map(str, responses)))
 
 
 @app.command()
@@ -69,16 +84,20 @@ def compare_graders(
     workers: Workers = 1,
     timeout: Timeout = 5.0,
     protocol: Annotated[str | None, typer.Option(help="Which attempt counts: single or paper.")] = None,
+    format_name: ResponseFormat = None,
+    column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Score saved responses under every profile, and show where the profiles differ and why."""
+    from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.protocols import named
     from vr1repro.reporting.compare import graders
 
     use_benchmarks(benchmark_folder)
+    files = opened(benchmark, questions, responses, format_name, column or [])
     typer.echo(
         graders.compare(
-            benchmark, responses, questions, out, workers=workers, timeout_s=timeout,
+            benchmark, files, questions, out, workers=workers, timeout_s=timeout,
             protocol=named(protocol) if protocol else None,
         )
     )  # fmt: skip

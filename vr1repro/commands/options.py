@@ -16,6 +16,19 @@ BenchmarkFolders = Annotated[
     ),
 ]
 
+ResponseFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="Format of the responses: lm-eval, lmms-eval, vlmevalkit, mathvista, mathvision, jsonl, json, csv, tsv or"
+        " xlsx. By default it is told by the content (docs/formats.md).",
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="ROLE=NAME: the column of id, response, extraction or eval_seed. Repeatable."),
+]
+
 
 def use_benchmarks(folders: list[Path] | None) -> None:
     """Let the folders of a command line be benchmarks.

@@ -63,7 +63,7 @@ def _explained(repository: str) -> Iterator[None]:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{repository}: cannot be fetched from the hub ({first}); check the id, the network and HF_TOKEN, or give a"
-            " local copy with kind: path"
+            " local copy (`kind: path` in a config, `--data SLUG=PATH` of `vr1repro evaluate`)"
         ) from None
 
 

@@ -37,15 +37,15 @@ def pick(attempts: list[Response], protocol: Protocol) -> Response:
 
 
 def select(rows: Iterable[Response], protocol: Protocol) -> Iterator[Response]:
-    """One response a question, in the file's order of questions.
+    """One response a question and seed, in the file's order.
 
     For `paper` the row's `response` is what its scorer is given, and the whole reply stands in the extra key `reply`.
 
     Args:
-        rows: A `responses.jsonl`: all attempts at a question stand together.
+        rows: A `responses.jsonl`: all attempts at a question under one seed stand together.
         protocol: Which protocol's reading.
     """
-    for _, attempts in groupby(rows, key=lambda row: row.id):
+    for _, attempts in groupby(rows, key=lambda row: (row.id, row.model, row.train_seed, row.eval_seed)):
         row = pick(list(attempts), protocol)
         if protocol == "paper":
             row = Response.model_validate(

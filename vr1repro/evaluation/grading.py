@@ -1,8 +1,8 @@
 """Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,26 +10,26 @@ from typing import Any
 from vr1repro.answers.compare import MATCH_TYPES, MatchSettings
 from vr1repro.answers.grade import Grader, Pair, Work, mapped
 from vr1repro.benchmarks import lookup
-from vr1repro.benchmarks.questions import question_of, read_questions
+from vr1repro.benchmarks.base import Question
+from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import whole_file
-from vr1repro.core.jsonl import read, read_lines
-from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
+from vr1repro.core.jsonl import read_lines
+from vr1repro.core.records import Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation.counted import select
+from vr1repro.evaluation.saved import CARRIED, SavedRow, answered, own_rows
 from vr1repro.evaluation.scores import Score, Tally
 
-# What tells several responses to one question apart is carried from the response to its verdict.
-_CARRIED = ("attempt", "eval_seed", "train_seed", "model", "arm", "protocol")
 _PAIR_MATCH_TYPES = {**{name: name for name in MATCH_TYPES}, "NativeLetters": "string"}
 
 
 def grade_file(
     slug: str,
     profile_name: str,
-    responses: Path,
+    responses: Path | Iterable[SavedRow],
     questions: Path,
     out: Path,
     *,
@@ -44,7 +44,8 @@ def grade_file(
     Args:
         slug: The benchmark.
         profile_name: The scoring profile.
-        responses: JSONL: the question's id under one of its names, `response`, optional `extraction`.
+        responses: JSONL: the question's id under one of its names, `response`, optional `extraction`. Or the rows of
+            files of any format (`formats.read.ResponseFiles`).
         questions: The benchmark's questions, JSONL or Parquet, a file or a folder of files.
         out: JSONL of verdicts in the order of the responses; written aside and renamed when whole.
         workers: Grading processes.
@@ -57,7 +58,8 @@ def grade_file(
         The overall score first, then the benchmark's sub-scores.
 
     Raises:
-        UserError: Unknown benchmark or profile, an unreadable file, or a response without question.
+        UserError: Unknown benchmark or profile, or an unreadable file.
+        BadResponses: A row that has no grade; see `saved.answered`.
     """
     scorer, benchmark = lookup.profile(slug, profile_name), lookup.facts(slug)
     by_id = read_questions(benchmark, questions)
@@ -65,9 +67,8 @@ def grade_file(
     tally = Tally(benchmark)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for number, row in response_rows(responses, protocol):
-            question = question_of(by_id, row, benchmark, responses, number)
-            carried = {name: row[name] for name in _CARRIED if name in row}
+        for question, row in response_rows(slug, responses, by_id, protocol):
+            carried = {name: row[name] for name in CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
 
     with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
@@ -77,11 +78,29 @@ def grade_file(
     return tally.scores()
 
 
-def response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
-    """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question."""
+def response_rows(
+    slug: str,
+    responses: Path | Iterable[SavedRow],
+    questions: dict[str, Question],
+    protocol: Protocol | None,
+) -> Iterator[tuple[Question, Row]]:
+    """The rows that are graded, each with its question: all, or the one a question that a protocol chooses.
+
+    Raises:
+        BadResponses: A row has no grade; see `saved.answered`.
+    """
+    rows = own_rows(responses) if isinstance(responses, Path) else responses
+    answers = answered(rows, questions, lookup.facts(slug))
     if protocol is None:
-        return read_lines(responses)
-    return enumerate((row.model_dump() for row in select(read(responses, Response), protocol)), 1)
+        return answers
+    return ((questions[row.id], row.model_dump()) for row in select(map(partial(_record, slug), answers), protocol))
+
+
+def _record(slug: str, answer: tuple[Question, Row]) -> Response:
+    """A row as a record; what other people's files lack is left empty."""
+    question, row = answer
+    lacking = {"run": "", "model": "", "eval_seed": 1, "protocol": "single", "benchmark": slug, "prompt_sha": ""}
+    return Response.model_validate({**lacking, **row, "id": lookup.facts(slug).id_of(question)})
 
 
 def scoring_code(slug: str) -> str:
@@ -171,11 +190,6 @@ class Aside:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.__exit__(kind, error, trace)
-
-
-def causes(verdicts: Path) -> dict[Cause, int]:
-    """How many verdicts of a file are timeouts, by cause."""
-    return dict(Counter(row.cause for row in read(verdicts, Verdict) if row.cause is not None))
 
 
 def percent(score: Score) -> str:

@@ -1,5 +1,7 @@
 """`vr1repro evaluate`: anyone's model, without a config file and without Snakemake."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,14 @@ from pydantic import ValidationError
 from vr1repro.benchmarks import lookup
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
+from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.outside import json_cell
 from vr1repro.core.revisions import Revisions
+from vr1repro.engines.endpoint.client import served_model
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
+from vr1repro.evaluation.presets import preset_of
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 from vr1repro.problems.fetch import fetch_benchmark, linked_source
 
@@ -34,29 +39,64 @@ class EvaluateOptions:
     temperature: float
     top_p: float
     max_tokens: int
-    preset: str
+    preset: str | None
     threads: int
     name: str | None
     engine_options: str = "{}"
 
 
-def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[tuple[str, int], dict[str, Path]]]:
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """What an evaluation wrote.
+
+    Attributes:
+        model: The model's name, its folder below `out`.
+        out: The folder.
+        profile: Scoring profile of the verdicts.
+        text: What was asked, and the overall score of each benchmark, protocol and seed.
+        verdicts: Files of verdicts by benchmark and seed, then protocol.
+    """
+
+    model: str
+    out: Path
+    profile: str
+    text: str
+    verdicts: dict[tuple[str, int], dict[str, Path]]
+
+    def questions(self, benchmark: str) -> Path:
+        """Folder of a benchmark's questions."""
+        return self.out / "questions" / benchmark
+
+
+def evaluate_and_grade(options: EvaluateOptions, out: Path, tell: Callable[[str], None]) -> Evaluated:
     """Sample, keep and grade a model's answers.
 
     Files: `<out>/questions/<benchmark>/` (links to the benchmark's own files), `<out>/revisions.json` (their commits),
     and below `<out>/<name>/` what `vr1repro.evaluation.run.evaluate` writes, with `verdicts/<profile>.jsonl` beside
     each file of responses.
 
-    Returns:
-        A table of scores as text, and the files of verdicts by benchmark and seed, then protocol.
+    Args:
+        options: The command's options.
+        out: The folder.
+        tell: Called with a line for the user before the model is asked.
 
     Raises:
         UserError: The options do not fit together, or model or data cannot be read.
     """
     refuse_unknown(options.model)  # before its benchmarks are fetched
-    settings = _settings(options)
+    settings = _settings(options, options.preset or "boxed")
     sources = _sources(options)
-    name = options.name or options.model.rstrip("/").split("/")[-1].replace("@", "-") or "model"
+    for slug in sources:
+        lookup.profile(slug, options.profile)
+    served = None
+    if isinstance(settings.engine, EndpointSampler):
+        served = served_model(options.model, settings.engine)
+        tell(f"{options.model}: serves {served}")
+    if options.preset is None:
+        choice = preset_of(options.model, served)
+        tell(str(choice))
+        settings = settings.model_copy(update={"preset": choice.preset})
+    name = options.name or _name(served or options.model)
     specs = []
     for slug, source in sources.items():
         folder = out / "questions" / slug
@@ -83,9 +123,15 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path) -> tuple[str, dict[t
         lines.append(f"  asked: {', '.join(f'{key} {count}' for key, count in result.counts.items())}")
         if not result.healthy:
             lines.append(f"  WARNING {result.complaint()}")
-        lines += [f"  {line}" for line in summary(scores).splitlines()]
+        lines.append(f"  {summary(scores[:1])}")
         graded.setdefault((result.benchmark, result.seed), {})[result.protocol] = verdicts
-    return "\n".join(lines), graded
+    return Evaluated(model=name, out=out, profile=options.profile, text="\n".join(lines), verdicts=graded)
+
+
+def _name(model: str) -> str:
+    """A model's name in paths: the last part of its location or of the name that it is served under."""
+    last = model.rstrip("/").split("/")[-1]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-.") or "model"
 
 
 def _sources(options: EvaluateOptions) -> dict[str, ProblemSource]:
@@ -96,12 +142,15 @@ def _sources(options: EvaluateOptions) -> dict[str, ProblemSource]:
             raise UserError(f"--data {item}: must be SLUG=PATH, for example mathvista=data/MathVista")
         local[slug] = ProblemSource(kind="path", path=path)
     known = lookup.slugs()
-    if unknown := (set(local) | set(options.benchmarks)) - set(known):
-        raise UserError(f"--benchmarks: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    for option, slugs in (("data", set(local)), ("benchmarks", set(options.benchmarks))):
+        if unknown := sorted(slugs - set(known)):
+            raise UserError(f"--{option}: unknown {', '.join(unknown)}; known: {', '.join(known)}")
+    if unused := sorted(set(local) - set(options.benchmarks)):
+        raise UserError(f"--data {unused[0]}: it is not among --benchmarks {','.join(options.benchmarks)}")
     return {slug: local.get(slug) or lookup.facts(slug).source for slug in options.benchmarks}
 
 
-def _settings(options: EvaluateOptions) -> EvaluationSettings:
+def _settings(options: EvaluateOptions, preset: str) -> EvaluationSettings:
     endpoint = options.model.startswith(("http://", "https://"))
     kind = options.engine or ("openai" if endpoint else "transformers")
     if endpoint != (kind == "openai"):
@@ -122,7 +171,7 @@ def _settings(options: EvaluateOptions) -> EvaluationSettings:
                 "temperature": options.temperature,
                 "top_p": options.top_p,
                 "max_tokens": options.max_tokens,
-                "preset": options.preset,
+                "preset": preset,
             }
         )
     except ValidationError as error:

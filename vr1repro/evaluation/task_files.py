@@ -192,7 +192,9 @@ def load(benchmark: str) -> Callable[..., dict[str, Docs]]:
         path = data.get(benchmark) if isinstance(data, dict) else data
         source = lookup.facts(benchmark).source
         if path is not None:
-            source = ProblemSource(kind="path", path=path, split=source.split, images=None)
+            # A folder of one split need not name it.
+            named = any(str(source.split) in file.name for file in Path(path).rglob("*"))
+            source = ProblemSource(kind="path", path=path, split=source.split if named else None, images=None)
         return {SPLIT: Docs(benchmark, load_problems(source))}
 
     return custom_dataset

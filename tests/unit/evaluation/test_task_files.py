@@ -25,7 +25,7 @@ from vr1repro.core.records import Verdict
 from vr1repro.evaluation.grading import grade_file
 from vr1repro.evaluation.prompts import prompt
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
-from vr1repro.evaluation.task_files import PLACEHOLDER, write_tasks
+from vr1repro.evaluation.task_files import PLACEHOLDER, load, write_tasks
 from vr1repro.lab.benchmarks import write_benchmark
 from vr1repro.problems.load import load_problems
 
@@ -54,6 +54,14 @@ def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared: Path, tmp_pa
         assert text == "<image>" + prompt("mathvision", problem, "cot")
         assert (sampling["until"], sampling["max_gen_toks"], sampling["temperature"]) == ([], 16000, 0.6)
         assert [image.size for image in media["visual"]] == [Image.open(io.BytesIO(problem.image)).size]
+
+
+def test_a_folder_without_the_splits_name_is_read(tmp_path: Path) -> None:
+    data = write_benchmark(LAB.world, "mathvista", 3, 1, tmp_path / "made")
+    (tmp_path / "data").mkdir()
+    data.rename(tmp_path / "data" / "questions.parquet")
+    docs = load("mathvista")(data={"mathvista": str(tmp_path / "data")})
+    assert [len(split) for split in docs.values()] == [3]
 
 
 def looks(picture: bytes) -> str:

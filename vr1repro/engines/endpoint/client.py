@@ -28,6 +28,9 @@ from vr1repro.engines.endpoint.pool import RequestPool
 from vr1repro.engines.endpoint.protocol import TryAgain
 from vr1repro.engines.endpoint.retries import backoff_s
 
+# How long `served_model` waits for a reply.
+_PATIENCE_S = 5.0
+
 
 class EndpointEngine:
     """A served model. Token counts and finish reasons are the server's; its tokenizer is not seen."""
@@ -131,7 +134,24 @@ def refuse_key_in(url: str) -> None:
         )
 
 
-def _only_model(connection: Connection) -> str:
+def served_model(url: str, settings: EndpointSampler) -> str:
+    """The name under which an endpoint serves a model, told within seconds; before anything else depends on it.
+
+    Raises:
+        UserError: The endpoint does not answer, or serves several models and none is named.
+    """
+    # Named, so that no question is sent while the engine is made.
+    hasty = settings.model_copy(update={"retries": 0, "timeout_s": _PATIENCE_S, "model": settings.model or "?"})
+    connection = EndpointEngine(url, hasty).connection
+    if settings.model is None:
+        return _only_model(connection)
+    _models(connection)
+    return settings.model
+
+
+def _models(connection: Connection) -> tuple[int, bytes]:
+    """Status and body of the endpoint's list of models."""
+
     async def ask() -> tuple[int, bytes]:
         async with (
             connection.session() as session,
@@ -139,8 +159,12 @@ def _only_model(connection: Connection) -> str:
         ):
             return response.status, await read_body(response, connection.settings.max_reply_bytes)
 
+    return _once(ask, connection.settings, connection.url)
+
+
+def _only_model(connection: Connection) -> str:
     url = connection.url
-    status, data = _once(ask, connection.settings, url)
+    status, data = _models(connection)
     try:
         models = [str(model["id"]) for model in json_value(data.decode())["data"]] if status == 200 else None
     except (ValueError, KeyError, TypeError):
@@ -149,7 +173,10 @@ def _only_model(connection: Connection) -> str:
         words = connection.without_key(data[:200].decode("utf-8", "replace"))
         raise UserError(f"{url}: does not list its models (status {status}): {words}; set the sampler's model")
     if len(models) != 1:
-        raise UserError(f"{url}: serves {', '.join(models) or 'nothing'}; set evaluation.engine.model")
+        raise UserError(
+            f"{url}: serves {', '.join(models) or 'nothing'}; set evaluation.engine.model in a"
+            " config, or --engine-options '{\"model\": NAME}' of `vr1repro evaluate`"
+        )
     return models[0]
 
 

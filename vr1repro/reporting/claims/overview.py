@@ -9,6 +9,7 @@ import pandas as pd
 
 from vr1repro.core.outside import json_object
 from vr1repro.reporting.claims.comparison import Comparison
+from vr1repro.reporting.run.coverage import answered, partly_answered
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import (
     accuracy,
@@ -152,22 +153,14 @@ def coverage(results: Results) -> list[str]:
         for name, info in results.arms.items()
         if info.selected and name not in results.evaluated
     ]
-    sizes: dict[str, dict[str, int]] = {}
-    for name in results.evaluated:
-        for benchmark, rows in results.final(name).groupby("benchmark"):
-            per_seed = rows.groupby(["train_seed", "eval_seed"])["id"].nunique()
-            sizes.setdefault(str(benchmark), {})[name] = int(per_seed.min())
     for name in results.evaluated:
         rows = results.final(name)
         shares = open_shares(rows, average_weights(rows))
         if not results.has_headline(rows):
             notes.append(f"{results.label(name)}: no headline, {shares.ungraded:.1f} % without a verdict")
-    for benchmark, size in sizes.items():
-        full = max(size.values())
-        notes += [
-            f"{results.label(name)}: {n} of {full} questions of {benchmark}" for name, n in size.items() if n < full
-        ]
-        notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in size]
+    notes += partly_answered(results)
+    for benchmark, counts in answered(results).items():
+        notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in counts]
     if results.headline.empty and any(True for _ in eval_folders(results.run)):
         notes.append(
             f"no verdicts of protocol {results.settings.protocol} and profile {results.settings.profile}; others exist"

@@ -1,12 +1,12 @@
 """Other people's responses brought into the layout of a run, so that every part of the report can read them.
 
-It takes a JSONL file of one benchmark's responses, a folder of such files (a model each), what
+It takes files of one benchmark's responses in any format (`evaluation.formats`), a folder of such files, what
 `vr1repro evaluate --out` wrote, or a run's folder. It copies texts and verdicts, not weights and pictures.
 """
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,25 @@ import pyarrow.parquet as pq
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.questions import without_pictures
+from vr1repro.benchmarks.scoring import Row
+from vr1repro.config.evaluation import Protocol
 from vr1repro.config.plan import SLUG
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.core.records import Response
+from vr1repro.core.variants import in_order
+from vr1repro.evaluation.coverage import coverage
+from vr1repro.evaluation.formats.read import opened
 from vr1repro.evaluation.grading import grade_file
+from vr1repro.evaluation.protocols import named
+from vr1repro.evaluation.saved import SavedRow, answered
 from vr1repro.reporting.run.arms import ArmInfo
 from vr1repro.reporting.run.results import Results
 
 _FOLDER = re.compile(r"e\d+")
+_KINDS = ("xlsx", "tsv", "csv", "json")
+_AS_SEEDS = "NAME=PATH,PATH,... takes files as seeds of one model, NAME=PATH for each makes a model of each"
 _COMMAND = "vr1repro evaluate --model <model> --benchmarks <slug> --out <folder>, then compare again"
 
 
@@ -39,6 +48,8 @@ class GradingOptions:
         protocol: Sampling protocol of the headline; the files are taken to be of it.
         legacy_int: MathVista: integers by `int(x)`.
         workers: Grading processes.
+        format: Format of bare files; None tells it by the content.
+        columns: Their columns, `ROLE=NAME` each.
     """
 
     benchmark: str | None
@@ -47,38 +58,65 @@ class GradingOptions:
     protocol: str
     legacy_int: bool = False
     workers: int = 1
+    format: str | None = None
+    columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelResponses:
-    """One evaluation of one model: its file of responses, or a folder that `vr1repro evaluate` wrote."""
+    """Responses of one model: files, a seed each or several in one, or a folder that `vr1repro evaluate` wrote.
+
+    Attributes:
+        model: Its name.
+        files: The files; empty where it is a folder.
+        folder: The folder `<model>/<benchmark>/<protocol>/e<seed>`.
+        chosen: Whether a user chose the name, so that what has it elsewhere is of the same model.
+    """
 
     model: str
-    path: Path
+    files: tuple[Path, ...] = ()
+    folder: Path | None = None
+    chosen: bool = False
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where it is read from."""
+        return self.files if self.folder is None else (self.folder,)
 
 
 def find_responses(argument: str) -> list[ModelResponses]:
-    """The evaluations that `[NAME=]PATH` names: evaluated folders below it, a file, or the files in a folder.
+    """The responses that `[NAME=]PATH[,PATH...]` names: evaluated folders below a path, files, or those in a folder.
+
+    Under a name of the user's the files are seeds of one model; else each is a model.
 
     Raises:
         UserError: Nothing is there.
     """
     name, equals, rest = argument.partition("=")
+    chosen = _slug(name) if equals else None
     path = Path(rest if equals else argument)
-    chosen = name if equals else None
+    listed = [Path(part) for part in rest.split(",")]
+    if chosen and not path.exists() and len(listed) > 1:
+        if missing := next((part for part in listed if not part.is_file()), None):
+            raise UserError(f"{missing}: no such file; {_AS_SEEDS}")
+        return [ModelResponses(model=chosen, files=tuple(listed), chosen=True)]
     if path.is_file():
-        return [ModelResponses(_slug(chosen or path.stem), path)]
+        return [ModelResponses(model=chosen or _slug(path.stem), files=(path,), chosen=bool(chosen))]
     root = path / "eval" if (path / "eval").is_dir() else path
     evaluated = sorted(root.glob("*/*/*/e*/responses.jsonl")) or sorted(root.glob("*/*/e*/responses.jsonl"))
     folders = [file.parent for file in evaluated if _FOLDER.fullmatch(file.parent.name)]
     if folders:
-        return [ModelResponses(_slug(chosen or folder.parts[-4]), folder) for folder in folders]
-    files = sorted(path.glob("*.jsonl"))
+        return [ModelResponses(model=chosen or _slug(folder.parts[-4]), folder=folder) for folder in folders]
+    files = in_order(path.glob("*.jsonl")) or in_order(file for kind in _KINDS for file in path.glob(f"*.{kind}"))
     if not files:
-        raise UserError(f"{path}: no responses here: needs *.jsonl, or <model>/<benchmark>/<protocol>/e<seed>/")
-    if chosen and len(files) > 1:
-        raise UserError(f"{argument}: one name for {len(files)} files; name each file")
-    return [ModelResponses(_slug(chosen or file.stem), file) for file in files]
+        kinds = ", ".join(f"*.{kind}" for kind in ("jsonl", *_KINDS))
+        raise UserError(f"{path}: no responses here: needs {kinds}, or <model>/<benchmark>/<protocol>/e<seed>/")
+    if chosen and len(files) > 1 and files[0].suffix != ".jsonl":
+        # VLMEvalKit's folder also holds the judge's copy of the same responses, which is no seed.
+        raise UserError(f"{argument}: one name for {len(files)} files; {_AS_SEEDS}")
+    if chosen:
+        return [ModelResponses(model=chosen, files=tuple(files), chosen=True)]
+    return [ModelResponses(model=_slug(file.stem), files=(file,)) for file in files]
 
 
 def _slug(name: str) -> str:
@@ -86,7 +124,7 @@ def _slug(name: str) -> str:
 
 
 def assemble_run(run: Path, evaluations: Sequence[ModelResponses], grading: GradingOptions) -> list[str]:
-    """Copy and grade evaluations into a run's folder, a second file of a model as its second evaluation seed.
+    """Copy and grade evaluations into a run's folder; files of one model are its evaluation seeds.
 
     Args:
         run: Folder to write; made anew if it holds nothing but an earlier comparison.
@@ -96,11 +134,19 @@ def assemble_run(run: Path, evaluations: Sequence[ModelResponses], grading: Grad
 
     Raises:
         UserError: A file is bad, an option is missing, two evaluations are the same, or the folder holds other things.
+        BadResponses: A row of responses has no grade; see `saved.answered`.
     """
     _clear(run, evaluations)
+    files: dict[str, list[ModelResponses]] = {}
     for evaluation in evaluations:
-        add = _add_file if evaluation.path.is_file() else _add_evaluated_folder
-        add(run, evaluation, grading)
+        if evaluation.folder is None:
+            files.setdefault(evaluation.model, []).append(evaluation)
+        else:
+            _add_evaluated_folder(run, evaluation.model, evaluation.folder, grading)
+    for model, parts in files.items():
+        if len(parts) > 1 and not all(part.chosen for part in parts):
+            raise UserError(f"{parts[1].files[0]}: the name {model} is taken by {parts[0].files[0]}; {_AS_SEEDS}")
+        _add_files(run, model, [file for part in parts for file in part.files], grading)
     return list(dict.fromkeys(evaluation.model for evaluation in evaluations))
 
 
@@ -108,83 +154,101 @@ def _clear(run: Path, evaluations: Sequence[ModelResponses]) -> None:
     """Remove an earlier comparison's folder, and nothing else."""
     if not run.exists():
         return
-    if any(one.path.resolve().is_relative_to(run.resolve()) for one in evaluations):
+    if any(path.resolve().is_relative_to(run.resolve()) for one in evaluations for path in one.places):
         raise UserError(f"{run}: holds the responses to compare and would be made anew; give another --out")
     if other := sorted({path.name for path in run.iterdir()} - {"eval", "problems"}):
         raise UserError(f"{run}: holds {other[0]}, which is not of a comparison; give another --out")
     shutil.rmtree(run)
 
 
-def _add_file(run: Path, evaluation: ModelResponses, grading: GradingOptions) -> None:
-    """Grade a file of responses, and write responses and verdicts in a run's layout."""
+def _add_files(run: Path, model: str, files: Sequence[Path], grading: GradingOptions) -> None:
+    """Grade a model's files of responses, and write responses and verdicts of each seed in a run's layout."""
     slug, questions = grading.benchmark, grading.questions
     if slug is None or questions is None:
-        raise UserError(f"{evaluation.path}: a bare file of responses needs --benchmark and --questions")
+        raise UserError(f"{files[0]}: a bare file of responses needs --benchmark and --questions")
     if slug not in lookup.slugs():
         raise UserError(f"--benchmark {slug}: unknown; known: {', '.join(lookup.slugs())}")
     _bring_questions(run, slug, questions)
-    base = run / "eval" / evaluation.model / slug / grading.protocol
-    seed = 1 + len(list(base.glob("e*")))
-    folder = base / f"e{seed}"
+    rows = opened(slug, questions, files, grading.format, grading.columns)
+    seeds = dict.fromkeys(row.get("eval_seed") for _, row in answered(rows, dict(rows.questions), rows.benchmark))
+    for seed in seeds:
+        place = _Place(model=model, benchmark=slug, protocol=grading.protocol, seed=1 if seed is None else seed)
+        of_seed = [saved for saved in rows if saved[2].get("eval_seed") == seed]
+        _grade(place.below(run), of_seed, questions, place, grading)
+        write_rows(place.below(run) / "responses.jsonl", (_record(row, place) for _, _, row in of_seed))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a folder of responses in a run is of."""
+
+    model: str
+    benchmark: str
+    protocol: str
+    seed: int
+
+    def below(self, run: Path) -> Path:
+        return run / "eval" / self.model / self.benchmark / self.protocol / f"e{self.seed}"
+
+
+def _grade(
+    folder: Path,
+    rows: Sequence[SavedRow],
+    questions: Path,
+    place: _Place,
+    grading: GradingOptions,
+    protocol: Protocol | None = None,
+) -> None:
+    out = folder / "verdicts" / f"{grading.profile}.jsonl"
     grade_file(
-        slug,
-        grading.profile,
-        evaluation.path,
-        questions,
-        folder / "verdicts" / f"{grading.profile}.jsonl",
-        workers=grading.workers,
-        legacy_int=grading.legacy_int,
+        place.benchmark, grading.profile, rows, questions, out,
+        workers=grading.workers, legacy_int=grading.legacy_int, protocol=protocol,
+    )  # fmt: skip
+    coverage(out, lookup.facts(place.benchmark)).refuse_unparsable(f"{place.model}, seed {place.seed}")
+
+
+def _record(row: Row, place: _Place) -> Response:
+    """A row as a record of a run; fields that other people's files lack stay empty."""
+    return Response(
+        run="compare",
+        model=place.model,
+        eval_seed=place.seed,
+        protocol=place.protocol,
+        benchmark=place.benchmark,
+        id=row["id"],
+        prompt_sha="",
+        attempt=row.get("attempt") or 0,
+        response=row["response"],
+        n_tokens=row.get("n_tokens"),
+        finish_reason=row.get("finish_reason"),
     )
-    write_rows(folder / "responses.jsonl", _responses(evaluation, slug, grading, seed))
 
 
-def _responses(evaluation: ModelResponses, slug: str, grading: GradingOptions, seed: int) -> Iterator[Response]:
-    """The file's rows as records; fields that other people's files lack stay empty."""
-    for number, row in read_lines(evaluation.path):
-        key = next((row[name] for name in ("id", *lookup.facts(slug).id_keys) if row.get(name) is not None), None)
-        text = row.get("response", row.get("execution"))
-        if key is None or not isinstance(text, str):
-            raise UserError(f"{evaluation.path}:{number}: needs the question's id and a text `response`")
-        yield Response(
-            run="compare",
-            model=evaluation.model,
-            eval_seed=seed,
-            protocol=grading.protocol,
-            benchmark=slug,
-            id=key,
-            prompt_sha="",
-            response=text,
-            n_tokens=row.get("n_tokens"),
-            finish_reason=row.get("finish_reason"),
-        )
-
-
-def _add_evaluated_folder(run: Path, evaluation: ModelResponses, grading: GradingOptions) -> None:
-    """Copy responses and verdicts of a folder that `vr1repro evaluate` wrote, and its questions."""
-    benchmark, protocol, seed = evaluation.path.parts[-3:]
-    folder = run / "eval" / evaluation.model / benchmark / protocol / seed
+def _add_evaluated_folder(run: Path, model: str, source: Path, grading: GradingOptions) -> None:
+    """Copy responses and verdicts of a folder in a run's layout, and its questions; verdicts that lack are made."""
+    benchmark, protocol, seed = source.parts[-3:]
+    place = _Place(model=model, benchmark=benchmark, protocol=protocol, seed=int(seed.removeprefix("e")))
+    folder = place.below(run)
     if folder.exists():
-        raise UserError(
-            f"{evaluation.path}: {evaluation.model} has {benchmark}/{protocol}/{seed} twice; give NAME=PATH"
-        )
-    beside = [up / kind / benchmark for up in list(evaluation.path.parents)[2:5] for kind in ("questions", "problems")]
+        raise UserError(f"{source}: {model} has {benchmark}/{protocol}/{seed} twice; give NAME=PATH")
+    beside = [up / kind / benchmark for up in list(source.parents)[2:5] for kind in ("questions", "problems")]
     questions = next((path for path in beside if path.is_dir()), None)
     if questions is None and benchmark == grading.benchmark:
         questions = grading.questions
     if questions is None:
-        raise UserError(f"{evaluation.path}: no questions/{benchmark} beside it; give --benchmark and --questions")
+        raise UserError(f"{source}: no questions/{benchmark} beside it; give --benchmark and --questions")
     _bring_questions(run, benchmark, questions)
     folder.mkdir(parents=True)
     for name in ("responses.jsonl", "run.json"):
-        if (evaluation.path / name).exists():
-            shutil.copyfile(evaluation.path / name, folder / name)
-    verdicts = evaluation.path / "verdicts"
+        if (source / name).exists():
+            shutil.copyfile(source / name, folder / name)
+    verdicts = source / "verdicts"
+    if verdicts.is_dir():
+        shutil.copytree(verdicts, folder / "verdicts")
     if not (verdicts / f"{grading.profile}.jsonl").exists():
-        raise UserError(
-            f"{verdicts}: no {grading.profile}.jsonl; grade with --profile {grading.profile}, or name the profile that"
-            " is there"
-        )
-    shutil.copytree(verdicts, folder / "verdicts")
+        rows = list(opened(benchmark, questions, [source / "responses.jsonl"], grading.format, grading.columns))
+        _grade(folder, rows, questions, place, grading, named(protocol))
+        write_rows(folder / "responses.jsonl", (_record(row, place) for _, _, row in rows))
 
 
 def _bring_questions(run: Path, benchmark: str, path: Path) -> None:

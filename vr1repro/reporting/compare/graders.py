@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from vr1repro.benchmarks import lookup
+from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.questions import read_questions
 from vr1repro.benchmarks.scoring import text_of
 from vr1repro.config.evaluation import Protocol
@@ -18,6 +19,7 @@ from vr1repro.core.files import write_atomically, write_csv
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
 from vr1repro.evaluation.grading import grade_file, percent, response_rows
+from vr1repro.evaluation.saved import SavedRow
 from vr1repro.evaluation.scores import Score
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.statistics.paired import discordant_difference
@@ -83,7 +85,7 @@ class Difference(BaseModel):
 
 def compare(
     slug: str,
-    responses: Path,
+    responses: Path | Iterable[SavedRow],
     questions: Path,
     out: Path,
     *,
@@ -110,10 +112,10 @@ def compare(
         )[0]
         for name, file in files.items()
     }
-    golds = _golds(slug, questions)
+    by_id = read_questions(lookup.facts(slug), questions)
     counts: Counter[tuple[str, str, bool, bool]] = Counter()
     differences = []
-    for number, (row, verdicts) in enumerate(_side_by_side(responses, protocol, files), 1):
+    for number, (row, verdicts) in enumerate(_side_by_side(response_rows(slug, responses, by_id, protocol), files), 1):
         correct = {name: verdict.correct for name, verdict in verdicts.items()}
         for first, second in combinations(profiles, 2):
             one, other = correct[first], correct[second]
@@ -121,7 +123,7 @@ def compare(
                 counts[first, second, one, other] += 1
         if len(set(correct.values())) > 1:
             identifier = next(iter(verdicts.values())).id
-            differences.append(_difference(number, identifier, golds.get(identifier, ""), row, verdicts))
+            differences.append(_difference(number, identifier, _gold(by_id[identifier]), row, verdicts))
     pairs = [_pair(first, second, counts) for first, second in combinations(profiles, 2)]
     rows = [{"profile": name, **score.model_dump()} for name, score in scores.items()]
     write_csv(out / "scores.csv", ["profile", *Score.model_fields], rows)
@@ -187,16 +189,15 @@ def visible(text: str) -> str:
     )
 
 
-def _golds(slug: str, questions: Path) -> dict[str, str]:
-    by_id = read_questions(lookup.facts(slug), questions)
-    return {key: str(question.get("answer") or question.get("solution") or "") for key, question in by_id.items()}
+def _gold(question: Question) -> str:
+    return str(question.get("answer") or question.get("solution") or "")
 
 
 def _side_by_side(
-    responses: Path, protocol: Protocol | None, files: dict[str, Path]
+    answers: Iterator[tuple[Question, dict[str, Any]]], files: dict[str, Path]
 ) -> Iterator[tuple[dict[str, Any], dict[str, Verdict]]]:
     streams = [read(file, Verdict) for file in files.values()]
-    for (_, row), *verdicts in zip(response_rows(responses, protocol), *streams, strict=True):
+    for (_, row), *verdicts in zip(answers, *streams, strict=True):
         yield row, dict(zip(files, verdicts, strict=True))
 
 

@@ -49,7 +49,7 @@ def origins(evaluations: Sequence[ModelResponses]) -> Origins:
     Raises:
         UserError: One is of a comparable run whose commits are not on record.
     """
-    pairs = {(one.model, _made_in(one.path)) for one in evaluations}
+    pairs = {(one.model, _made_in(one.folder)) for one in evaluations}
     records = {folder: list(_commits(folder)) for _, folder in pairs if folder is not None}
     states = [_is_comparable(folder) for folder in sorted(records)]
     return Origins(
@@ -59,11 +59,11 @@ def origins(evaluations: Sequence[ModelResponses]) -> Origins:
     )
 
 
-def _made_in(path: Path) -> Path | None:
-    """The folder of a run or of `evaluate --out`, above <model>/<benchmark>/<protocol>/e<seed>; None for a file."""
-    if path.is_file():
+def _made_in(evaluated: Path | None) -> Path | None:
+    """The folder of a run or of `evaluate --out`, above <model>/<benchmark>/<protocol>/e<seed>; None for files."""
+    if evaluated is None:
         return None
-    folder = path.resolve().parents[3]
+    folder = evaluated.resolve().parents[3]
     return folder.parent if folder.name == "eval" else folder
 
 

@@ -7,6 +7,7 @@ from vr1repro.published import PublishedValue, Target, table_values
 from vr1repro.published.targets import ARMS, BENCHMARKS, THREE, WORD_SETS
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.judgement import Judgement, Label
+from vr1repro.reporting.run.coverage import partly_answered
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -230,6 +231,8 @@ def note(results: Results) -> str:
         " the percentages of answers that could not be read (wrong in ours) and of responses without a verdict (not in"
         " ours). A difference has its interval over training and sampling again, where several draws of ours give one."
     )
+    if partly := "; ".join(partly_answered(results)):
+        text += f" Not every question is answered: {partly}."
     return text if results.comparable else f"{MICRO_NOTE}. {text}"
 
 

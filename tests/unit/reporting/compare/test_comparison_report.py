@@ -168,12 +168,6 @@ def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, aga
         report(request, GRADING, tmp_path / "out")
 
 
-def test_an_ungraded_profile_is_named(evaluated: Path, tmp_path: Path) -> None:
-    grading = foreign.GradingOptions(benchmark=None, questions=None, profile="official", protocol="single")
-    with pytest.raises(UserError, match=r"no official\.jsonl; grade with --profile official"):
-        foreign.assemble_run(tmp_path / "run", foreign.find_responses(str(evaluated / "base_s0")), grading)
-
-
 def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_path: Path) -> None:
     given = foreign.find_responses(str(evaluated / "base_s0"))
     for _ in range(2):
