@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vr1repro.reporting.figures.svg import canonical
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -143,6 +145,8 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = tup
         path = folder / f"{name}.{suffix}"
         aside = folder / f".{name}.{suffix}.partial"
         figure.savefig(aside, format=suffix, metadata=_METADATA[suffix])
+        if suffix == "svg":
+            aside.write_text(canonical(aside.read_text(encoding="utf-8")), encoding="utf-8")
         aside.replace(path)
         paths.append(path)
     return paths

@@ -1,10 +1,12 @@
 """The report: a folder of pages that opens from a disk. All in it is escaped, and it loads nothing from any network."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from vr1repro.reporting.page.strips import strips
 from vr1repro.reporting.page.traces import write_traces
 from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
+from vr1repro.reporting.statistics.rounding import fixed
 from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.our_tables import own_tables
 from vr1repro.reporting.tables.render import TextTable
@@ -216,10 +219,22 @@ def _entries(folder: Path) -> set[str]:
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
     environment.filters |= {"num": render.number, "est": render.estimate, "between": render.interval, "slug": _slug}
-    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": _made()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
+
+
+def _made() -> dict[str, Any]:
+    """What a page says of its making; SOURCE_DATE_EPOCH, where it is set, is taken for the time."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return made()
+    try:
+        at = datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UserError(f"SOURCE_DATE_EPOCH: {epoch!r} are no seconds since 1970; unset it or give a number") from None
+    return made() | {"at": at.isoformat(timespec="seconds")}
 
 
 def _slug(text: str) -> str:
@@ -258,7 +273,9 @@ def summary(results: Results) -> str:
         length = results.length(arm)
         parts = {"accuracy_%": average, "tokens": length}
         values = {
-            name: None if part is None else {key: round(getattr(part, key), 2) for key in ("value", "low", "high")}
+            name: None
+            if part is None
+            else {key: float(fixed(getattr(part, key), 2)) for key in ("value", "low", "high")}
             for name, part in parts.items()
         }
         lines.append(json.dumps({"arm": arm, **values}))
