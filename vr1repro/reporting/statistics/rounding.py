@@ -1,4 +1,4 @@
-"""Numbers as they are printed: freed of floating point's noise, then rounded once, in decimal, halves away from zero.
+"""Numbers as they are printed: freed of floating point's noise, then rounded once, in decimal, halves to even.
 
 181 of 400 is 45.25 %, half way between 45.2 and 45.3. Which double stands for it depends on the order of a sum, and
 that on the processor; so rounding the double prints one or the other. Every digit of a table, a page or a reason comes
@@ -6,11 +6,11 @@ from here instead: what lies beyond the digits that arithmetic can vouch for is 
 """
 
 import math
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 # Scores are made with errors of some 1e-15 of their size; a difference of two percentages keeps the larger one's.
 _DIGITS, _DECIMALS = 12, 10
-_WIDE = Context(prec=400, rounding=ROUND_HALF_UP)  # room for any double
+_WIDE = Context(prec=400, rounding=ROUND_HALF_EVEN)  # room for any double
 
 
 def settled(value: float) -> Decimal:
@@ -28,13 +28,13 @@ def fixed(value: float, decimals: int, *, signed: bool = False, grouped: bool = 
     """A number with so many decimals; a zero has no minus. `inf`, `-inf` and `nan` stay words.
 
     Args:
-        signed: A positive number gets a plus.
+        signed: A positive number gets a plus, also where it rounds to zero.
         grouped: A comma parts the thousands.
     """
-    sign = "+" if signed else ""
     if not math.isfinite(value):
-        return f"{value:{sign}}"
-    rounded = _rounded(settled(value), -decimals)
+        return f"{value:+}" if signed else f"{value}"
+    exact = settled(value)
+    rounded, sign = _rounded(exact, -decimals), "+" * (signed and exact > 0)
     return f"{abs(rounded) if rounded == 0 else rounded:{sign}{',' * grouped}.{decimals}f}"
 
 

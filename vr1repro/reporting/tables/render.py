@@ -269,10 +269,9 @@ def frame_csv(frame: pd.DataFrame, printed: Sequence[str] = ()) -> str:
     Args:
         printed: Columns that hold numbers as the paper printed them; they stay as they are.
     """
-    shown = frame.copy()
-    for name in frame.columns.difference(list(printed)):
-        shown[name] = [None if isinstance(x, float) and math.isnan(x) else _plain(x) for x in frame[name]]
-    return str(shown.to_csv(index=False, lineterminator="\n"))
+    ours = frame.columns.difference(list(printed))
+    shown = frame[ours].map(lambda value: None if isinstance(value, float) and math.isnan(value) else _plain(value))
+    return str(frame.assign(**shown).to_csv(index=False, lineterminator="\n"))
 
 
 def write_tables(folder: Path, tables: Iterable[Table], text_tables: Iterable[TextTable] = ()) -> list[Path]:
