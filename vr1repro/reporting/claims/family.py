@@ -60,8 +60,8 @@ class Family:
         if not self.tested:
             return ""
         return (
-            f"{self.tested} were tested, each at {percent(1 - confidence)}: at most {fixed(self.by_chance, 1)} of the verdicts"
-            f" are false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm} stay"
+            f"{self.tested} were tested, each at {percent(1 - confidence)}: at most {fixed(self.by_chance, 1)} of the"
+            f" verdicts are false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm} stay"
             f" reproduced and {self.not_reproduced_holm} not reproduced."
         )
 

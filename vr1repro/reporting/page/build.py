@@ -1,12 +1,10 @@
 """The report: a folder of pages that opens from a disk. All in it is escaped, and it loads nothing from any network."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from typing import Any
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.family import family_of
@@ -23,6 +20,7 @@ from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, covera
 from vr1repro.reporting.claims.phenomena import phenomena
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.lineage.making import made_here
 from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.page.cases import case_studies
 from vr1repro.reporting.page.embedding import write_script
@@ -219,22 +217,10 @@ def _entries(folder: Path) -> set[str]:
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
     environment.filters |= {"num": render.number, "est": render.estimate, "between": render.interval, "slug": _slug}
-    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": _made()}
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made_here()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
-
-
-def _made() -> dict[str, Any]:
-    """What a page says of its making; SOURCE_DATE_EPOCH, where it is set, is taken for the time."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is None:
-        return made()
-    try:
-        at = datetime.fromtimestamp(int(epoch), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise UserError(f"SOURCE_DATE_EPOCH: {epoch!r} are no seconds since 1970; unset it or give a number") from None
-    return made() | {"at": at.isoformat(timespec="seconds")}
 
 
 def _slug(text: str) -> str:
