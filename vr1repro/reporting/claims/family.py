@@ -61,8 +61,8 @@ class Family:
             return ""
         return (
             f"{self.tested} were tested, each at {percent(1 - confidence)}: at most {fixed(self.by_chance, 1)} of the"
-            f" verdicts are false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm} stay"
-            f" reproduced and {self.not_reproduced_holm} not reproduced."
+            f" verdicts are false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm}"
+            f" stay reproduced and {self.not_reproduced_holm} not reproduced."
         )
 
 

@@ -227,9 +227,10 @@ def note(results: Results) -> str:
     settings = results.settings
     text = (
         f"Ours: mean over seeds with a {percent(settings.confidence)} interval over questions, clustered by problem"
-        f" or picture; protocol {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent. Left open:"
-        " the percentages of answers that could not be read (wrong in ours) and of responses without a verdict (not in"
-        " ours). A difference has its interval over training and sampling again, where several draws of ours give one."
+        f" or picture; protocol {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent. Left"
+        " open: the percentages of answers that could not be read (wrong in ours) and of responses without a verdict"
+        " (not in ours). A difference has its interval over training and sampling again, where several draws of ours"
+        " give one."
     )
     return text if results.comparable else f"{MICRO_NOTE}. {text}"
 
