@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vr1repro.reporting.figures.build import make_figures, write_published_figure
 from vr1repro.reporting.lineage.archive import CONFIG, draw_again, opened
+from vr1repro.reporting.lineage.making import source_date
 from vr1repro.reporting.page.build import make_report, summary
 from vr1repro.reporting.run.results import open_run
 from vr1repro.reporting.tables.build import make_tables
@@ -23,8 +24,9 @@ def redraw(archive: Path, out: Path, published: Path | None = None) -> str:
         The summary of the report, a line an arm.
 
     Raises:
-        UserError: The archive or a file in it is bad.
+        UserError: The archive or a file in it is bad, or SOURCE_DATE_EPOCH is no time.
     """
+    source_date()  # numpy and matplotlib read it too, and end in a traceback
     config = archive / CONFIG
     with opened(archive) as run, ProcessPoolExecutor(1, get_context("forkserver")) as second:
         figures = second.submit(_figures, config, run, out / "figures", published)  # takes as long as all the rest

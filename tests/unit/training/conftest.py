@@ -2,6 +2,8 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from zlib import crc32
 
 import pytest
 from lab_sizes import LAB
@@ -32,3 +34,15 @@ def lab(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace
         problems=root / "rl" / "problems.parquet",
         config=load(repo / "config" / "smoke.yaml"),
     )
+
+
+@pytest.fixture
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reward with spread: an untrained model never earns the real one, and all losses would be 0."""
+    from vr1repro.answers.reward import HardFormatReward, Reward
+    from vr1repro.core.records import Outcome
+
+    def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
+        return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
+
+    monkeypatch.setattr(HardFormatReward, "score", score)

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
-from zlib import crc32
 
 import pytest
 import torch
@@ -23,18 +22,6 @@ def job() -> Any:
         arm="a", number=1, stage=Stage(max_tokens=8, group=4, steps=6), first_step=0, kept_steps=[6], skip_prompts=0,
         system_prompt=None, seed=1,
     )  # fmt: skip
-
-
-@pytest.fixture
-def lively(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reward with spread: an untrained model never earns the real one, and all losses would be 0."""
-    from vr1repro.answers.reward import HardFormatReward, Reward
-    from vr1repro.core.records import Outcome
-
-    def score(_: Any, texts: list[str], *__: Any) -> list[Reward]:
-        return [Reward(crc32(text.encode()) % 5 / 4, True, Outcome.RIGHT, None) for text in texts]
-
-    monkeypatch.setattr(HardFormatReward, "score", score)
 
 
 def run(lab: SimpleNamespace, out: Any, job: Any, **changes: Any) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from vr1repro.reporting.run.scores_by_seed import Draws
 from vr1repro.reporting.statistics import parts as study
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS
 from vr1repro.reporting.statistics.parts import Part
+from vr1repro.reporting.statistics.rounding import fixed, interval
 
 # What would tell is looked for among these; it must call equal recipes reproduced more often than not.
 _TRAININGS = (*range(FEWEST_SEEDS, 11), 12, 16, 24, 32)
@@ -146,8 +147,8 @@ def in_words(difference: Difference) -> str:
     trained = f"{difference.trainings} training{'s' * (difference.trainings != 1)}, "
     ours = runs if difference.basis is Basis.SAME_WEIGHTS else trained + runs
     if math.isinf(difference.high):
-        return f"{difference.value:+.2f} ({ours})"
-    return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}] ({ours})"
+        return f"{fixed(difference.value, 2, signed=True)} ({ours})"
+    return f"{fixed(difference.value, 2, signed=True)} {interval(difference.low, difference.high, 2)} ({ours})"
 
 
 def would_tell(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vr1repro.reporting.claims.comparison import Comparison, gets_verdict
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.statistics.paired import holm
+from vr1repro.reporting.statistics.rounding import fixed, percent
 
 _UNDECIDED = (Label.CANNOT_TELL, Label.WEIGHTS_ONLY, Label.DEPENDS)
 _UNJUDGED = (Label.NOT_RUN, Label.NOT_COMPARABLE)
@@ -59,9 +60,9 @@ class Family:
         if not self.tested:
             return ""
         return (
-            f"{self.tested} were tested, each at {1 - confidence:.0%}: at most {self.by_chance:.1f} of the verdicts are"
-            f" false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm} stay"
-            f" reproduced and {self.not_reproduced_holm} not reproduced."
+            f"{self.tested} were tested, each at {percent(1 - confidence)}: at most {fixed(self.by_chance, 1)} of the"
+            f" verdicts are false by chance on average. After Holm's adjustment over all of them {self.reproduced_holm}"
+            f" stay reproduced and {self.not_reproduced_holm} not reproduced."
         )
 
 

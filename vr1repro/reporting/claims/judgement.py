@@ -21,6 +21,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.claims.contrast import Basis, Difference, difference_from, in_words, our_mean, would_tell
 from vr1repro.reporting.run.scores_by_seed import Draws, Scorer
 from vr1repro.reporting.statistics import parts as study
+from vr1repro.reporting.statistics.rounding import percent
 
 
 class Label(StrEnum):
@@ -171,10 +172,11 @@ def over_scorers(
 
 def _says_nothing(draws: Draws, settings: ReportSettings) -> str:
     if draws.ungraded > settings.max_ungraded:
-        return f"{draws.ungraded:.1%} of the responses have no verdict"
+        return f"{percent(draws.ungraded, 1)} of the responses have no verdict"
     low, high = draws.unparsable
     if high - low > settings.unparsable_gap:
-        return f"{low:.1%} and {high:.1%} of the arms' responses could not be read, so the scorer favours one of them"
+        shares = f"{percent(low, 1)} and {percent(high, 1)}"
+        return f"{shares} of the arms' responses could not be read, so the scorer favours one of them"
     return ""
 
 

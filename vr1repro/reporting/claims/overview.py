@@ -21,6 +21,7 @@ from vr1repro.reporting.run.scores import (
     open_shares,
 )
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import fixed
 
 # The numbers that the abstract and the README are quoted for, by their ids.
 HEADLINES = (
@@ -157,7 +158,7 @@ def coverage(results: Results) -> list[str]:
         rows = results.final(name)
         shares = open_shares(rows, average_weights(rows))
         if not results.has_headline(rows):
-            notes.append(f"{results.label(name)}: no headline, {shares.ungraded:.1f} % without a verdict")
+            notes.append(f"{results.label(name)}: no headline, {fixed(shares.ungraded, 1)} % without a verdict")
     notes += partly_answered(results)
     for benchmark, counts in answered(results).items():
         notes += [f"{results.label(name)}: no {benchmark}" for name in results.evaluated if name not in counts]

@@ -19,6 +19,7 @@ from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.points import Point, Quantity
 from vr1repro.reporting.run.results import Missing, Results
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS, SeedDifference, seed_difference
+from vr1repro.reporting.statistics.rounding import fixed, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,5 +272,5 @@ def _words_of(statistic: Statistic, difference: SeedDifference) -> str:
     if difference.p_value is None:
         spread = f"{difference.seeds} training seed{'s' * (difference.seeds != 1)}, needs {FEWEST_SEEDS}"
     else:
-        spread = f"[{difference.low:+.2f}, {difference.high:+.2f}] over {difference.seeds} training seeds"
-    return f"{statistic.what}: {round(difference.value, 2) + 0.0:+.2f}, {spread}"  # no minus before a zero
+        spread = f"{interval(difference.low, difference.high, 2)} over {difference.seeds} training seeds"
+    return f"{statistic.what}: {fixed(difference.value, 2, signed=True)}, {spread}"

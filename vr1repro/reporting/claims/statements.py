@@ -11,6 +11,7 @@ from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.run.scores_by_seed import Draws
 from vr1repro.reporting.statistics import parts as study
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS
+from vr1repro.reporting.statistics.rounding import fixed
 
 
 def judge_bound(bound: float, draws: Draws, settings: ReportSettings) -> Judgement:
@@ -46,11 +47,11 @@ def place_among(score: float, others: Sequence[float]) -> int:
 def _judge(draws: Draws, settings: ReportSettings, where: Callable[[float, float], tuple[Label, str]]) -> Judgement:
     parts, mean = variance_parts(draws, settings.training_sd, None), our_mean(draws)
     if not parts:
-        reason = f"{mean:.2f}: one run has no spread; a verdict needs two evaluation seeds at least"
+        reason = f"{fixed(mean, 2)}: one run has no spread; a verdict needs two evaluation seeds at least"
         return Judgement(label=Label.CANNOT_TELL, reason=reason, would_tell="2 evaluation seeds or more")
     half = study.reach(parts, 0.5 + settings.confidence / 2)
     label, words = where(mean - half, mean + half)
-    reason = f"{mean:.2f} +- {half:.2f} expected: {words}"
+    reason = f"{fixed(mean, 2)} +- {fixed(half, 2)} expected: {words}"
     if basis_of(draws, settings.training_sd) is not Basis.WEIGHTS_ONLY:
         return Judgement(label=label, reason=reason)
     more = f"{FEWEST_SEEDS} trainings or more, or reporting.training_sd"

@@ -23,6 +23,7 @@ from vr1repro.evaluation.saved import SavedRow
 from vr1repro.evaluation.scores import Score
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.statistics.paired import discordant_difference
+from vr1repro.reporting.statistics.rounding import fixed, interval
 
 _SHOWN = 600
 # The page stays one that a browser opens at once; the CSV beside it has every row.
@@ -243,14 +244,18 @@ def _pair(first: str, second: str, counts: Counter[tuple[str, str, bool, bool]])
 def _text(slug: str, scores: dict[str, Score], pairs: list[ProfilePair], differences: list[Difference]) -> str:
     lines = [f"{slug}: accuracy by profile, in percent of the rows with a verdict, bounds in brackets"]
     for name, score in scores.items():
-        bounds = f"  [{score.low:.2f}, {score.high:.2f}], {score.n_undecided} undecided" if score.n_undecided else ""
+        bounds = (
+            f"  [{fixed(score.low, 2)}, {fixed(score.high, 2)}], {score.n_undecided} undecided"
+            if score.n_undecided
+            else ""
+        )
         lines.append(f"  {name:12} {percent(score):>6}  {score.n_right}/{score.n}{bounds}")
     lines.append("pairs, on the rows that both decide: agreement, kappa, shift in points with its 95 % interval")
     for pair in pairs:
-        number = "   -  " if pair.kappa is None else f"{pair.kappa:6.3f}"
+        number = "   -  " if pair.kappa is None else f"{fixed(pair.kappa, 3):>6}"
         lines.append(
-            f"  {pair.first:12} {pair.second:12} {pair.agreement:6.2f} % {number} {pair.shift:+7.2f}"
-            f" [{pair.low:+.2f}, {pair.high:+.2f}]  n {pair.n}"
+            f"  {pair.first:12} {pair.second:12} {fixed(pair.agreement, 2):>6} % {number}"
+            f" {fixed(pair.shift, 2, signed=True):>7} {interval(pair.low, pair.high, 2)}  n {pair.n}"
         )
     lines.append(f"{len(differences)} rows on which the profiles differ")
     for why, count in Counter(item.reason for item in differences).most_common(8):

@@ -12,6 +12,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Verdict
 from vr1repro.reporting.statistics.paired import DiscordantDifference, discordant_difference
+from vr1repro.reporting.statistics.rounding import fixed, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +40,13 @@ class ProtocolGain:
     def __str__(self) -> str:
         """One line for a reader."""
         total = self.total
+        points, retries, extraction = (
+            fixed(number, 2, signed=True) for number in (total.points, self.from_retries, self.from_extraction)
+        )
         return (
-            f"paper minus single: {total.points:+.2f} points [{total.low:+.2f}, {total.high:+.2f}]"
-            f" (won {self.wins}, lost {self.losses} of {self.n}); retries gave {self.from_retries:+.2f}"
-            f" ({self.retried} asked again), the extraction string {self.from_extraction:+.2f}"
+            f"paper minus single: {points} points {interval(total.low, total.high, 2)}"
+            f" (won {self.wins}, lost {self.losses} of {self.n}); retries gave {retries}"
+            f" ({self.retried} asked again), the extraction string {extraction}"
         )
 
 

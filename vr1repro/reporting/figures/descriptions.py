@@ -13,6 +13,7 @@ from vr1repro.reporting.figures.style import DARK_BLUE, SKY_BLUE, new_figure, sa
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
 from vr1repro.reporting.statistics.paired import paired_difference
+from vr1repro.reporting.statistics.rounding import fixed, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +54,8 @@ def descriptions(results: Results, width: float | None = None) -> "Figure":
         ).estimate.scaled(100)
         only = [sum(pair == [1.0 - k, float(k)] for pair in right) for k in (0, 1)]
         text = (
-            f"{len(rows)} problems described both ways. With Pseudo-CoT {gain.value:+.1f} points [{gain.low:+.1f},"
-            f" {gain.high:+.1f}]; right with it alone {only[1]}, without it alone {only[0]}. {text}"
+            f"{len(rows)} problems described both ways. With Pseudo-CoT {fixed(gain.value, 1, signed=True)} points"
+            f" {interval(gain.low, gain.high, 1)}; right with it alone {only[1]}, without it alone {only[0]}. {text}"
         )
     say(figure, note(results, text))
     return figure

@@ -11,6 +11,7 @@ from vr1repro.reporting.figures.style import CUT, DARK_BLUE, EDGE, LIGHT_BLUE, a
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import accuracy, average_weights, graded
 from vr1repro.reporting.statistics.bootstrap import bootstrap_band
+from vr1repro.reporting.statistics.rounding import fixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
         options: dict[str, Any] = {"draws": settings.bootstrap_draws, "confidence": settings.confidence}
         low, high = bootstrap_band(hits, member, clusters, seed=settings.seed, **options)
         counts = member.sum(axis=0)
-        x = (tokens @ member) / np.maximum(counts, 1)
+        x = (tokens @ member) / np.maximum(counts, 1)  # of whole numbers: the same on every processor
         y = np.divide(hits.sum(axis=0), counts, out=np.full_like(counts, np.nan), where=counts > 0)
         axes.fill_between(x, low, high, color=LIGHT_BLUE, alpha=0.6, linewidth=0)
         axes.plot(x, y, color=DARK_BLUE, marker="o")
@@ -96,7 +97,7 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
         height = 100 * right[cut].mean()
         edge = axes.get_yaxis_transform()
         axes.plot(0.97, height, "x", transform=edge, color=CUT, markersize=6, markeredgewidth=1.4, clip_on=False)
-        share = f"{100 * cut.mean():.1f} % cut at {tokens[cut].max():,.0f}"
+        share = f"{fixed(100 * cut.mean(), 1)} % cut at {fixed(tokens[cut].max(), 0, grouped=True)}"
         axes.text(0.98, 0.98, share, transform=axes.transAxes, ha="right", va="top", fontsize=6, color=CUT)
     axes.set_xlabel("Completion tokens")
     axes.set_ylabel("Accuracy (%)")

@@ -1,6 +1,7 @@
 """How figures look and how they are written: the paper's colours, readable in grey, the same bytes every time."""
 
 import gc
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vr1repro.core.files import whole_file
+from vr1repro.reporting.figures.svg import canonical
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,7 +146,12 @@ def save(figure: "Figure", folder: Path, name: str, formats: Sequence[str] = tup
     for suffix in formats:
         path = folder / f"{name}.{suffix}"
         with whole_file(path) as stream:
-            figure.savefig(stream, format=suffix, metadata=_METADATA[suffix])
+            if suffix == "svg":
+                drawn = io.StringIO()
+                figure.savefig(drawn, format=suffix, metadata=_METADATA[suffix])
+                stream.write(canonical(drawn.getvalue()).encode("utf-8"))
+            else:
+                figure.savefig(stream, format=suffix, metadata=_METADATA[suffix])
         paths.append(path)
     return paths
 

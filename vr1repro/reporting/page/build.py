@@ -12,7 +12,6 @@ from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import whole_folder, write_atomically
 from vr1repro.core.outside import json_object
-from vr1repro.core.provenance import made
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.comparison import Comparison, compare_published
 from vr1repro.reporting.claims.family import family_of
@@ -21,6 +20,7 @@ from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, covera
 from vr1repro.reporting.claims.phenomena import phenomena
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.lineage.making import made_here
 from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.page.cases import case_studies
 from vr1repro.reporting.page.embedding import write_script
@@ -31,6 +31,7 @@ from vr1repro.reporting.page.strips import strips
 from vr1repro.reporting.page.traces import write_traces
 from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
+from vr1repro.reporting.statistics.rounding import fixed
 from vr1repro.reporting.tables import render
 from vr1repro.reporting.tables.our_tables import own_tables
 from vr1repro.reporting.tables.render import TextTable
@@ -217,7 +218,7 @@ def _entries(folder: Path) -> set[str]:
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
     environment.filters |= {"num": render.number, "est": render.estimate, "between": render.interval, "slug": _slug}
-    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made()}
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made_here()}
     for name in PAGES:
         html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
@@ -259,7 +260,9 @@ def summary(results: Results) -> str:
         length = results.length(arm)
         parts = {"accuracy_%": average, "tokens": length}
         values = {
-            name: None if part is None else {key: round(getattr(part, key), 2) for key in ("value", "low", "high")}
+            name: None
+            if part is None
+            else {key: float(fixed(getattr(part, key), 2)) for key in ("value", "low", "high")}
             for name, part in parts.items()
         }
         lines.append(json.dumps({"arm": arm, **values}))

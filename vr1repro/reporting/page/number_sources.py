@@ -10,6 +10,7 @@ from vr1repro.reporting.claims.comparison import Comparison, targets_behind
 from vr1repro.reporting.claims.overview import ArmSummary
 from vr1repro.reporting.lineage.sources import RESPONSES, Sources
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import settled
 from vr1repro.reporting.tables.table import Table
 
 
@@ -71,7 +72,7 @@ class NumberSources:
         files = tuple(self._files.setdefault(path, len(self._files)) for path in paths)
         number: dict[str, Any] = {
             "title": title,
-            "ours": {field: _finite(value) for field, value in asdict(ours).items()},
+            "ours": {field: _plain(value) for field, value in asdict(ours).items()},
             "files": self._sets.setdefault(files, len(self._sets)),
             "weights": sorted({sha for path in paths if (sha := self._sources.weights_of(path))}),
         }
@@ -97,5 +98,6 @@ def _paper(value: PublishedValue | None) -> dict[str, Any]:
     return {"paper": {name: getattr(value, name) for name in names}}
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _plain(value: object) -> object:
+    """A field of an estimate; what is not finite is not known."""
+    return value if not isinstance(value, float) else float(settled(value)) if math.isfinite(value) else None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import fixed, settled
 
 WIDTH, HEIGHT, _EDGE = 260, 24, 8
 _STEP = 10  # an axis begins and ends at a multiple of ten points
@@ -32,7 +33,12 @@ class Strips:
 
 def strips(estimates: Sequence[tuple[Estimate, Sequence[float]]]) -> Strips:
     """Place estimates, each with its training seeds' own values, on one axis."""
-    values = [x for one, seeds in estimates for x in (one.low, one.high, one.value, *seeds) if math.isfinite(x)]
+    values = [
+        float(settled(x))
+        for one, seeds in estimates
+        for x in (one.low, one.high, one.value, *seeds)
+        if math.isfinite(x)
+    ]
     if not values:
         return Strips((), ())
     first, last = math.floor(min(values) / _STEP) * _STEP, math.ceil(max(values) / _STEP) * _STEP
@@ -40,7 +46,7 @@ def strips(estimates: Sequence[tuple[Estimate, Sequence[float]]]) -> Strips:
 
     def place(x: float) -> float:
         inside = min(max(x, first), last) if math.isfinite(x) else first
-        return round(_EDGE + (WIDTH - 2 * _EDGE) * (inside - first) / (last - first), 1)
+        return float(fixed(_EDGE + (WIDTH - 2 * _EDGE) * (inside - first) / (last - first), 1))
 
     rows = tuple(
         Strip(place(one.low), place(one.high), place(one.value), tuple(place(seed) for seed in seeds))

@@ -15,6 +15,8 @@ from vr1repro.evaluation.selection import PROTOCOL, Selection
 from vr1repro.reporting.run.scores import graded
 from vr1repro.reporting.statistics.estimate import pair_codes
 
+_DIGITS = 12  # behind the point: shares that differ further out are equal, whatever order added them
+
 
 def read_selections(run: Path) -> list[Selection]:
     """Every choice of a run, by arm and training seed.
@@ -87,7 +89,8 @@ def held_out(frame: pd.DataFrame, selection: Selection, settings: ReportSettings
             sizes = (inside * part).sum(axis=1)
             if not sizes.all():
                 break
-            scores.append(shares @ ((inside * part) @ right / sizes[:, None]))
+            hits = (inside * part) @ right  # whole numbers: exact in whatever order a processor adds
+            scores.append((shares[:, None] * (hits / sizes[:, None])).sum(axis=0))
         else:
             first, second = scores
             values += [second[_later(first)], first[_later(second)]]
@@ -96,4 +99,4 @@ def held_out(frame: pd.DataFrame, selection: Selection, settings: ReportSettings
 
 def _later(scores: np.ndarray) -> int:
     """Index of the highest; of equals the last, as `evaluation.selection.best_of` has it."""
-    return int(len(scores) - 1 - np.argmax(scores[::-1]))
+    return int(len(scores) - 1 - np.argmax(np.round(scores[::-1], _DIGITS)))

@@ -4,6 +4,7 @@ Steps of one log are not independent of each other, and neither are questions th
 training seed, and each seed gives one value.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -221,11 +222,12 @@ def length_effect(rows: pd.DataFrame) -> BySeed:
     kept = graded(rows[(rows["benchmark"] == FIGURE_ONE) & (rows["stratum"] != EXCLUDED) & (rows["n_tokens"] > 0)])
     slopes = {}
     for seed, part in kept.groupby("train_seed"):
-        x = np.log2(part["n_tokens"].to_numpy(dtype=np.float64))
-        y = part["correct"].to_numpy().astype(np.float64)
-        x = x - x.mean()
-        if (spread := float(x @ x)) > 0:
-            slopes[int(str(seed))] = 100 * float(x @ y) / spread
+        # Python's own logarithm and sums: numpy's differ between processors.
+        x = [math.log2(n) for n in part["n_tokens"]]
+        mean = math.fsum(x) / len(x)
+        covariance = math.fsum(one - mean for one, right in zip(x, part["correct"], strict=True) if right)
+        if (spread := math.fsum((one - mean) ** 2 for one in x)) > 0:
+            slopes[int(str(seed))] = 100 * covariance / spread
     return slopes
 
 

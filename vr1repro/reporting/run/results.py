@@ -35,6 +35,7 @@ from vr1repro.reporting.run.scores import (
 )
 from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import fixed
 
 MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
 
@@ -306,7 +307,9 @@ class Results:
         scorers = draws_by_scorer(every, names, trained=not self.released(arm))
         if estimate is None and len(rows) and not self.has_headline(rows) and (shares := self.open_shares(target)):
             profile = self.settings.profile
-            return Missing(f"{shares.ungraded:.1f} % of the responses have no verdict under {profile}: no headline")
+            return Missing(
+                f"{fixed(shares.ungraded, 1)} % of the responses have no verdict under {profile}: no headline"
+            )
         if estimate is None or not scorers:
             return self._not_run(arm, f"not evaluated on {', '.join(names)}")
         return Measurement(estimate=estimate, scorers=scorers)

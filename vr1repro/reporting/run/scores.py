@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Response, Verdict
 from vr1repro.reporting.run.questions import read_questions
-from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean, pair_codes, row_weights
+from vr1repro.reporting.statistics.estimate import Estimate, Weights, clustered_mean, pair_codes, row_weights
 from vr1repro.reporting.statistics.paired import PairedDifference, paired_difference
 
 COLUMNS = [
@@ -147,7 +147,7 @@ def headline(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
     return frame[(frame["protocol"] == settings.protocol) & (frame["profile"] == settings.profile)]
 
 
-def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Mapping[Any, float] | None = None) -> Estimate:
+def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Weights | None = None) -> Estimate:
     """Percent right of the responses with a verdict, clustered by problem or picture.
 
     Questions that the overall score leaves out do not count, nor do timeouts and judge errors; an answer that could not
@@ -201,7 +201,7 @@ class OpenShares:
     high: float
 
 
-def open_shares(frame: pd.DataFrame, weights: Mapping[Any, float] | None = None) -> OpenShares:
+def open_shares(frame: pd.DataFrame, weights: Weights | None = None) -> OpenShares:
     """The shares of a score that its scorer left open, weighted as the score is; arguments as for `accuracy`."""
     rows = frame.loc[frame["stratum"].to_numpy() != EXCLUDED]
     names = list(zip(rows["benchmark"].to_numpy(), rows["stratum"].to_numpy(), strict=True))
@@ -219,12 +219,12 @@ def graded(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[frame["correct"].notna()]
 
 
-def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
+def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], Fraction]:
     """Weights that give each benchmark the same share, and within it each stratum."""
     rows = zip(frame["benchmark"].to_numpy(), frame["stratum"].to_numpy(), strict=True)
     pairs = [pair for pair in dict.fromkeys(rows) if pair[1] != EXCLUDED]
     strata = Counter(benchmark for benchmark, _ in pairs)
-    return {(b, s): 1.0 / (len(strata) * strata[b]) for b, s in pairs}
+    return {(b, s): Fraction(1, len(strata) * strata[b]) for b, s in pairs}
 
 
 def tokens(frame: pd.DataFrame, settings: ReportSettings) -> Estimate | None:

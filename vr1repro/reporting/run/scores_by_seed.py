@@ -1,7 +1,9 @@
 """A score for each seed, under each grader and protocol, and how far sampling again moves it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -56,7 +58,7 @@ def item_spread(right: Array, shares: Array) -> Part:
         shares: What each question weighs in the score; shape (questions,).
     """
     parts = shares**2 * right.var(axis=1, ddof=1)
-    total, squares = float(parts.sum()), float(parts @ parts)
+    total, squares = math.fsum(parts.tolist()), math.fsum((parts * parts).tolist())
     return Part(1e4 * total, 2 * total**2 / squares if squares > 0 else float(right.shape[1] - 1))
 
 
@@ -118,7 +120,7 @@ def _spread_of_training(rows: pd.DataFrame, benchmarks: Sequence[str]) -> Part |
 
 
 def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, list[float]]:
-    """Scores in percent by training seed, one for each evaluation seed.
+    """Scores in percent by training seed, one for each evaluation seed; each is an exact ratio, rounded once.
 
     Args:
         frame: Rows of one arm under one protocol and profile.
@@ -128,18 +130,20 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
     slugs = {name.partition(":")[0] for name in benchmarks}
     graded = frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED) & frame["correct"].notna()
     chosen = frame.loc[graded, _COLUMNS]
-    chosen = chosen.assign(right=chosen["correct"].astype("float64"))
-    seeds = ["train_seed", "eval_seed"]
-    parts = []
+    chosen = chosen.assign(right=chosen["correct"].astype("int64"))
+    parts: list[dict[tuple[int, int], Fraction]] = []
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")
         part = pick(chosen[chosen["benchmark"] == benchmark], subset or "overall")
+        counts = part.groupby(["train_seed", "eval_seed", "stratum"])["right"].agg(["sum", "size"])
+        strata: dict[tuple[int, int], list[Fraction]] = {}
+        for (train, seed, _), right, n in zip(counts.index, counts["sum"], counts["size"], strict=True):
+            strata.setdefault((int(train), int(seed)), []).append(Fraction(int(right), int(n)))
         # A score is the mean of its strata's means.
-        parts.append(part.groupby([*seeds, "stratum"])["right"].mean().groupby(level=[0, 1]).mean())
+        parts.append({key: sum(means, Fraction()) / len(means) for key, means in strata.items()})
     scores: dict[int, list[float]] = {}
-    key: Any  # pandas types a group's key as any hashable
-    for key, row in pd.concat(parts, axis=1).dropna().sort_index().iterrows():
-        scores.setdefault(int(key[0]), []).append(100 * float(row.mean()))
+    for key in sorted(set.intersection(*map(set, parts))):
+        scores.setdefault(key[0], []).append(float(100 * sum(part[key] for part in parts) / len(parts)))
     return scores
 
 

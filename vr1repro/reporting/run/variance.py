@@ -70,7 +70,7 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
     means = np.mean([part.mean(axis=1) for part in by_train], axis=0)
     stderr = clustered_mean(means, clusters, strata=pairs, weights=weights).stderr
     runs = sum(part.shape[1] for part in by_train)
-    questions = stderr**2 - (sampling or 0.0) / runs  # the mean over runs still holds some of the sampling noise
+    questions = stderr * stderr - (sampling or 0.0) / runs  # the mean over runs still holds some of the sampling noise
     scores = mean_scores(frame, settings, benchmarks)
     profiles = [score for (protocol, _), score in scores.items() if protocol == settings.protocol]
     protocols = [score for (_, profile), score in scores.items() if profile == settings.profile]
@@ -95,7 +95,8 @@ def _sampling(by_train: Sequence[np.ndarray], shares: np.ndarray) -> float:
 def _training(by_train: Sequence[np.ndarray], shares: np.ndarray, sampling: float | None) -> float | None:
     if len(by_train) < 2:
         return None
-    between = float(np.var([shares @ part.mean(axis=1) for part in by_train], ddof=1))
+    means = [math.fsum((shares * part.mean(axis=1)).tolist()) for part in by_train]
+    between = float(np.var(means, ddof=1))
     return between - (sampling or 0.0) * float(np.mean([1 / part.shape[1] for part in by_train]))
 
 

@@ -21,7 +21,7 @@ def bootstrap_band(
     """Percentile band of ratios of sums over rows, resampling whole clusters with replacement.
 
     A resample takes a cluster some number of times, so its sums are those numbers times the clusters' own sums: no row
-    is looked at twice. Of whole numbers that is exact, whatever the order of the rows.
+    is looked at twice. Of whole numbers that is exact, whatever the order in which rows or a processor add.
 
     Args:
         above: What each row adds above the line of every ratio; shape (rows, ratios).

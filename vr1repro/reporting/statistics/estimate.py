@@ -4,11 +4,16 @@ Sources. Cluster-robust (sandwich) variance: Liang and Zeger 1986, with the G/(G
 degrees of freedom, as Miller 2024 (arXiv 2411.00640) asks for evaluations whose questions share a source. Interval of
 a proportion: Wilson's, with the effective sample size p(1-p)/stderr^2 scaled to the t quantile (Korn and Graubard
 1998; Franco et al. 2019), so that it stays inside [0, 1] and does not vanish at 0 or 1.
+
+Nothing here depends on the processor: right and wrong are counted as whole numbers, their ratios are exact until the
+last step, and sums of fractions are rounded once (`math.fsum`). A product of matrices is not: BLAS adds in an order
+that the processor decides.
 """
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from functools import cache, partial
 from typing import Any
 
@@ -18,6 +23,8 @@ import numpy.typing as npt
 from vr1repro.core.errors import UserError
 
 Array = npt.NDArray[np.float64]
+# Weights of strata; fractions keep a mean of means exact.
+Weights = Mapping[Any, float | Fraction]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +67,7 @@ def clustered_mean(
     *,
     confidence: float = 0.95,
     strata: Sequence[Hashable] | npt.NDArray[Any] | None = None,
-    weights: Mapping[Any, float] | None = None,
+    weights: Weights | None = None,
     proportion: bool = False,
 ) -> Estimate:
     """A mean with a cluster-robust standard error, of all values or of strata with fixed weights.
@@ -83,8 +90,11 @@ def clustered_mean(
     member = codes(clusters)
     groups = int(member.max()) + 1
     shares, stratum, contrast = row_weights(strata, y.size, weights)
-    means = np.bincount(stratum, weights=y) / np.bincount(stratum)
-    value = float(contrast @ means)
+    sizes = np.bincount(stratum)
+    totals = _totals(y, stratum, len(sizes))
+    means = totals / sizes
+    parts = zip(contrast, totals.tolist(), sizes.tolist(), strict=True)
+    value = float(sum(weight * Fraction(total) / size for weight, total, size in parts))
     estimate = partial(Estimate, value=value, n=y.size, clusters=groups)
     if groups < 2:
         low, high = (0.0, 1.0) if proportion else (-math.inf, math.inf)
@@ -93,7 +103,7 @@ def clustered_mean(
     # digit (tested) a hundred times slower, and a report needs thousands of these.
     influence = np.bincount(member, weights=shares * (y - means[stratum]))
     correction = groups / (groups - 1) * (y.size - 1) / max(1, y.size - len(contrast))
-    stderr = math.sqrt(correction * float(influence @ influence))
+    stderr = math.sqrt(correction * math.fsum((influence * influence).tolist()))
     quantile = _t_quantile(confidence, groups - 1)
     if proportion:
         low, high = _wilson(value, stderr, y.size, groups, confidence, quantile)
@@ -140,8 +150,8 @@ def pair_codes(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray
 
 
 def row_weights(
-    strata: Sequence[Hashable] | npt.NDArray[Any] | None, n: int, weights: Mapping[Any, float] | None = None
-) -> tuple[Array, npt.NDArray[np.int64], Array]:
+    strata: Sequence[Hashable] | npt.NDArray[Any] | None, n: int, weights: Weights | None = None
+) -> tuple[Array, npt.NDArray[np.int64], list[Fraction]]:
     """What each row weighs in a weighted mean of strata's means.
 
     Args:
@@ -155,14 +165,22 @@ def row_weights(
         UserError: A stratum has no weight.
     """
     if strata is None:
-        return np.full(n, 1.0 / n), np.zeros(n, dtype=np.int64), np.ones(1)
+        return np.full(n, 1.0 / n), np.zeros(n, dtype=np.int64), [Fraction(1)]
     stratum = codes(strata)
     names = list(dict.fromkeys(strata.tolist() if isinstance(strata, np.ndarray) else strata))
     if missing := [name for name in names if weights is not None and name not in weights]:
         raise UserError(f"strata without a weight: {missing}")
-    chosen = np.array([1.0 if weights is None else weights[name] for name in names], dtype=np.float64)
-    contrast = np.asarray(chosen / chosen.sum(), dtype=np.float64)
-    return np.asarray((contrast / np.bincount(stratum))[stratum], dtype=np.float64), stratum, contrast
+    chosen = [Fraction(1 if weights is None else weights[name]) for name in names]
+    contrast = [weight / sum(chosen) for weight in chosen]
+    shares = [float(weight / size) for weight, size in zip(contrast, np.bincount(stratum).tolist(), strict=True)]
+    return np.array(shares)[stratum], stratum, contrast
+
+
+def _totals(values: Array, stratum: npt.NDArray[np.int64], strata: int) -> Array:
+    """The sum of each stratum: exact of whole numbers, of others rounded once."""
+    if (values == np.rint(values)).all():
+        return np.asarray(np.bincount(stratum, weights=values), dtype=np.float64)
+    return np.array([math.fsum(values[stratum == k].tolist()) for k in range(strata)])
 
 
 @cache
@@ -183,7 +201,7 @@ def _wilson(p: float, stderr: float, n: int, groups: int, confidence: float, qua
     from statsmodels.stats.proportion import proportion_confint
 
     # All clusters agree at 0 or 1 (or cancel exactly): then each cluster counts as one observation.
-    effective = p * (1 - p) / stderr**2 if stderr > 0 and 0 < p < 1 else float(groups)
+    effective = p * (1 - p) / (stderr * stderr) if stderr > 0 and 0 < p < 1 else float(groups)
     effective = min(effective, float(n)) * (_z_quantile(confidence) / quantile) ** 2
     low, high = proportion_confint(p * effective, effective, alpha=1 - confidence, method="wilson")
     return float(max(low, 0.0)), float(min(high, 1.0))

@@ -9,10 +9,12 @@ import numpy as np
 
 from vr1repro.core.errors import UserError
 from vr1repro.reporting.statistics import power as study
-from vr1repro.reporting.statistics.estimate import Array, Estimate, clustered_mean, codes, row_weights
+from vr1repro.reporting.statistics.estimate import Array, Estimate, Weights, clustered_mean, codes, row_weights
+from vr1repro.reporting.statistics.rounding import settled
 
 # 97.5th percentile of the normal distribution.
 Z95 = 1.959963984540054
+_BITS = 40  # of a cluster's sum in a sign flip; a million clusters still fit an int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def paired_difference(
     clusters: Mapping[str, Hashable],
     *,
     strata: Mapping[str, Hashable] | None = None,
-    weights: Mapping[Any, float] | None = None,
+    weights: Weights | None = None,
     confidence: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
@@ -100,20 +102,28 @@ def discordant_difference(only_first: int, only_second: int, n: int) -> Discorda
 def _robust_p(estimate: Estimate) -> float:
     from scipy.special import stdtr
 
-    if not estimate.stderr > 0:  # one cluster, or equal differences in all of them
-        return 1.0 if estimate.value == 0 or math.isnan(estimate.stderr) else 0.0
+    if math.isnan(estimate.stderr):  # one cluster
+        return 1.0
+    if settled(estimate.stderr) == 0:  # equal differences in all of them
+        return 1.0 if settled(estimate.value) == 0 else 0.0
     return float(2 * stdtr(estimate.clusters - 1, -abs(estimate.value) / estimate.stderr))
 
 
 def _sign_flip(sums: Array, draws: int, seed: int) -> float:
-    """Two-sided p value of "signs of the cluster sums are exchangeable"."""
-    observed, dust = abs(sums.sum()), 1e-12
-    if 2**sums.size <= draws:
-        signs = 1.0 - 2.0 * ((np.arange(2**sums.size)[:, None] >> np.arange(sums.size)) & 1)
-        return float((np.abs(signs @ sums) >= observed - dust).mean())
-    heads = np.random.default_rng(seed).integers(0, 2, size=(draws, sums.size), dtype=np.int8)
-    flipped = 2 * (heads @ sums) - sums.sum()
-    return float((1 + (np.abs(flipped) >= observed - dust).sum()) / (1 + draws))
+    """Two-sided p value of "signs of the cluster sums are exchangeable".
+
+    The sums are taken as multiples of a trillionth of the largest, whole numbers: which flips equal what was observed
+    does not depend on the order in which they are added.
+    """
+    whole = np.rint(np.ldexp(sums, _BITS - int(np.frexp(np.abs(sums).max())[1]))).astype(np.int64)
+    n, total = whole.size, int(whole.sum())
+    observed = abs(total) - n  # each was rounded by at most a half, in the one sum and in the other
+    if 2**n <= draws:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        return float((np.abs(signs @ whole) >= observed).mean())
+    heads = np.random.default_rng(seed).integers(0, 2, size=(draws, n), dtype=np.int8)
+    flipped = 2 * (heads @ whole) - total
+    return float((1 + int((np.abs(flipped) >= observed).sum())) / (1 + draws))
 
 
 FEWEST_SEEDS = 3  # of training, for a p value
@@ -175,8 +185,8 @@ def seed_difference(
     if seeds < FEWEST_SEEDS:
         why = f"{seeds} training seed{'s' * (seeds != 1)}: a range, no p value (needs {FEWEST_SEEDS})"
         return SeedDifference(**summary, low=-math.inf, high=math.inf, p_value=None, stderr=math.nan, df=0, method=why)
-    if np.ptp(singles) == 0:  # equal scores everywhere: no test can be made of that
-        why, p_value = "no spread over training seeds", 1.0 if value == 0 else 0.0
+    if settled(float(np.ptp(singles))) == 0:  # equal scores everywhere: no test can be made of that
+        why, p_value = "no spread over training seeds", 1.0 if settled(value) == 0 else 0.0
         return SeedDifference(**summary, low=value, high=value, p_value=p_value, stderr=0.0, df=seeds - 1, method=why)
     if all(trained) and not paired:
         method, tested = "Welch's t over training seeds", stats.ttest_ind(*sides, equal_var=False)

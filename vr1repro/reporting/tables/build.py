@@ -11,7 +11,7 @@ from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.lineage.sources import Sources, write_made_from
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.our_tables import own_tables
-from vr1repro.reporting.tables.render import TextTable, write_tables
+from vr1repro.reporting.tables.render import TextTable, frame_csv, write_tables
 from vr1repro.reporting.tables.scores_csv import score_table, write_scores
 from vr1repro.reporting.tables.table import Table, all_tables
 
@@ -34,7 +34,7 @@ def make_tables(
     paths = write_tables(folder, tables, own_tables(results) if text_tables is None else text_tables)
     paths.append(write_table_sources(folder, tables, Sources(results)))
     rows = as_table(compare_published(load_values(), results, our_settings(config, results)))
-    write_atomically(folder / "comparison.csv", rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_atomically(folder / "comparison.csv", frame_csv(rows, printed=("paper",)))
     write_scores(folder / "scores.csv", score_table(results.frame, results.settings))
     return [*paths, folder / "comparison.csv", folder / "scores.csv"]
 

@@ -16,6 +16,7 @@ from vr1repro.reporting.run.scorer_errors import as_the_other_scorer, scorer_err
 from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS, SeedDifference
+from vr1repro.reporting.statistics.rounding import fixed, percent
 from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number
 from vr1repro.reporting.tables.table import note
 
@@ -70,8 +71,8 @@ def phenomena_table(results: Results, sentences: Sequence[Phenomenon]) -> TextTa
     text = (
         "One value for each training seed, t interval over seeds. Shown: every statistic lies beyond 0 as stated;"
         " reversed: one lies beyond it on the other side. Where nothing goes in either direction, each of the two is"
-        f" said in at most {chance:.1%}. Fewer than {FEWEST_SEEDS} training seeds cannot tell. Tokens in a log are"
-        " means over a tenth of a stage's steps, cut at the stage's limit. Words are counted in all responses to"
+        f" said in at most {percent(chance, 1)}. Fewer than {FEWEST_SEEDS} training seeds cannot tell. Tokens in a log"
+        " are means over a tenth of a stage's steps, cut at the stage's limit. Words are counted in all responses to"
         f" MathVerse, for {responses} of them. The last column is the same from the paper's printed numbers (Figure 1"
         " C to E, Table 3), which contradict some of its sentences; in Figure 1 A accuracy is 41, 28 and 7 % from short"
         " to long."
@@ -133,7 +134,7 @@ def _pair_row(results: Results, pair: ArmPair) -> dict[str, str]:
         "Bounds": DASH if pair.bounds is None else interval(*pair.bounds),
         "p (Holm)": _p(pair.holm),
         "Permutation p": _p(pair.questions.p_value),
-        "Power at margin": f"{pair.power:.0%} at {pair.margin:g}",
+        "Power at margin": f"{percent(pair.power)} at {pair.margin:g}",
         "Seen with 80 %": number(pair.detectable),
         "Questions": str(questions.n),
         "Left out": str(pair.questions.unpaired),
@@ -265,7 +266,7 @@ def words_table(sets: Sequence[SetCounts]) -> TextTable:
     here = {one.column: one for one in sets}
     sources = [one for one in sets if one.column != COLDSET]
     ranked = rank_rules(sources) if sources else []
-    distances = {one.rule: (f"{one.distance:.3f}", f"{one.equal} of {one.of}") for one in ranked}
+    distances = {one.rule: (fixed(one.distance, 3), f"{one.equal} of {one.of}") for one in ranked}
     rules = [one.rule for one in ranked] or list(RULES)
     header = ["Set", "Word", "Printed", *(rule.replace("_", " ") for rule in rules)]
     rows = [["Distance", "", "", *(distances.get(rule, (DASH,))[0] for rule in rules)]]
@@ -273,7 +274,7 @@ def words_table(sets: Sequence[SetCounts]) -> TextTable:
     for name, head in COLUMNS.items():
         for word, printed in published(head).items():
             counts = [f"{here[name].counts[word, rule]:,}" if name in here else "not run here" for rule in rules]
-            rows.append([head, word, f"{printed:,.0f}", *counts])
+            rows.append([head, word, fixed(printed, 0, grouped=True), *counts])
     texts = ", ".join(f"{one.texts:,} of {COLUMNS[one.column]}" for one in sets) or "none"
     text = (
         "How the paper counted is not stated. Distance: root mean square of the differences of log(1 + count) from the"
@@ -310,8 +311,8 @@ def _prints(values: Sequence[PublishedValue]) -> str:
 
 
 def _p(value: float | None) -> str:
-    return DASH if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+    return DASH if value is None else "<0.001" if value < 0.001 else fixed(value, 3)
 
 
 def _points(value: float | None) -> str:
-    return DASH if value is None else f"{value:.2f}"
+    return DASH if value is None else fixed(value, 2)

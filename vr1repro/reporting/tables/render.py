@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import pandas as pd
+
 from vr1repro.core.files import write_atomically
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import fixed, settled, significant
 from vr1repro.reporting.tables.table import Cell, Line, Table
 
 DASH = "-"
@@ -25,9 +28,7 @@ def number(value: float | None, signed: bool = False) -> str:
         return DASH
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    decimals = 0 if abs(value) >= _DECIMALS_FROM else 1
-    text = f"{value:{'+' if signed else ''},.{decimals}f}"
-    return text.replace("-0.0", "0.0") if float(text.replace(",", "")) == 0 else text
+    return fixed(value, 0 if abs(settled(value)) >= _DECIMALS_FROM else 1, signed=signed, grouped=True)
 
 
 def estimate(ours: Estimate | None) -> str:
@@ -259,7 +260,18 @@ def tidy_csv(table: Table) -> str:
 
 
 def _plain(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return significant(value) if isinstance(value, float) else value
+
+
+def frame_csv(frame: pd.DataFrame, printed: Sequence[str] = ()) -> str:
+    """A data frame as CSV, six significant digits, so that equal inputs give equal files on every processor.
+
+    Args:
+        printed: Columns that hold numbers as the paper printed them; they stay as they are.
+    """
+    ours = frame.columns.difference(list(printed))
+    shown = frame[ours].map(lambda value: None if isinstance(value, float) and math.isnan(value) else _plain(value))
+    return str(frame.assign(**shown).to_csv(index=False, lineterminator="\n"))
 
 
 def write_tables(folder: Path, tables: Iterable[Table], text_tables: Iterable[TextTable] = ()) -> list[Path]:

@@ -8,7 +8,10 @@ import pandas as pd
 
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
+from vr1repro.core.files import write_atomically
 from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares, pick, tokens
+from vr1repro.reporting.statistics.estimate import Weights
+from vr1repro.reporting.tables.render import frame_csv
 
 _GROUP = ["arm", "stage", "step", "final", "benchmark", "protocol", "profile"]
 AVERAGE = "average"
@@ -38,7 +41,7 @@ def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
 
 
 def _score_rows(
-    rows: pd.DataFrame, head: Mapping[str, Any], settings: ReportSettings, weights: Mapping[Any, float] | None = None
+    rows: pd.DataFrame, head: Mapping[str, Any], settings: ReportSettings, weights: Weights | None = None
 ) -> Iterator[dict[str, Any]]:
     if (rows["stratum"] == EXCLUDED).all():  # an ablation of MathVerse: its own row, never part of the overall score
         rows = rows.assign(stratum="all")
@@ -57,7 +60,7 @@ def _score_rows(
         "ungraded_%": shares.ungraded,
         "bound_low": shares.low,
         "bound_high": shares.high,
-        "clipped_%": 100 * float((rows["finish_reason"] == "length").mean()),
+        "clipped_%": 100 * int((rows["finish_reason"] == "length").sum()) / len(rows),
     }
     yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}
     length = tokens(rows, settings)
@@ -68,6 +71,6 @@ def _score_rows(
 
 
 def write_scores(path: Path, table: pd.DataFrame) -> None:
-    """Write `scores.csv`, six significant digits, so that equal inputs give equal files."""
+    """Write `scores.csv`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.6g")
+    write_atomically(path, frame_csv(table))

@@ -11,6 +11,7 @@ from vr1repro.reporting.run.coverage import partly_answered
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import percent
 from vr1repro.reporting.tables.paper_tables import SPECS, Spec
 
 KEY_FORM = "<table>:<row>:<column>"
@@ -226,10 +227,11 @@ def note(results: Results) -> str:
     """The note of every table of a run: how ours was measured, and at micro scale that it is no evidence."""
     settings = results.settings
     text = (
-        f"Ours: mean over seeds with a {settings.confidence:.0%} interval over questions, clustered by problem or"
-        f" picture; protocol {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent. Left open:"
-        " the percentages of answers that could not be read (wrong in ours) and of responses without a verdict (not in"
-        " ours). A difference has its interval over training and sampling again, where several draws of ours give one."
+        f"Ours: mean over seeds with a {percent(settings.confidence)} interval over questions, clustered by problem"
+        f" or picture; protocol {settings.protocol}, scoring profile {settings.profile}. Accuracies in percent. Left"
+        " open: the percentages of answers that could not be read (wrong in ours) and of responses without a verdict"
+        " (not in ours). A difference has its interval over training and sampling again, where several draws of ours"
+        " give one."
     )
     if partly := "; ".join(partly_answered(results)):
         text += f" Not every question is answered: {partly}."

@@ -15,10 +15,12 @@ from vr1repro.core.errors import UserError
 from vr1repro.published import ValueClass, load_values
 from vr1repro.reporting.claims.overview import arm_summaries, coverage
 from vr1repro.reporting.figures.build import make_figures
+from vr1repro.reporting.lineage.making import made_here
 from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.page.build import PAGES, input_hashes, make_report, summary
 from vr1repro.reporting.page.samples import choose
 from vr1repro.reporting.page.strips import strips
+from vr1repro.reporting.redraw import redraw
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.estimate import Estimate
 
@@ -62,6 +64,14 @@ def report(results: Results, config: Config, run: Path, tmp_path_factory: pytest
 @pytest.fixture(scope="module")
 def pages(report: Path) -> dict[str, Reader]:
     return {path.stem: Reader(path.read_text(encoding="utf-8")) for path in report.glob("*.html")}
+
+
+def test_a_source_date_is_the_time_of_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert made_here()["at"] == "2023-11-14T22:13:20+00:00"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(UserError, match="SOURCE_DATE_EPOCH: 'yesterday' is no number of seconds"):
+        redraw(tmp_path, tmp_path / "out")
 
 
 def test_they_are_well_formed_and_say_what_they_must(pages: dict[str, Reader]) -> None:
