@@ -60,6 +60,6 @@ def _scores(frame: pd.DataFrame, settings: ReportSettings) -> Iterator[str]:
     for subset in ("overall", *dict.fromkeys(name for names in frame["subsets"] for name in names)):
         rows = pick(frame, subset)
         score = accuracy(rows, settings)
-        few = score.clusters < _LEAST_CLUSTERS
-        text = f"{number(score.value)} [too few]" if few else estimate(score)
+        few = f"{number(score.value)} [too few]" if score.n else "no verdict"
+        text = few if score.clusters < _LEAST_CLUSTERS else estimate(score)
         yield f"{subset:44} {text:22} n = {rows['id'].nunique()}"
