@@ -96,7 +96,7 @@ def detectable(parts: Sequence[Part], confidence: float, slack: float = 0.0) -> 
 
 def _mean_chance(parts: Sequence[Part], chance: Callable[[Array, float], Array]) -> float:
     """Mean of a chance over the estimates of the standard error that this one could have been."""
-    scales = _scales(round(min(degrees(parts), 1e6), 3))
+    scales = _scales(min(degrees(parts), 1e6))
     return math.fsum(chance(scales, stderr(parts)).tolist()) / len(scales)
 
 
