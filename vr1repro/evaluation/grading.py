@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from vr1repro.benchmarks.scoring import Options, Row, compared
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read, read_lines
-from vr1repro.core.records import Cause, Outcome, Response, Verdict, dump_line
-from vr1repro.evaluation.counted import select
+from vr1repro.core.records import Cause, Outcome, Verdict, dump_line
+from vr1repro.evaluation.counted import response_rows
 from vr1repro.evaluation.scores import Score, Tally
 
 # What tells several responses to one question apart is carried from the response to its verdict.
@@ -35,6 +35,7 @@ def grade_file(
     memory_mb: int = 2048,
     legacy_int: bool = False,
     protocol: Protocol | None = None,
+    beside: Sequence[Path] = (),
 ) -> list[Score]:
     """Grade the responses of a file under one scoring profile.
 
@@ -49,6 +50,7 @@ def grade_file(
         memory_mb: Address space of a worker in MiB.
         legacy_int: MathVista: integers by `int(x)`.
         protocol: Which attempt at a question counts, and how it is read; None grades every row as it stands.
+        beside: Files of further keys for those rows, see `counted.response_rows`.
 
     Returns:
         The overall score first, then the benchmark's sub-scores.
@@ -62,7 +64,7 @@ def grade_file(
     tally = Tally(benchmark)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for number, row in response_rows(responses, protocol):
+        for number, row in response_rows(responses, protocol, beside):
             question = question_of(by_id, row, benchmark, responses, number)
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
@@ -72,13 +74,6 @@ def grade_file(
             write(verdict)
             tally.add(by_id[verdict.id], verdict)
     return tally.scores()
-
-
-def response_rows(responses: Path, protocol: Protocol | None) -> Iterator[tuple[int, Row]]:
-    """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question."""
-    if protocol is None:
-        return read_lines(responses)
-    return enumerate((row.model_dump() for row in select(read(responses, Response), protocol)), 1)
 
 
 def equivalent_file(

@@ -13,7 +13,7 @@ from llm_server import Asked, LlmServer, Reply, completion, failure
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
 from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, judge_file
-from vr1repro.evaluation.llm import Asker, Llm
+from vr1repro.evaluation.llm import Asker, Llm, at
 
 pytest.importorskip("openai")
 
@@ -123,23 +123,21 @@ def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, t
     write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": "1"}])
     write_rows(tmp_path / "r.jsonl", [{"id": "1", "response": "one two three SAY 12"}])
     (tmp_path / "shots.txt").write_text("EXAMPLES\n")
-    files = LlmFiles(
-        responses=tmp_path / "r.jsonl",
-        questions=tmp_path / "q.jsonl",
-        out=tmp_path / "e.jsonl",
-        cache=tmp_path / "c.jsonl",
-    )
-    asker = Asker(model="m", url=server.url)
-    extract_file("mathverse", files, asker, examples=tmp_path / "shots.txt", last_words=2)
+    files = LlmFiles(responses=tmp_path / "r.jsonl", questions=tmp_path / "q.jsonl", out=tmp_path / "e.jsonl")
+    with Llm(Asker(model="m", connect=at(server.url)), tmp_path / "c.jsonl") as llm:
+        extract_file("mathverse", files, llm, examples=tmp_path / "shots.txt", last_words=2)
     assert server.asked[0].text == "EXAMPLES\n\nModel response: 'SAY 12'\nExtracted Answer: "
 
 
 def test_bad_wishes_are_named(tmp_path: Path) -> None:
     nothing = tmp_path / "none.jsonl"
-    files = LlmFiles(responses=nothing, questions=nothing, out=nothing, cache=nothing)
+    files = LlmFiles(responses=nothing, questions=nothing, out=nothing)
     with pytest.raises(UserError, match="no cache of replies here and no --endpoint"):
         Llm(Asker(model="m"), nothing)
-    with pytest.raises(UserError, match="mmmath: no profile reads"):
-        extract_file("mmmath", files, Asker(model="m"))
-    with pytest.raises(UserError, match="mathvista official: no judge replies"):
-        judge_file("mathvista", "official", files, Asker(model="m"))
+    with Llm(Asker(model="m", connect=at("http://127.0.0.1:9")), nothing) as llm:
+        with pytest.raises(UserError, match="mmmath: no profile reads"):
+            extract_file("mmmath", files, llm)
+        with pytest.raises(UserError, match="mathvista official: no judge replies"):
+            judge_file("mathvista", "official", files, llm)
+        with pytest.raises(UserError, match="another process is working on this cache of replies"):
+            Llm(llm.asker, nothing)

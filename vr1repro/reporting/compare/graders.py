@@ -17,7 +17,8 @@ from vr1repro.config.evaluation import Protocol
 from vr1repro.core.files import write_atomically, write_csv
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.evaluation.grading import grade_file, response_rows
+from vr1repro.evaluation.counted import response_rows
+from vr1repro.evaluation.grading import grade_file
 from vr1repro.evaluation.scores import Score
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.statistics.paired import discordant_difference
