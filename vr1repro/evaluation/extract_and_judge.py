@@ -21,7 +21,7 @@ from vr1repro.benchmarks.questions import question_of, read_questions
 from vr1repro.benchmarks.rows import Row, text_of
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
-from vr1repro.core.jsonl import write_rows
+from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.evaluation.counted import IDENTITY, response_rows
 from vr1repro.evaluation.llm import Answer, Counts, Llm
 
@@ -212,6 +212,16 @@ def _ask_each_row(slug: str, files: LlmFiles, llm: Llm, task: _Task) -> Counts:
 
     write_rows(files.out, finished())
     return llm.counts.since(before)
+
+
+def outcomes(path: Path, key: str) -> dict[str, int]:
+    """Rows of a file that an LLM's stage wrote apart, and those that have no reply although they needed one."""
+    rows = [row for _, row in read_lines(path)]
+    return {
+        "rows": len(rows),
+        "given": sum(key in row for row in rows),
+        "failed": sum(f"{key}_error" in row for row in rows),
+    }
 
 
 def _with_answer(task: _Task, question: Question, row: Row, answer: Answer | None) -> Row:

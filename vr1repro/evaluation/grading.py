@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def grade_file(
     legacy_int: bool = False,
     protocol: Protocol | None = None,
     beside: Sequence[Path] = (),
+    grader: Grader | None = None,
 ) -> list[Score]:
     """Grade the responses of a file under one scoring profile.
 
@@ -51,6 +53,7 @@ def grade_file(
         legacy_int: MathVista: integers by `int(x)`.
         protocol: Which attempt at a question counts, and how it is read; None grades every row as it stands.
         beside: Files of further keys for those rows, see `counted.response_rows`.
+        grader: Grading processes for several files; None: its own, of `workers`, `timeout_s` and `memory_mb`.
 
     Returns:
         The overall score first, then the benchmark's sub-scores.
@@ -69,8 +72,9 @@ def grade_file(
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
-        for verdict in grader.stream(items()):
+    own = Grader(workers, timeout_s, memory_mb) if grader is None else nullcontext(grader)
+    with own as pool, Aside(out) as write:
+        for verdict in pool.stream(items()):
             write(verdict)
             tally.add(by_id[verdict.id], verdict)
     return tally.scores()
