@@ -11,7 +11,7 @@ from vr1repro.config.plan import Checkpoint, Plan
 from vr1repro.scale.gpus import H100
 from vr1repro.scale.ranges import NOTHING, Range
 
-# Tokens of a request, assumed. A judge sees question, gold answer and a short answer; of `lmms-eval` the whole response.
+# Tokens of a request, assumed. A judge sees question, gold answer and a short answer; for `lmms-eval` the response.
 _QUESTION, _JUDGED, _REPLY = Range(100, 400), Range(150, 500), Range(2, 30)
 _STATED = 5  # tokens of an answer that protocol `paper` has cut out of its response
 # Assumed: nearly all of the work is reading prompts, at this share of the card's peak, and loading the model.

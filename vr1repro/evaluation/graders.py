@@ -2,6 +2,13 @@
 
 What serves it is loaded by name, so that a rule's code hash covers only what its config uses (`grader_modules`), and
 started at the first question that the cache does not answer: a job whose replies are all kept needs no GPU.
+
+Deviations from the paper:
+
+1. The paper names no grader. Its evaluator asks gpt-4o-mini-2024-07-18 with worked examples (repo, run.py); the presets
+   ask an open model, with instructions of ours and no examples (`extract_and_judge`).
+2. An edit of the evaluator (repo, vlmeval/api/gpt.py) asks for each of the grader's replies five times, as they lack
+   `</answer>`, and takes the fifth; here the first that fits counts.
 """
 
 import importlib

@@ -72,8 +72,8 @@ def grade_file(
             carried = {name: row[name] for name in _CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
 
-    own = Grader(workers, timeout_s, memory_mb) if grader is None else nullcontext(grader)
-    with own as pool, Aside(out) as write:
+    shared_or_new = Grader(workers, timeout_s, memory_mb) if grader is None else nullcontext(grader)
+    with shared_or_new as pool, Aside(out) as write:
         for verdict in pool.stream(items()):
             write(verdict)
             tally.add(by_id[verdict.id], verdict)
