@@ -7,6 +7,7 @@ error (`extraction_of`, `agrees`) is its own reading, not a grader's, so that th
 import json
 import random
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +100,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, replies: Callable[[str], str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.replies = replies
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that ended before its reply is none of the server's errors."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
