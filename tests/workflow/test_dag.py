@@ -62,7 +62,7 @@ def test_what_is_released_is_not_made(repo: Path, tmp_path: Path, paper: dict[st
     paper |= {"take_released": ["coldset", "ci", "vision-r1"], "run_arms": ["base", "ci", "vision-r1"]}
     found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", paper)))
     assert not {"bridge_shard", "train_sft", "train_rl_stage"} & set(found)
-    assert found["fetch_model"] == 3
+    assert found["fetch_model"] == 3 + 1  # and the model that extracts and judges
     assert found["evaluate_checkpoint"] == 3
     assert found["fetch_coldset"] == 1
     # Where nothing is trained, a cold-start set is there only if it was asked for.
