@@ -17,7 +17,7 @@ from vr1repro.config.graders import ScriptedGrader
 from vr1repro.core.jsonl import read_lines
 from vr1repro.lab.grader import MODEL, serve
 
-pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(3600)]
 
 
 def kept(workflow: Workflow) -> int:

@@ -105,10 +105,11 @@ def extract(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
-    from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, require_extracted
     from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
+    require_extracted(benchmark)  # before a cache is made
     files = LlmFiles(responses=responses, questions=questions, out=out)
     with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
         typer.echo(extract_file(benchmark, files, llm, examples=examples, last_words=last_words))
@@ -131,10 +132,11 @@ def judge(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
-    from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file, require_judged
     from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
+    require_judged(benchmark, profile)
     files = LlmFiles(responses=responses, questions=questions, out=out)
     with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
         typer.echo(judge_file(benchmark, profile, files, llm, examples=examples))

@@ -78,6 +78,29 @@ class _Task:
     served_key: str
 
 
+def require_extracted(slug: str) -> None:
+    """Refuse a benchmark of which nobody reads an extraction.
+
+    Raises:
+        UserError: No profile reads one.
+    """
+    if not lookup.facts(slug).llm_extracted:
+        known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extracted)
+        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
+
+
+def require_judged(slug: str, profile: str) -> None:
+    """Refuse a profile that reads no judgement.
+
+    Raises:
+        UserError: It reads none.
+    """
+    if profile not in lookup.facts(slug).llm_judged:
+        judged = {name: lookup.facts(name).llm_judged for name in lookup.slugs()}
+        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
+        raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
+
+
 def extract_file(
     slug: str,
     files: LlmFiles,
@@ -105,9 +128,7 @@ def extract_file(
     Raises:
         UserError: The benchmark has no such stage, a file is unreadable, or a response has no question.
     """
-    if not lookup.facts(slug).llm_extracted:
-        known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extracted)
-        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
+    require_extracted(slug)
     without_llm = lookup.extraction(slug, "EXTRACT_WITHOUT_LLM", lambda question, text: None)
     official_layout = lookup.extraction(slug, "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
@@ -164,10 +185,7 @@ def judge_file(
     Raises:
         UserError: The benchmark or profile has no such stage, a file is unreadable, or a response has no question.
     """
-    if profile not in lookup.facts(slug).llm_judged:
-        judged = {name: lookup.facts(name).llm_judged for name in lookup.slugs()}
-        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
-        raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
+    require_judged(slug, profile)
     head = _examples(examples) or _JUDGE
 
     def prompt(question: Question, row: Row) -> str | None:
