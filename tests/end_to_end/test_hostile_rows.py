@@ -87,7 +87,7 @@ def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug
     texts = hostile(mark)
     # The text as response, and as what an LLM extracted from another one.
     rows = [{"id": key, "response": text} for text in texts for key in ("c", "n")]
-    if lookup.facts(slug).llm_extraction:
+    if lookup.facts(slug).llm_extracted:
         rows += [{"id": key, "response": "?", "extraction": text} for text in texts[:-2] for key in ("c", "n")]
     write_rows(tmp_path / "r.jsonl", rows)
     for profile in lookup.profiles(slug):

@@ -39,6 +39,7 @@ LOADED_BY_NAME = {
     "vr1repro.cli": ["vr1repro.commands"],
     "vr1repro.problems.lookup": ["vr1repro.problems.adapters"],
     "vr1repro.coldset.sampled": ["vr1repro.engines.server"],
+    "vr1repro.evaluation.graders": ["vr1repro.engines.server", "vr1repro.lab.grader"],
     "vr1repro.core.exports": [],  # a package calls it and names its own modules
     "vr1repro.jobs.warm.server": [],  # the job's client names the program (vr1repro.__main__)
 }

@@ -50,6 +50,8 @@ def test_the_paper_is_whole_and_holds_no_micro_value(repo: Path, tmp_path: Path)
     assert found["train_rl_stage"] == 1 + 1 + 2 + 1 + 1 + 1 + 2 + 2 + 2 + 2 + 3 + 3
     # Table 5: four of its own, Long, Vision-R1; Table 6: Zero, Zero+PTST, Zero+SFT+PTST.
     assert found["select_checkpoint"] == 4 + 2 + 3
+    # Sixteen arms' ends: MathVista, MathVerse and DynaMath are extracted, MathVerse judged.
+    assert (found["extract_answers"], found["judge_answers"]) == (3 * 16, 16)
     # Table 3: Zero, CI, Long, Vision-R1.
     assert found["sample_lengths"] == 4
     resolved = yaml.safe_load((tmp_path / "results/paper/config.yaml").read_text())
@@ -74,7 +76,7 @@ def test_what_is_released_is_not_made(repo: Path, tmp_path: Path, paper: dict[st
     paper |= {"take_released": ["coldset", "ci", "vision-r1"], "run_arms": ["base", "ci", "vision-r1"]}
     found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", paper)))
     assert not {"bridge_shard", "train_sft", "train_rl_stage"} & set(found)
-    assert found["fetch_model"] == 3
+    assert found["fetch_model"] == 3 + 1  # and the model that extracts and judges
     assert found["evaluate_checkpoint"] == 3
     assert found["fetch_coldset"] == 1
     # Where nothing is trained, a cold-start set is there only if it was asked for.
@@ -97,6 +99,42 @@ def test_a_new_arm_is_yaml_alone(repo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["coldset", "sft", "rl", "evaluate", "tables", "figures", "report", "zero"])
 def test_named_targets(repo: Path, tmp_path: Path, target: str) -> None:
     assert jobs(snakemake(repo, tmp_path, "-n", target, "--configfile", str(repo / "config/smoke.yaml")))[target] == 1
+
+
+GRADERS = {
+    "llm": {"kind": "model", "model": "http://127.0.0.1:9/v1", "sampler": {"kind": "openai", "model": "m"}},
+    "profiles": ["official"],
+}
+
+
+@pytest.mark.parametrize(
+    ("graders", "extract", "judge"),
+    # Five arms' ends: MathVista and MathVerse read an extraction, MathVerse a judgement, MM-Math neither.
+    [(None, 0, 0), (GRADERS, 10, 5), (GRADERS | {"profiles": ["lmms-eval"]}, 5, 5)],
+)
+def test_an_llm_is_asked_where_a_profile_reads_it(
+    repo: Path, tmp_path: Path, graders: dict[str, Any] | None, extract: int, judge: int
+) -> None:
+    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text()) | {"graders": graders}
+    found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", values)))
+    assert (found.get("extract_answers", 0), found.get("judge_answers", 0)) == (extract, judge)
+    assert found["grade_benchmark"] == 21
+
+
+def test_a_headline_profile_that_nobody_can_grade_is_refused_before_any_job(repo: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text())
+    values["reporting"]["profile"] = "official"
+    found = jobs(snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", values)))
+    # The checkpoints on the way are then read by the LLM too: seven, on two benchmarks.
+    assert (found["extract_answers"], found["judge_answers"]) == (14, 7)
+    for graders, said in (
+        (None, "reporting.profile: official of mathvista needs an LLM"),
+        (GRADERS | {"profiles": ["officious"]}, "graders.profiles: 'officious' is no profile"),
+    ):
+        values["graders"] = graders
+        done = snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", values))
+        assert done.returncode != 0
+        assert said in done.stdout + done.stderr
 
 
 def test_a_wrong_key_is_one_line_before_any_job(repo: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from smoke_workflow import Workflow
 
-from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
+from vr1repro.benchmarks.lookup import extraction_modules, facts_modules, sampling_modules, scoring_modules
 from vr1repro.coldset.models import bridge_modules
 from vr1repro.commands.rerun import read_plan
 from vr1repro.config.loader import load
@@ -20,6 +20,7 @@ from vr1repro.core.code_hash import closure, is_outside
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Response
 from vr1repro.engines.load import engine_modules
+from vr1repro.evaluation.graders import grader_modules
 from vr1repro.jobs import JOBS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -126,7 +127,11 @@ def test_a_copy_a_touch_and_a_comment_rerun_nothing(copy: Workflow) -> None:
 # `pytest -k table -s` prints the tables.
 EDITS = [
     ("benchmarks/dynamath/rule.py", set()),  # no benchmark of this run
-    ("engines/endpoint/limiter.py", set()),  # no engine of this run
+    ("engines/vllm.py", set()),  # no engine of this run
+    ("engines/endpoint/limiter.py", {"extract_answers"}),  # judging and grading wait for it
+    ("benchmarks/mathvista/extraction.py", {"extract_answers", "grade_benchmark"}),
+    ("evaluation/extract_and_judge.py", {"extract_answers"}),
+    ("lab/grader.py", {"extract_answers"}),
     ("benchmarks/mathvista/official.py", {"grade_benchmark"}),
     ("benchmarks/scoring.py", {"grade_benchmark"}),
     ("evaluation/grading.py", {"grade_benchmark"}),
@@ -182,6 +187,8 @@ def test_why_rerun_names_the_module_and_the_jobs(copy: Workflow) -> None:
     ("rule", "target"),
     [
         ("build_coldset", "coldset/content.sha256"),
+        ("extract_answers", "eval/zero_s1/mathverse/extracted.json"),
+        ("judge_answers", "eval/zero_s1/mathverse/judged.json"),
         ("grade_benchmark", "eval/zero_s1/mathvista/verdicts.json"),
         *(
             pytest.param(*row, marks=pytest.mark.verify)
@@ -219,11 +226,15 @@ def test_jobs_import_no_module_outside_their_hash(smoke: Workflow) -> None:
     config = load(smoke.repo / "config" / "smoke.yaml")
     benchmarks = sorted(config.benchmarks)
     sampling = [name for slug in benchmarks for name in sampling_modules(slug)]
+    assert config.graders is not None
+    asking = [*grader_modules(config.graders), *(name for slug in benchmarks for name in extraction_modules(slug))]
     by_name = {
         "bridge": bridge_modules(config.coldset),
         "overlap": sampling,
         "evaluate": [*engine_modules(config.evaluation.engine), *sampling],
         "lengths": engine_modules(config.evaluation.engine),
+        "extract": asking,
+        "judge": asking,
         "grade": [name for slug in benchmarks for name in scoring_modules(slug)],
         **dict.fromkeys(("tables", "figures", "report"), facts_modules()),
     }

@@ -1,7 +1,7 @@
 r"""Find the final answer in a completion. Pure functions, linear time on hostile input, no evaluation of model text.
 
 The order of the rules in `final_answer` is ours: the paper states none for models other than its own. The string that
-the paper's evaluator looks for is `paper_answer`.
+the paper's evaluator looks for is in `paper_answer`.
 """
 
 import re
@@ -12,8 +12,6 @@ from enum import StrEnum
 
 from vr1repro.answers.completion import ANSWER_CLOSE, ANSWER_OPEN, FINAL_ANSWER, THINK_CLOSE
 
-_PAPER_OPEN = f"{ANSWER_OPEN} {FINAL_ANSWER}"
-_PAPER_CLOSE = f" {ANSWER_CLOSE}"
 # An escaped brace is a character of the answer, not a group.
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\[{}\\]|[{}]")
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s{1,8}([^\s{}$\\]{1,64})")
@@ -45,20 +43,6 @@ class Extraction:
 
     text: str
     rule: Rule
-
-
-def paper_answer(text: str) -> str | None:
-    """Group 1 of the first match of `<answer> Final Answer:(.*?) </answer>` over lines, the paper evaluator's pattern.
-
-    Source: Osilly/Vision-R1@c061681, evaluation/evalscope/vlmeval/inference.py l.115-128. Two searches give what the
-    regex gives, without its quadratic time on many openings.
-    """
-    start = text.find(_PAPER_OPEN)
-    if start < 0:
-        return None
-    start += len(_PAPER_OPEN)
-    end = text.find(_PAPER_CLOSE, start)
-    return None if end < 0 else text[start:end]
 
 
 def tagged_answer(text: str) -> str | None:

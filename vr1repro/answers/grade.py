@@ -172,7 +172,7 @@ class Grader:
         future = self._memo.get(memo_key)
         if future is None:
             if self._pool is None:
-                self._pool = self._start()
+                self._pool = self._start(work.call.__module__)
             call, args = self._small(work)
             future = self._pool.schedule(call, args=args, timeout=self._timeout_s)
             self._memo[memo_key] = future
@@ -213,12 +213,11 @@ class Grader:
             return work.failed(next(cause for kind, cause in causes.items() if isinstance(error, kind)))
         return work.done(result)
 
-    def _start(self) -> Any:
+    def _start(self, module: str) -> Any:
         from pebble import ProcessPool
 
-        return ProcessPool(
-            max_workers=self._workers, initializer=_limit, initargs=(self._memory_mb,), context=fork_server()
-        )
+        arguments = (self._memory_mb, module)
+        return ProcessPool(max_workers=self._workers, initializer=_limit, initargs=arguments, context=fork_server())
 
 
 def fork_server() -> Any:
@@ -256,8 +255,11 @@ def _from_file(call: Callable[..., Any], path: str) -> Any:
     return call(*args)
 
 
-def _limit(memory_mb: int) -> None:
-    """Load what a worker needs, bound its address space, and let SIGTERM end it even inside a long C call."""
+def _limit(memory_mb: int, module: str) -> None:
+    """Load what a worker needs, bound its address space, and let SIGTERM end it even inside a long C call.
+
+    Where the calls' module has a function `warm`, it is run here: no call's deadline is to pay for imports.
+    """
     import importlib
     import resource
     import signal
@@ -265,6 +267,9 @@ def _limit(memory_mb: int) -> None:
     end_with_parent()
     # The fork server has it where it could; here it costs nothing then, and no deadline runs yet.
     importlib.import_module(_WORKER)
+    warm = getattr(importlib.import_module(module), "warm", None)
+    if warm is not None:
+        warm()
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     limit = memory_mb * 2**20

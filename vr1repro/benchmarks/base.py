@@ -31,7 +31,7 @@ class Benchmark:
         printed: Short names of the sub-scores that the paper prints, by (group, name).
         classes: The group that the per-class figure shows; None for none.
         choices_column: The column that a scorer reads a question's choices from; None where it needs none.
-        llm_extraction: Whether a profile reads an LLM's extraction (`vr1repro extract`).
+        llm_extracted: Profiles that read an LLM's extraction (`vr1repro extract`).
         llm_judged: Profiles that read an LLM judge's reply (`vr1repro judge`).
     """
 
@@ -51,7 +51,7 @@ class Benchmark:
     printed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     classes: str | None = None
     choices_column: str | None = None
-    llm_extraction: bool = False
+    llm_extracted: tuple[str, ...] = ()
     llm_judged: tuple[str, ...] = ()
 
     def stratum(self, question: Question) -> str:

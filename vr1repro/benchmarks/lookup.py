@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from vr1repro.benchmarks.base import Benchmark
@@ -75,6 +76,23 @@ def sampling_modules(slug: str) -> list[str]:
 def scoring_modules(slug: str) -> list[str]:
     """Modules of a benchmark on which its verdicts depend."""
     return [benchmark_folders.module_name(slug, part) for part in ("", "profiles")]
+
+
+def extraction(slug: str, name: str, default: Any) -> Any:
+    """What a benchmark's `extraction.py` has under a name; the default where there is no such file or name."""
+    if not _extraction_file(slug).is_file():
+        return default
+    return getattr(load(slug, "extraction"), name, default)
+
+
+def extraction_modules(slug: str) -> list[str]:
+    """Modules of a benchmark on which an LLM's extraction and judgement depend."""
+    parts = ("", "extraction") if _extraction_file(slug).is_file() else ("",)
+    return [benchmark_folders.module_name(slug, part) for part in parts]
+
+
+def _extraction_file(slug: str) -> Path:
+    return benchmark_folders.folder_of(slug) / "extraction.py"
 
 
 def facts_modules() -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 from vr1repro.answers.extract import Extraction, final_answer
 from vr1repro.answers.grade import Pair, Work, mapped
 from vr1repro.benchmarks.base import Question
+from vr1repro.benchmarks.rows import Row as Row
+from vr1repro.benchmarks.rows import text_of as text_of
 from vr1repro.core.records import Cause, Outcome, Verdict
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,6 @@ class Options:
 
 
 Scorer = Callable[[Question, Row, Options], Verdict | Work[Verdict]]
-
-
-def text_of(row: Row) -> str:
-    """The response of a row as text; a missing or null one is empty."""
-    value = row.get("response")
-    return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def extraction_of(row: Row) -> Extraction | None:

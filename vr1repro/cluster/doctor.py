@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from vr1repro.cluster import outlook, plugin, slurm
 from vr1repro.cluster.estimate import estimate, total
 from vr1repro.config.coldset import ModelEngine
+from vr1repro.config.graders import GradingLlm
 from vr1repro.config.plan import Plan
 from vr1repro.config.samplers import EndpointSampler, VllmSampler
 from vr1repro.core.errors import UserError
@@ -73,7 +74,12 @@ def _spared(plan: Plan) -> set[str]:
     config = plan.config
     placed = [config.placed(model) for model in config.models]
     samplers = (*(part.evaluation.engine for part in placed), getattr(config.coldset.mllm, "sampler", None))
-    vllm = any(isinstance(part, VllmSampler) for part in samplers) or config.rl.generation.engine == "vllm-colocate"
+    served = plan.grader_model() is not None
+    vllm = (
+        served
+        or any(isinstance(part, VllmSampler) for part in samplers)
+        or config.rl.generation.engine == "vllm-colocate"
+    )
     deepspeed = any(launch.zero_stage for part in placed for launch in (part.sft.launch, part.rl.launch))
     return {*(() if vllm else ("vllm",)), *(() if deepspeed else ("deepspeed",))}
 
@@ -144,6 +150,8 @@ def _endpoints(plan: Plan) -> Iterator[Finding]:
         for side, engine in (("mllm", config.coldset.mllm), ("reasoner", config.coldset.reasoner))
         if "coldset" not in config.take_released and isinstance(engine, ModelEngine)
     ]
+    if config.graders and isinstance(config.graders.llm, GradingLlm):
+        engines.append(("graders.llm", config.graders.llm.model, config.graders.llm.sampler))
     for key, url, sampler in engines:
         if not isinstance(sampler, EndpointSampler) or not url.startswith(("http://", "https://")):
             continue

@@ -17,6 +17,7 @@ from vr1repro.cluster.costs import (
     shape_of_start,
     size_of,
 )
+from vr1repro.cluster.graders import graders
 from vr1repro.config import uses
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.plan import Plan
@@ -44,7 +45,7 @@ DATA_GB = Range(100, 400)
 def estimate(plan: Plan) -> list[Cost]:
     """The stages of a config in order."""
     made, answered = (_prepare, _coldset, _sft, _rl), (answers.evaluation, answers.selection, answers.lengths)
-    return [stage(plan) for stage in (*made, *answered, _report)]
+    return [stage(plan) for stage in (*made, *answered, graders, _report)]
 
 
 def _brought(config: Config) -> set[str]:

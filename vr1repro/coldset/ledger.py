@@ -6,14 +6,13 @@
   how many were in flight. Nothing that decides the set is read from it.
 """
 
-import fcntl
 import time
 from collections import Counter
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
-from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender, read
+from vr1repro.core.locks import Lock
 from vr1repro.core.provenance import json_sha
 from vr1repro.core.records import Record
 
@@ -103,14 +102,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.folder = path.parent
-        self._lock: IO[str] = path.with_suffix(".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise UserError(f"{path}: another process is working on this shard; wait for it or end it") from None
+        self._lock = Lock(path, "this shard")
         files = path, path.with_name(PROBLEMS), path.with_name(TELEMETRY)
         self._answers, self._states, self._calls = (Appender(file) for file in files)  # which cut off torn last lines
         self._answered = {entry.request_sha: entry for entry in read(path, Entry)}

@@ -1,11 +1,14 @@
 """Commands on saved responses: `vr1repro grade`, `compare-graders`, `extract`, `judge`, `equivalent`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
+
+if TYPE_CHECKING:
+    from vr1repro.evaluation.llm import Asker
 
 app = typer.Typer()
 
@@ -121,13 +124,14 @@ def extract(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
-    from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file
-    from vr1repro.evaluation.llm import Asker
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, require_extracted
+    from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
-    asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
-    files = LlmFiles(responses=responses, questions=questions, out=out, cache=cache)
-    typer.echo(extract_file(benchmark, files, asker, examples=examples, last_words=last_words))
+    require_extracted(benchmark)  # before a cache is made
+    files = LlmFiles(responses=responses, questions=questions, out=out)
+    with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+        typer.echo(extract_file(benchmark, files, llm, examples=examples, last_words=last_words))
 
 
 @app.command()
@@ -147,13 +151,14 @@ def judge(
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
-    from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file
-    from vr1repro.evaluation.llm import Asker
+    from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file, require_judged
+    from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
-    asker = Asker(model=model, url=endpoint, concurrency=concurrency, timeout_s=timeout, retries=retries)
-    files = LlmFiles(responses=responses, questions=questions, out=out, cache=cache)
-    typer.echo(judge_file(benchmark, profile, files, asker, examples=examples))
+    require_judged(benchmark, profile)
+    files = LlmFiles(responses=responses, questions=questions, out=out)
+    with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+        typer.echo(judge_file(benchmark, profile, files, llm, examples=examples))
 
 
 @app.command()
@@ -168,3 +173,11 @@ def equivalent(
 
     for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
         typer.echo(f"{outcome.value:12} {n}")
+
+
+def _asker(model: str, endpoint: str | None, concurrency: int, timeout_s: float, retries: int) -> "Asker":
+    from vr1repro.config.samplers import EndpointSampler
+    from vr1repro.evaluation.llm import Asker, at
+
+    sampler = EndpointSampler(kind="openai", concurrency=concurrency, timeout_s=timeout_s, retries=retries)
+    return Asker(model=model, connect=at(endpoint), sampler=sampler)

@@ -23,7 +23,8 @@ _SHA = re.compile(r"\b[0-9a-f]{16}\b")
 # The estimate's name of what a rule makes.
 _STAGES = {
     "bridge_shard": "cold set", "train_sft": "SFT", "train_rl_stage": "RL", "evaluate_checkpoint": "evaluation",
-    "sample_lengths": "lengths on RL set",
+    "sample_lengths": "lengths on RL set", "extract_answers": "extraction, judging",
+    "judge_answers": "extraction, judging",
 }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ STEPS = (
     ),
     Step(
         "Evaluation",
-        ("evaluation.", "selection.", "lengths."),
+        ("evaluation.", "graders.", "selection.", "lengths."),
         ("evaluation/", "benchmarks/"),
         ("evaluation.prompts", "evaluation.preset", "evaluation.temperature", "evaluation.max_tokens"),
     ),

@@ -6,7 +6,9 @@
     results/<run>/train/<start>/s<seed>/sft/final/         cold-start initialisation
     results/<run>/train/<arm>/s<seed>/stage<k>/step<n>/    GRPO; n counts over all stages of the arm
     results/<run>/train/<arm>/s<seed>/stage<k>/candidates/step<n>/    checkpoints that go once they are graded
-    results/<run>/eval/<slug>/<benchmark>/<protocol>/e<seed>/responses.jsonl, verdicts/<profile>.jsonl
+    results/<run>/eval/<slug>/<benchmark>/<protocol>/e<seed>/responses.jsonl, verdicts/<profile>.jsonl,
+        extractions.jsonl and judgements/<profile>.jsonl where an LLM is asked
+    results/<run>/eval/<slug>/<benchmark>/llm/             its replies, by request
     results/<run>/lengths/<slug>/e<seed>/responses.jsonl   completions on the RL set
     results/<run>/eval/<arm>_s<seed>/selected.json         which candidate is the best, where the arm chooses one
 
@@ -17,11 +19,12 @@ that nothing was trained here: a base model, or weights taken as released.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from vr1repro.config.base import NAME
 from vr1repro.config.coldset import ModelEngine
-from vr1repro.config.evaluation import EvaluationSettings
+from vr1repro.config.evaluation import EvaluationSettings, Protocol
+from vr1repro.config.graders import GradingLlm
 from vr1repro.config.models import ModelSource
 from vr1repro.config.run import Config
 from vr1repro.config.training import CANDIDATES, Arm, Stage
@@ -106,6 +109,17 @@ class Plan:
         engines = (self.config.coldset.mllm, self.config.coldset.reasoner)
         names = {engine.model for engine in engines if isinstance(engine, ModelEngine)}
         return sorted(names & set(self.config.models))
+
+    def grader_model(self) -> str | None:
+        """Key of `models` that is served to extract and judge answers; None where there is none of our serving."""
+        graders = self.config.graders
+        llm = graders.llm if graders else None
+        return llm.model if isinstance(llm, GradingLlm) and not llm.is_endpoint else None
+
+    def grader_weights(self) -> Path | None:
+        """Folder of that model."""
+        name = self.grader_model()
+        return None if name is None else Path(self.model(name))
 
     def training_problems(self) -> list[str]:
         """Keys of `problems` that the cold-start set or any arm that is run draws on."""
@@ -279,6 +293,20 @@ class Plan:
     def eval_dir(self, slug: str, benchmark: str, protocol: str, seed: int) -> PurePosixPath:
         """Folder of one model's answers to one benchmark."""
         return self.root / "eval" / slug / benchmark / protocol / f"e{seed}"
+
+    def eval_folders(self, checkpoint: Checkpoint, benchmark: str) -> list[tuple[Protocol, Path]]:
+        """Folders of one checkpoint's answers to one benchmark, each with its protocol."""
+        return [
+            (protocol, Path(self.eval_dir(checkpoint.slug, benchmark, protocol, seed)))
+            for protocol in self.evaluation(checkpoint).protocols
+            for seed in self.evaluation_seeds(checkpoint)
+        ]
+
+    def llm_profiles(self, checkpoint: Checkpoint) -> list[str]:
+        """Scoring profiles with an LLM's part that a checkpoint is graded under, where a benchmark has them."""
+        profiles = self.config.graders.profiles if self.config.graders else []
+        headline = self.config.reporting.profile
+        return [profile for profile in profiles if checkpoint.final or profile == headline]
 
 
 def _stage_key(arm: Arm, stage: int) -> tuple[str, str | None, str | None, tuple[Stage, ...]] | None:

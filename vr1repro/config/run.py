@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from vr1repro.config.base import Name, Section
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EvaluationSettings, LengthSettings
+from vr1repro.config.graders import GraderSettings, GradingLlm
 from vr1repro.config.lab import Lab
 from vr1repro.config.limits import InputLimits
 from vr1repro.config.models import ModelSource
@@ -60,6 +61,10 @@ class JobResources(Section):
     sft: Resources = Field(description="Cold-start initialisation.")
     rl: Resources = Field(description="One GRPO stage.")
     evaluate: Resources = Field(description="All benchmarks and seeds of one model.")
+    graders: Resources = Field(
+        default=Resources(threads=1, gpu=0, mem_mb=4000, runtime=240),
+        description="An LLM's extraction, or judgement, of one checkpoint's responses to one benchmark.",
+    )
     report: Resources = Field(description="Grading, tables, figures, report.")
 
 
@@ -106,6 +111,10 @@ class Config(Section):
         default=None, description="For arms of `select: best_on_benchmarks`: what they choose among, and by what."
     )
     evaluation: EvaluationSettings = Field(description="Sampling and scoring of answers.")
+    graders: GraderSettings | None = Field(
+        default=None,
+        description="The LLM that extracts and judges answers; null: profiles that need one are not graded.",
+    )
     lengths: LengthSettings | None = Field(
         default=None, description="How long completions on the RL set are; null: not sampled."
     )
@@ -188,6 +197,8 @@ class Config(Section):
         for side, engine in (("mllm", self.coldset.mllm), ("reasoner", self.coldset.reasoner)):
             if isinstance(engine, ModelEngine) and not engine.is_endpoint:
                 _known(f"coldset.{side}.model", [engine.model], self.models)
+        if self.graders and isinstance(self.graders.llm, GradingLlm) and not self.graders.llm.is_endpoint:
+            _known("graders.llm.model", [self.graders.llm.model], self.models)
         if shared := set(self.problems) & set(self.benchmarks):
             raise ValueError(f"problems: {sorted(shared)[0]!r} is also a benchmark; name it otherwise")
         if shared := set(self.starts) & {name for name, arm in self.arms.items() if arm.stages}:

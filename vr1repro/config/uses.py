@@ -126,4 +126,6 @@ def models_used(plan: Plan) -> list[str]:
         names.add(taken or config.starts[start].model)
     if builds_coldset(plan):
         names |= set(plan.coldset_models())
+    if (grader := plan.grader_model()) is not None:
+        names.add(grader)
     return sorted(names)

@@ -99,7 +99,7 @@ def _wait(server: Server, url: str, seconds: float) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     raise UserError(
-        f"the vLLM server did not answer within {seconds:g} s (coldset: server.start_s): {_tail(server.log)}"
+        f"the vLLM server did not answer within {seconds:g} s (`server.start_s` of its model): {_tail(server.log)}"
     )
 
 

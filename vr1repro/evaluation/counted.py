@@ -1,14 +1,20 @@
 """Which attempt at a question counts under a protocol, and what its scorer is given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 
-from vr1repro.answers.extract import paper_answer
+from vr1repro.answers.paper_answer import paper_answer
+from vr1repro.benchmarks.rows import Row
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.attempts import attempt_of, last_attempts
 from vr1repro.core.errors import UserError
+from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Response
 from vr1repro.evaluation.protocols import has_answer
+
+# What says which response a row beside another file's is of.
+IDENTITY = ("id", "attempt")
 
 
 def stripped(reply: str) -> str:
@@ -52,3 +58,38 @@ def select(rows: Iterable[Response], protocol: Protocol) -> Iterator[Response]:
                 {**row.model_dump(), "response": stripped(row.response), "reply": row.response, "protocol": "paper"}
             )
         yield row
+
+
+def response_rows(responses: Path, protocol: Protocol | None, beside: Sequence[Path] = ()) -> Iterator[tuple[int, Row]]:
+    """Rows to grade with their numbers in the file, or, where a protocol chooses, one a question.
+
+    Args:
+        responses: JSONL of responses.
+        protocol: Which protocol's reading; None takes every row as it stands.
+        beside: Files of further keys, a row for each of these rows in their order: what an LLM's stages wrote.
+
+    Raises:
+        UserError: A file is unreadable, or one beside was made of other responses.
+    """
+    rows = (
+        read_lines(responses)
+        if protocol is None
+        else enumerate((row.model_dump() for row in select(read(responses, Response), protocol)), 1)
+    )
+    for path in beside:
+        rows = _with_keys(rows, path, responses)
+    return rows
+
+
+def _with_keys(rows: Iterator[tuple[int, Row]], path: Path, responses: Path) -> Iterator[tuple[int, Row]]:
+    further = read_lines(path)
+    for number, row in rows:
+        line, keys = next(further, (0, {}))
+        if any(keys.get(name) != row.get(name) for name in IDENTITY):
+            raise UserError(
+                f"{path}:{line}: is not of the response {row.get('id')!r}, attempt {row.get('attempt')}, of"
+                f" {responses}; delete {path} and make it again"
+            )
+        yield number, {**row, **keys}
+    if (left := next(further, None)) is not None:
+        raise UserError(f"{path}:{left[0]}: has more rows than {responses}; delete it and make it again")

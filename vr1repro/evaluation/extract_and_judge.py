@@ -2,7 +2,8 @@
 
 Each reads responses and writes them again with one more key, which the scoring profiles read: `extraction`, or
 `judgement` with `judged_as`; another key has the model that the endpoint says it is. A row whose call failed comes
-without those keys and with the reason; the profiles then say `judge_error` and the score has bounds.
+without those keys and with the reason; the profiles then say `judge_error` and the score has bounds. The workflow's
+jobs call the same functions, and keep what the LLM brought beside the responses instead of writing them again.
 
 The default instructions are ours. The official few-shot examples belong to their authors and are not shipped; with
 `--examples FILE` they stand before the question in the official layout (MathVista: `demo_prompt` of
@@ -10,18 +11,19 @@ evaluation/prompts/ext_ans.py; MathVerse: evaluation/prompts.py), and the prompt
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.questions import question_of, read_questions
-from vr1repro.benchmarks.scoring import Row, text_of
+from vr1repro.benchmarks.rows import Row, text_of
+from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
-from vr1repro.core.jsonl import read_lines
-from vr1repro.evaluation.grading import Aside
-from vr1repro.evaluation.llm import Asker, Counts, Llm
+from vr1repro.core.jsonl import read_lines, write_rows
+from vr1repro.evaluation.counted import IDENTITY, response_rows
+from vr1repro.evaluation.llm import Answer, Counts, Llm
 
 _EXTRACTED = "Extracted answer:"
 _EXTRACTION_LAYOUT = "{head}\n\n{question}\n\n{response}\n\n" + _EXTRACTED + " "
@@ -44,13 +46,17 @@ class LlmFiles:
         responses: JSONL with an id and `response`.
         questions: The benchmark's questions.
         out: JSONL: the responses' rows with the LLM's part, or with why there is none.
-        cache: JSONL of the LLM's replies.
+        protocol: Which attempt at a question counts, and how it is read; None takes every row as it stands.
+        beside: Files of further keys for those rows, see `counted.response_rows`.
+        apart: Write the LLM's part alone, with what says which response it is of: a file to stand beside.
     """
 
     responses: Path
     questions: Path
     out: Path
-    cache: Path
+    protocol: Protocol | None = None
+    beside: tuple[Path, ...] = ()
+    apart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +78,33 @@ class _Task:
     served_key: str
 
 
+def require_extracted(slug: str) -> None:
+    """Refuse a benchmark of which nobody reads an extraction.
+
+    Raises:
+        UserError: No profile reads one.
+    """
+    if not lookup.facts(slug).llm_extracted:
+        known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extracted)
+        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
+
+
+def require_judged(slug: str, profile: str) -> None:
+    """Refuse a profile that reads no judgement.
+
+    Raises:
+        UserError: It reads none.
+    """
+    if profile not in lookup.facts(slug).llm_judged:
+        judged = {name: lookup.facts(name).llm_judged for name in lookup.slugs()}
+        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
+        raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
+
+
 def extract_file(
     slug: str,
     files: LlmFiles,
-    asker: Asker,
+    llm: Llm,
     *,
     examples: Path | None = None,
     last_words: int | None = None,
@@ -88,7 +117,7 @@ def extract_file(
     Args:
         slug: The benchmark.
         files: Rows come out with `extraction`, or with `extraction_error`.
-        asker: Who is asked.
+        llm: Who is asked.
         examples: Text file with few-shot examples.
         last_words: Keep only the last words of a response (MathVerse's README: 30).
         longest: Keep only the last characters of a response.
@@ -99,11 +128,9 @@ def extract_file(
     Raises:
         UserError: The benchmark has no such stage, a file is unreadable, or a response has no question.
     """
-    if not lookup.facts(slug).llm_extraction:
-        known = ", ".join(name for name in lookup.slugs() if lookup.facts(name).llm_extraction)
-        raise UserError(f"{slug}: no profile reads an LLM's extraction; there is one for {known}")
-    without_llm = getattr(lookup.load(slug, "profiles"), "EXTRACT_WITHOUT_LLM", lambda question, text: None)
-    official_layout = getattr(lookup.load(slug, "prompts"), "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
+    require_extracted(slug)
+    without_llm = lookup.extraction(slug, "EXTRACT_WITHOUT_LLM", lambda question, text: None)
+    official_layout = lookup.extraction(slug, "EXTRACTION_LAYOUT", _EXTRACTION_LAYOUT)
     shots = _examples(examples)
 
     def prompt(question: Question, row: Row) -> str | None:
@@ -120,7 +147,7 @@ def extract_file(
         answer = reply.strip()
         for head in ("Extracted Answer:", _EXTRACTED):
             answer = answer.removeprefix(head).strip()
-        return {**row, "extraction": answer, "extracted_by": asker.model}
+        return {**row, "extraction": answer, "extracted_by": llm.asker.model}
 
     task = _Task(
         prompt=prompt,
@@ -129,14 +156,14 @@ def extract_file(
         error_key="extraction_error",
         served_key="extraction_served_model",
     )
-    return _ask_each_row(slug, files, asker, task)
+    return _ask_each_row(slug, files, llm, task)
 
 
 def judge_file(
     slug: str,
     profile: str,
     files: LlmFiles,
-    asker: Asker,
+    llm: Llm,
     *,
     examples: Path | None = None,
     longest: int = 20_000,
@@ -148,7 +175,7 @@ def judge_file(
         profile: The scoring profile that the judgement is for.
         files: The responses have an `extraction`, but for `lmms-eval`; rows come out with `judgement` and `judged_as`,
             or with `judgement_error`.
-        asker: Who is asked.
+        llm: Who is asked.
         examples: Text file with few-shot examples.
         longest: Keep only the last characters of an answer.
 
@@ -158,10 +185,7 @@ def judge_file(
     Raises:
         UserError: The benchmark or profile has no such stage, a file is unreadable, or a response has no question.
     """
-    if profile not in lookup.facts(slug).llm_judged:
-        judged = {name: lookup.facts(name).llm_judged for name in lookup.slugs()}
-        known = ", ".join(f"{name} {'/'.join(profiles)}" for name, profiles in judged.items() if profiles)
-        raise UserError(f"{slug} {profile}: no judge replies are read there; they are for {known}")
+    require_judged(slug, profile)
     head = _examples(examples) or _JUDGE
 
     def prompt(question: Question, row: Row) -> str | None:
@@ -177,7 +201,7 @@ def judge_file(
     def finished(question: Question, row: Row, reply: str | None) -> Row:
         if reply is None:
             return row
-        return {**row, "judgement": reply.strip(), "judged_as": profile, "judged_by": asker.model}
+        return {**row, "judgement": reply.strip(), "judged_as": profile, "judged_by": llm.asker.model}
 
     task = _Task(
         prompt=prompt,
@@ -186,29 +210,50 @@ def judge_file(
         error_key="judgement_error",
         served_key="judgement_served_model",
     )
-    return _ask_each_row(slug, files, asker, task)
+    return _ask_each_row(slug, files, llm, task)
 
 
-def _ask_each_row(slug: str, files: LlmFiles, asker: Asker, task: _Task) -> Counts:
-    benchmark = lookup.facts(slug)
+def _ask_each_row(slug: str, files: LlmFiles, llm: Llm, task: _Task) -> Counts:
+    benchmark, before = lookup.facts(slug), replace(llm.counts)
     questions = read_questions(benchmark, files.questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:
-        for number, row in read_lines(files.responses):
+        for number, row in response_rows(files.responses, files.protocol, files.beside):
             yield question_of(questions, row, benchmark, files.responses, number), row
 
-    with Llm(asker, files.cache) as llm, Aside(files.out) as write:
+    def finished() -> Iterator[Row]:
         kept, to_ask = tee(rows())
         answers = llm.answers((task.prompt(*item) for item in to_ask), task.fits)
         for (question, row), answer in zip(kept, answers, strict=True):
-            if answer is None:
-                write(task.finished(question, row, None))
-            elif answer.text is None:
-                write({**row, task.error_key: answer.error})
-            else:
-                served = {} if answer.served_model is None else {task.served_key: answer.served_model}
-                write(task.finished(question, row, answer.text) | served)
-    return llm.counts
+            whole = _with_answer(task, question, row, answer)
+            yield _part(row, whole) if files.apart else whole
+
+    write_rows(files.out, finished())
+    return llm.counts.since(before)
+
+
+def outcomes(path: Path, key: str) -> dict[str, int]:
+    """Rows of a file that an LLM's stage wrote apart, and those that have no reply although they needed one."""
+    rows = [row for _, row in read_lines(path)]
+    return {
+        "rows": len(rows),
+        "given": sum(key in row for row in rows),
+        "failed": sum(f"{key}_error" in row for row in rows),
+    }
+
+
+def _with_answer(task: _Task, question: Question, row: Row, answer: Answer | None) -> Row:
+    if answer is None:
+        return task.finished(question, row, None)
+    served = {} if answer.served_model is None else {task.served_key: answer.served_model}
+    if answer.text is None:
+        return {**row, task.error_key: answer.error} | served
+    return task.finished(question, row, answer.text) | served
+
+
+def _part(row: Row, finished: Row) -> Row:
+    """What a finished row has beyond the row that it was made of."""
+    return {name: value for name, value in finished.items() if name in IDENTITY or name not in row}
 
 
 def _examples(path: Path | None) -> str | None:

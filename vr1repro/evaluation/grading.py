@@ -1,7 +1,8 @@
 """Grade files of responses, streaming: rows in, a verdict each out, scores at the end."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.files import whole_file
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.records import Outcome, Response, Verdict, dump_line
+from vr1repro.evaluation import counted
 from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.saved import CARRIED, SavedRow, answered, own_rows
 from vr1repro.evaluation.scores import Score, Tally
@@ -38,6 +40,8 @@ def grade_file(
     memory_mb: int = 2048,
     legacy_int: bool = False,
     protocol: Protocol | None = None,
+    beside: Sequence[Path] = (),
+    grader: Grader | None = None,
 ) -> list[Score]:
     """Grade the responses of a file under one scoring profile.
 
@@ -53,6 +57,8 @@ def grade_file(
         memory_mb: Address space of a worker in MiB.
         legacy_int: MathVista: integers by `int(x)`.
         protocol: Which attempt at a question counts, and how it is read; None grades every row as it stands.
+        beside: Files of further keys for those rows, see `counted.response_rows`.
+        grader: Grading processes for several files; None: its own, of `workers`, `timeout_s` and `memory_mb`.
 
     Returns:
         The overall score first, then the benchmark's sub-scores.
@@ -67,12 +73,13 @@ def grade_file(
     tally = Tally(benchmark)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for question, row in response_rows(slug, responses, by_id, protocol):
+        for question, row in response_rows(slug, responses, by_id, protocol, beside):
             carried = {name: row[name] for name in CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
 
-    with Grader(workers, timeout_s, memory_mb) as grader, Aside(out) as write:
-        for verdict in grader.stream(items()):
+    shared_or_new = Grader(workers, timeout_s, memory_mb) if grader is None else nullcontext(grader)
+    with shared_or_new as pool, Aside(out) as write:
+        for verdict in pool.stream(items()):
             write(verdict)
             tally.add(by_id[verdict.id], verdict)
     return tally.scores()
@@ -83,12 +90,16 @@ def response_rows(
     responses: Path | Iterable[SavedRow],
     questions: dict[str, Question],
     protocol: Protocol | None,
+    beside: Sequence[Path] = (),
 ) -> Iterator[tuple[Question, Row]]:
     """The rows that are graded, each with its question: all, or the one a question that a protocol chooses.
 
     Raises:
         BadResponses: A row has no grade; see `saved.answered`.
     """
+    if isinstance(responses, Path) and beside:
+        merged = counted.response_rows(responses, protocol, beside)
+        return answered(((responses, number, row) for number, row in merged), questions, lookup.facts(slug))
     rows = own_rows(responses) if isinstance(responses, Path) else responses
     answers = answered(rows, questions, lookup.facts(slug))
     if protocol is None:

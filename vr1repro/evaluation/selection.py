@@ -65,7 +65,9 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
     return max(candidates, key=lambda candidate: (candidate.mean, candidate.step))
 
 
-def read_candidate(evaluated: Path, slug: str, step: int, benchmarks: Sequence[str], seed: int) -> Candidate:
+def read_candidate(
+    evaluated: Path, slug: str, step: int, benchmarks: Sequence[str], seed: int, profile: str
+) -> Candidate:
     """A candidate with its scores, from the summaries of its gradings.
 
     Args:
@@ -74,11 +76,12 @@ def read_candidate(evaluated: Path, slug: str, step: int, benchmarks: Sequence[s
         step: Counted over the arm.
         benchmarks: What it is compared on.
         seed: Evaluation seed.
+        profile: Scoring profile.
 
     Raises:
         UserError: It was not graded on one of them.
     """
-    scores, name = {}, f"{PROTOCOL}/e{seed}"
+    scores, name = {}, f"{PROTOCOL}/e{seed}/{profile}"
     for benchmark in benchmarks:
         path = evaluated / slug / benchmark / "verdicts.json"
         summary = json_object(path) if path.exists() else {}

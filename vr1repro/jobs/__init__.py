@@ -13,7 +13,7 @@ JOBS = {
     name: f"{__name__}.{name.replace('-', '_')}"
     for name in (
         *("problems", "lab-model", "fetch-model", "bridge", "coldset", "overlap", "released-coldset", "sft", "rl"),
-        *("evaluate", "grade", "select", "lengths", "tables", "figures", "report"),
+        *("evaluate", "extract", "judge", "grade", "select", "lengths", "tables", "figures", "report"),
     )
 }
 

@@ -15,25 +15,36 @@ def run(
     checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")],
     benchmark: Annotated[str, typer.Option(help="Slug of the benchmark.")],
 ) -> None:
-    """Score one checkpoint's responses to one benchmark under the headline profile."""
+    """Score one checkpoint's responses to one benchmark under every profile that needs no LLM, or has one's replies."""
+    from vr1repro.answers.grade import Grader
+    from vr1repro.benchmarks import llm_stages
     from vr1repro.evaluation.grading import grade_file, scoring_code
 
     settings, plan = open_run(config)
-    profile, planned = settings.reporting.profile, plan.checkpoint(checkpoint)
+    planned = plan.checkpoint(checkpoint)
+    reading_extraction = llm_stages.extracted(plan, planned, benchmark)
+    reading_judgement = llm_stages.judged(plan, planned, benchmark)
     scores: dict[str, object] = {}
     files, made_of = {}, {}
-    for protocol in plan.evaluation(planned).protocols:
-        for seed in plan.evaluation_seeds(planned):
-            folder = Path(plan.eval_dir(checkpoint, benchmark, protocol, seed))
-            name, verdicts = str(folder.relative_to(out)), folder / "verdicts" / f"{profile}.jsonl"
-            overall, *_ = grade_file(
-                benchmark,
-                profile,
-                folder / "responses.jsonl",
-                Path(plan.problems(benchmark)),
-                verdicts,
-                protocol=protocol,
-            )
-            scores[name], files[name] = overall.model_dump(mode="json"), verdicts
-            made_of[name] = {"responses": file_sha(folder / "responses.jsonl"), "code": scoring_code(benchmark)}
+    for profile in llm_stages.graded(plan, planned, benchmark):
+        with Grader(settings.resources.report.threads) as grader:  # work that is equal under several seeds is done once
+            for protocol, folder in plan.eval_folders(planned, benchmark):
+                verdicts, beside = folder / "verdicts" / f"{profile}.jsonl", []
+                if profile in reading_extraction:
+                    beside.append(folder / "extractions.jsonl")
+                if profile in reading_judgement:
+                    beside.append(folder / "judgements" / f"{profile}.jsonl")
+                overall, *_ = grade_file(
+                    benchmark,
+                    profile,
+                    folder / "responses.jsonl",
+                    Path(plan.problems(benchmark)),
+                    verdicts,
+                    protocol=protocol,
+                    beside=beside,
+                    grader=grader,
+                )
+                name = f"{folder.relative_to(out)}/{profile}"
+                scores[name], files[name] = overall.model_dump(mode="json"), verdicts
+                made_of[name] = {"responses": file_sha(folder / "responses.jsonl"), "code": scoring_code(benchmark)}
     write_summary(out / "verdicts.json", files, scores, made_of)

@@ -21,16 +21,16 @@ def run(
     settings, plan = open_run(config)
     assert settings.selection is not None  # noqa: S101 - checked by Config
     planned, evaluated = plan.candidate_checkpoints(arm, seed), Path(plan.root) / "eval"
-    eval_seed = settings.seeds.evaluation[0]
+    eval_seed, profile = settings.seeds.evaluation[0], settings.reporting.profile
     candidates = [
-        read_candidate(evaluated, checkpoint.slug, checkpoint.step, settings.selection.benchmarks, eval_seed)
+        read_candidate(evaluated, checkpoint.slug, checkpoint.step, settings.selection.benchmarks, eval_seed, profile)
         for checkpoint in planned
     ]
     selection = Selection(
         arm=arm,
         train_seed=seed,
         eval_seed=eval_seed,
-        profile=settings.reporting.profile,
+        profile=profile,
         candidates=candidates,
         selected=best_of(candidates).slug,
     )

@@ -20,7 +20,7 @@ from vr1repro.reporting.run.commits import without_commit
 # Rules whose jobs may need GPUs, and their key of the config's `resources`.
 GPU_KINDS = {
     "bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate",
-    "sample_lengths": "evaluate",
+    "sample_lengths": "evaluate", "extract_answers": "graders", "judge_answers": "graders",
 }  # fmt: skip
 
 

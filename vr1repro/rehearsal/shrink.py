@@ -47,9 +47,10 @@ MAY_DIFFER = {
         "one CPU process, no CUDA graphs",
     r"(placements\..+\.evaluation\.gpu|resources\..*)": "one thread, no GPU",
     r"rewards\..+\.workers": "one",
+    r"graders": "no LLM is served here; the lab's jobs of extraction and judging are micro's",
 }  # fmt: skip
 
-_WHOLE = {"lab", "benchmarks"}  # compared and shown as one
+_WHOLE = {"lab", "benchmarks", "graders"}  # compared and shown as one
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def shrink(preset: Config, lab: Mapping[str, Any]) -> Config:
         placement["evaluation"]["gpu"] = placement["evaluation"]["gpu"] and 0
     evaluation |= {"benchmarks": generated, "protocols": ["single"], "accept_unhealthy": True}
     evaluation |= {"max_tokens": max(8, evaluation["max_tokens"] // SCALE), "prompts": {}}
+    values["graders"] = None
     for resources in values["resources"].values():
         resources |= {"threads": 1, "gpu": 0}
     for reward in values["rewards"].values():

@@ -3,7 +3,8 @@ import json
 import os
 import shlex
 
-from vr1repro.benchmarks.lookup import facts_modules, sampling_modules, scoring_modules
+from vr1repro.benchmarks import llm_stages
+from vr1repro.benchmarks.lookup import extraction_modules, facts_modules, sampling_modules, scoring_modules
 from vr1repro.cluster.launcher import launcher
 from vr1repro.coldset import released
 from vr1repro.coldset.models import bridge_modules
@@ -17,6 +18,7 @@ from vr1repro.core.code_hash import PACKAGE, code_hash, module_hashes
 from vr1repro.core.provenance import CONTENT, folder_shas, json_sha, restore_content_hashes
 from vr1repro.core.files import write_atomically
 from vr1repro.engines.load import engine_modules
+from vr1repro.evaluation.graders import grader_modules
 from vr1repro.problems.lookup import adapter_modules
 
 # `--config remake=FOLDER,...` names finished folders that may be made again; jobs read it from their environment.
@@ -26,9 +28,10 @@ REMAKE = os.environ.get("VR1REPRO_REMAKE", "")
 CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfiles) or "config/micro.yaml"
 try:
     CONFIG = loader.load_merged(config, workflow.config_settings.configfiles, CONFIG_NAME)
+    PLAN = Plan(CONFIG)
+    llm_stages.check(PLAN)
 except UserError as error:
     raise WorkflowError(str(error)) from None
-PLAN = Plan(CONFIG)
 ROOT = str(PLAN.root)
 RESOLVED = f"{ROOT}/config.yaml"
 loader.write_resolved(CONFIG, Path(RESOLVED))
@@ -178,6 +181,40 @@ def evaluation_priority(wildcards):
     """Candidates before trainings, for their weights go then; next starts: their long replies would keep a core waiting."""
     model = PLAN.checkpoint(wildcards.slug)
     return 20 if model.passing else 0 if CONFIG.arms[model.arm].stages else 5
+
+
+def of_benchmark(wildcards):
+    """Plan, checkpoint and benchmark of a job of grading."""
+    return PLAN, PLAN.checkpoint(wildcards.slug), wildcards.benchmark
+
+
+def extracted(wildcards):
+    """What closes the LLM's extractions, where a profile reads them."""
+    needed = llm_stages.extracted(*of_benchmark(wildcards))
+    return [f"{ROOT}/eval/{wildcards.slug}/{wildcards.benchmark}/extracted.json"] if needed else []
+
+
+def judged(wildcards):
+    """What closes the LLM's judgements, where a profile reads them."""
+    needed = llm_stages.judged(*of_benchmark(wildcards))
+    return [f"{ROOT}/eval/{wildcards.slug}/{wildcards.benchmark}/judged.json"] if needed else []
+
+
+def grader_closed():
+    """The file that says that the model which extracts and judges is complete, where it is served here."""
+    name = PLAN.grader_model()
+    return [] if name is None else [str(PLAN.model(name) / CONTENT)]
+
+
+def grader_values():
+    """What an LLM's replies depend on."""
+    without = {"profiles": True, "accept_unanswered": True, "llm": {"prices"}}
+    return CONFIG.graders and CONFIG.graders.model_dump(mode="json", exclude=without)
+
+
+def llm_modules(slug):
+    """What an LLM's stages load by name."""
+    return [*extraction_modules(slug), *(grader_modules(CONFIG.graders) if CONFIG.graders else [])]
 
 
 def verdict_files(arms):

@@ -1,6 +1,7 @@
-# One job a checkpoint samples: the model is loaded once for all benchmarks and seeds. Grading needs no model: one job a
-# checkpoint and benchmark, so that a scorer's edit grades its own benchmark alone. Where an arm is the best of its last
-# checkpoints, one job chooses, and deletes the weights that were there to be chosen among alone.
+# One job a checkpoint samples: the model is loaded once for all benchmarks and seeds. Where a benchmark's scorers ask an
+# LLM, it extracts, and then judges, in jobs of their own, and its replies are kept by request. Grading needs no model: one
+# job a checkpoint and benchmark, so that a scorer's edit grades its own benchmark alone and asks nobody. Where an arm is
+# the best of its last checkpoints, one job chooses, and deletes the weights that were there to be chosen among alone.
 
 
 rule evaluate_checkpoint:
@@ -37,9 +38,66 @@ rule evaluate_checkpoint:
         " > {log} 2>&1"
 
 
+rule extract_answers:
+    input:
+        responses=rules.evaluate_checkpoint.output.summary,
+        problems=lambda wildcards: problem_sets([wildcards.benchmark]),
+        llm=grader_closed(),
+    output:
+        summary=f"{ROOT}/eval/{{slug}}/{{benchmark}}/extracted.json",
+    log:
+        f"{ROOT}/logs/eval/{{slug}}.{{benchmark}}.extract.log",
+    benchmark:
+        f"{ROOT}/benchmarks/eval/{{slug}}.{{benchmark}}.extract.jsonl"
+    priority: evaluation_priority
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.graders.threads
+    resources:
+        **needs("graders"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.summary, parent=True),
+        code=lambda wildcards: code("extract", *llm_modules(wildcards.benchmark)),
+        settings=settings(grader_values()),
+    shell:
+        "vr1repro stage extract --config {params.config} --checkpoint {wildcards.slug}"
+        " --benchmark {wildcards.benchmark} --out {params.out} > {log} 2>&1"
+
+
+rule judge_answers:
+    input:
+        responses=rules.evaluate_checkpoint.output.summary,
+        extractions=extracted,
+        problems=lambda wildcards: problem_sets([wildcards.benchmark]),
+        llm=grader_closed(),
+    output:
+        summary=f"{ROOT}/eval/{{slug}}/{{benchmark}}/judged.json",
+    log:
+        f"{ROOT}/logs/eval/{{slug}}.{{benchmark}}.judge.log",
+    benchmark:
+        f"{ROOT}/benchmarks/eval/{{slug}}.{{benchmark}}.judge.jsonl"
+    priority: evaluation_priority
+    conda:
+        TRAINING_ENV
+    threads: CONFIG.resources.graders.threads
+    resources:
+        **needs("graders"),
+    params:
+        config=RESOLVED,
+        out=subpath(output.summary, parent=True),
+        code=lambda wildcards: code("judge", *llm_modules(wildcards.benchmark)),
+        settings=lambda wildcards: settings(grader_values(), llm_stages.judged(*of_benchmark(wildcards))),
+    shell:
+        "vr1repro stage judge --config {params.config} --checkpoint {wildcards.slug}"
+        " --benchmark {wildcards.benchmark} --out {params.out} > {log} 2>&1"
+
+
 rule grade_benchmark:
     input:
         responses=rules.evaluate_checkpoint.output.summary,
+        extractions=extracted,
+        judgements=judged,
         problems=lambda wildcards: problem_sets([wildcards.benchmark]),
     output:
         summary=f"{ROOT}/eval/{{slug}}/{{benchmark}}/verdicts.json",
@@ -57,7 +115,7 @@ rule grade_benchmark:
         config=RESOLVED,
         out=subpath(output.summary, parent=True),
         code=lambda wildcards: code("grade", *scoring_modules(wildcards.benchmark)),
-        settings=settings(PROFILE),
+        settings=lambda wildcards: settings(PLAN.llm_profiles(PLAN.checkpoint(wildcards.slug))),
     shell:
         "vr1repro stage grade --config {params.config} --checkpoint {wildcards.slug} --benchmark {wildcards.benchmark}"
         " --out {params.out} > {log} 2>&1"

@@ -266,9 +266,10 @@ def test_the_workflow_and_its_jobs_have_it(repo: Path, work: Path) -> None:
     output(work, "stage", "tables", *resolved, "--out", root / "tables")
     with (work / root / "tables" / "scores.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if row["metric"] == "accuracy_%" and row["subset"] == "overall"]
-    assert [(row["arm"], row["benchmark"], row["n"], row["value"]) for row in rows] == [
-        ("base", "clocks", "24", "66.6667")
-    ]
+    assert {(row["arm"], row["benchmark"], row["profile"], row["n"], row["value"]) for row in rows} == {
+        ("base", "clocks", "rule", "24", "66.6667"),
+        ("base", "clocks", "text", "24", "33.3333"),
+    }
 
 
 @pytest.mark.parametrize("slug", ["mathvista", "mathverse", "mmmath", "mathvision", "dynamath"])

@@ -112,6 +112,41 @@ def test_the_api_costs_what_the_config_says(repo: Path) -> None:
     assert cost.money == pytest.approx((0.36 * 1285 * 2, 0.36 * 3566 * 2))
 
 
+def test_extraction_and_judging_are_counted(repo: Path) -> None:
+    cost = changed(repo, run_arms=["base"])["extraction, judging"]
+    # MathVista, MathVerse and DynaMath are extracted, MathVerse is judged.
+    assert cost.jobs == 4
+    assert 0 < cost.gpu_hours.low < cost.gpu_hours.high < 100
+    (text,) = [given.text for given in cost.inputs if "requests" in given.text]
+    sizes = {slug: lookup.facts(slug).n_questions for slug in ("mathvista", "mathverse", "dynamath")}
+    # Eight seeds, two protocols: whole responses, and answers cut out that may be the same under every seed.
+    extracted = (9 * sum(sizes.values()), 16 * sum(sizes.values()))
+    judged = (sizes["mathverse"], 16 * sizes["mathverse"])
+    least, most = (f"{(one + other) / 1e3:,.0f}" for one, other in zip(extracted, judged, strict=True))
+    assert text.startswith(f"extraction, judging: {least}-{most} thousand requests")
+    assert changed(repo, "smoke")["extraction, judging"].gpu_hours == NOTHING
+    assert changed(repo, run_arms=["base"], graders=None)["extraction, judging"].jobs == 0
+
+
+def test_an_endpoint_that_extracts_costs_what_the_config_says(repo: Path) -> None:
+    values = yaml.safe_load((repo / "config" / "paper.yaml").read_text()) | {"run_arms": ["base"]}
+    llm = {"kind": "model", "model": "http://127.0.0.1:9/v1", "sampler": {"kind": "openai", "model": "m"}}
+    values["graders"]["llm"] = llm
+    values["resources"]["graders"]["gpu"] = 0
+
+    def money() -> Any:
+        (cost,) = [one for one in estimate.estimate(Plan(loader.check(values, "x"))) if one.name.startswith("extrac")]
+        assert cost.gpu_hours == NOTHING
+        return cost.money
+
+    assert money() is None
+    llm["prices"] = {"prompt": 0.1, "completion": 0.4}
+    once = money()
+    llm["prices"] = {"prompt": 0.2, "completion": 0.8}
+    assert 0 < once.low < once.high
+    assert money() == pytest.approx((2 * once.low, 2 * once.high))
+
+
 @pytest.mark.parametrize(
     ("name", "size"),
     [("Qwen/Qwen2.5-VL-7B-Instruct", 7), ("Qwen/Qwen2.5-VL-72B", 72), ("meta-llama/Llama-3.2-11B-Vision", 11),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from vr1repro.benchmarks import lookup
 from vr1repro.core import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.jobs import JOBS
@@ -60,10 +61,17 @@ def test_every_job_is_hashed_by_module(job: str) -> None:
     assert all(len(sha) == 16 for sha in hashes.values())
 
 
+GRADERS = (
+    *("vr1repro.answers.extract", "vr1repro.answers.grade", "vr1repro.answers.compare", "vr1repro.evaluation.grading"),
+    *("vr1repro.benchmarks.scoring", "vr1repro.benchmarks.mathvista", "vr1repro.lab", "vr1repro.engines.endpoint"),
+)
 # What an edit must not remake: (job, beginnings of modules that its hash must not cover).
 SEPARATE = [
     ("evaluate", ("vr1repro.answers.grade", "vr1repro.benchmarks.scoring", "vr1repro.evaluation.grading")),
     ("evaluate", ("vr1repro.engines.vllm", "vr1repro.engines.endpoint", "vr1repro.engines.transformers")),
+    ("evaluate", ("vr1repro.evaluation.graders", "vr1repro.evaluation.llm", "vr1repro.evaluation.extract_and_judge")),
+    ("extract", GRADERS),
+    ("judge", GRADERS),
     ("bridge", ("vr1repro.answers", "vr1repro.coldset.filters", "vr1repro.coldset.polish", "vr1repro.engines.vllm")),
     ("bridge", ("vr1repro.engines.endpoint", "vr1repro.engines.transformers", "vr1repro.lab")),
     ("coldset", ("vr1repro.engines", "vr1repro.coldset.bridge")),
@@ -79,3 +87,12 @@ SEPARATE = [
 @pytest.mark.parametrize(("job", "apart"), SEPARATE)
 def test_a_job_is_not_remade_by_what_it_does_not_use(job: str, apart: tuple[str, ...]) -> None:
     assert [name for name in code_hash.closure([JOBS[job]]) if name.startswith(apart)] == []
+
+
+@pytest.mark.parametrize("slug", lookup.slugs())
+def test_a_benchmarks_scorers_are_apart_from_its_llms_stages(slug: str) -> None:
+    """An edit to a scorer grades again, and samples, extracts and judges nothing."""
+    scorers = code_hash.closure(lookup.scoring_modules(slug))
+    stages = code_hash.closure([*lookup.extraction_modules(slug), *lookup.sampling_modules(slug), JOBS["extract"]])
+    for name in ("profiles", "official", "rule", "peers"):
+        assert f"vr1repro.benchmarks.{slug}.{name}" in scorers - stages

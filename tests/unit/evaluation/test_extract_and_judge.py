@@ -12,8 +12,9 @@ from llm_server import Asked, LlmServer, Reply, completion, failure
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import write_rows
+from vr1repro.evaluation.counted import response_rows
 from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, judge_file
-from vr1repro.evaluation.llm import Asker, Llm
+from vr1repro.evaluation.llm import Asker, Llm, at
 
 pytest.importorskip("openai")
 
@@ -123,23 +124,59 @@ def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, t
     write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": "1"}])
     write_rows(tmp_path / "r.jsonl", [{"id": "1", "response": "one two three SAY 12"}])
     (tmp_path / "shots.txt").write_text("EXAMPLES\n")
-    files = LlmFiles(
-        responses=tmp_path / "r.jsonl",
-        questions=tmp_path / "q.jsonl",
-        out=tmp_path / "e.jsonl",
-        cache=tmp_path / "c.jsonl",
-    )
-    asker = Asker(model="m", url=server.url)
-    extract_file("mathverse", files, asker, examples=tmp_path / "shots.txt", last_words=2)
+    files = LlmFiles(responses=tmp_path / "r.jsonl", questions=tmp_path / "q.jsonl", out=tmp_path / "e.jsonl")
+    with Llm(Asker(model="m", connect=at(server.url)), tmp_path / "c.jsonl") as llm:
+        extract_file("mathverse", files, llm, examples=tmp_path / "shots.txt", last_words=2)
     assert server.asked[0].text == "EXAMPLES\n\nModel response: 'SAY 12'\nExtracted Answer: "
+
+
+def test_an_equal_question_is_asked_once_and_a_refusal_is_kept(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Reply:
+        return failure(400, "maximum context length is 5 tokens") if "LONG" in asked.text else completion("7")
+
+    with LlmServer(answer).running() as server:
+        asker = Asker(model="m", connect=at(server.url))
+        for again in range(2):
+            with Llm(asker, tmp_path / "c.jsonl") as llm:
+                answers = list(llm.answers(["same", "LONG", None, "same"], bool))
+            assert [None if one is None else one.text for one in answers] == ["7", None, None, "7"]
+            assert [one.unanswered for one in answers if one is not None] == [False] * 3
+            assert (llm.counts.cached, llm.counts.requests) == ((2, 0) if again else (0, 2))
+        assert sorted(asked.text for asked in server.asked) == ["LONG", "same"]
+
+
+def test_what_stands_beside_responses_must_be_of_them(server: LlmServer, tmp_path: Path) -> None:
+    write_rows(tmp_path / "q.jsonl", [{**VISTA, "pid": str(n)} for n in range(3)])
+    rows = [{"id": str(n), "attempt": 0, "response": f"SAY {n}"} for n in range(3)]
+    write_rows(tmp_path / "r.jsonl", rows)
+    files = LlmFiles(
+        responses=tmp_path / "r.jsonl", questions=tmp_path / "q.jsonl", out=tmp_path / "e.jsonl", apart=True
+    )
+    with Llm(Asker(model="m", connect=at(server.url)), tmp_path / "c.jsonl") as llm:
+        extract_file("mathvista", files, llm)
+    brought = rows_of(tmp_path / "e.jsonl")
+    assert [row["extraction"] for row in brought] == ["0", "1", "2"]
+    assert not any("response" in row for row in brought)
+
+    def joined() -> list[dict]:
+        return [row for _, row in response_rows(tmp_path / "r.jsonl", None, [tmp_path / "e.jsonl"])]
+
+    assert joined() == [{**row, **further} for row, further in zip(rows, brought, strict=True)]
+    for wrong in (brought[:2], brought[1:], [*brought, brought[2]], [brought[0], {**brought[1], "attempt": 1}]):
+        write_rows(tmp_path / "e.jsonl", wrong)
+        with pytest.raises(UserError, match=r"e\.jsonl:\d+: (is not of the response|has more rows)"):
+            joined()
 
 
 def test_bad_wishes_are_named(tmp_path: Path) -> None:
     nothing = tmp_path / "none.jsonl"
-    files = LlmFiles(responses=nothing, questions=nothing, out=nothing, cache=nothing)
+    files = LlmFiles(responses=nothing, questions=nothing, out=nothing)
     with pytest.raises(UserError, match="no cache of replies here and no --endpoint"):
         Llm(Asker(model="m"), nothing)
-    with pytest.raises(UserError, match="mmmath: no profile reads"):
-        extract_file("mmmath", files, Asker(model="m"))
-    with pytest.raises(UserError, match="mathvista official: no judge replies"):
-        judge_file("mathvista", "official", files, Asker(model="m"))
+    with Llm(Asker(model="m", connect=at("http://127.0.0.1:9")), nothing) as llm:
+        with pytest.raises(UserError, match="mmmath: no profile reads"):
+            extract_file("mmmath", files, llm)
+        with pytest.raises(UserError, match="mathvista official: no judge replies"):
+            judge_file("mathvista", "official", files, llm)
+        with pytest.raises(UserError, match="another process is working on this cache of replies"):
+            Llm(llm.asker, nothing)

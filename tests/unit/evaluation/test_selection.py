@@ -32,12 +32,13 @@ def test_scores_are_those_of_one_seed_under_protocol_single(tmp_path: Path) -> N
         parts = {"group": "overall", "name": "all", "n": 4, "n_right": 1, "n_undecided": 0}
         return {"figures": Score(**parts, value=value, low=value, high=value).model_dump(), "sha256": "0"}
 
-    summary = {"single/e1": score(25.0), "single/e2": score(50.0), "paper/e1": score(75.0)}
+    summary = {"single/e1/rule": score(25.0), "single/e1/official": score(30.0), "single/e2/rule": score(50.0)}
+    summary |= {"paper/e1/rule": score(75.0)}
     path = tmp_path / "a_s1" / "x" / "verdicts.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(summary))
-    assert read_candidate(tmp_path, "a_s1", 4, ["x"], 1).scores == {"x": 25.0}
-    with pytest.raises(UserError, match=r"x/verdicts\.json: has no scores of single/e3"):
-        read_candidate(tmp_path, "a_s1", 4, ["x"], 3)
+    assert read_candidate(tmp_path, "a_s1", 4, ["x"], 1, "rule").scores == {"x": 25.0}
+    with pytest.raises(UserError, match=r"x/verdicts\.json: has no scores of single/e3/rule"):
+        read_candidate(tmp_path, "a_s1", 4, ["x"], 3, "rule")
     with pytest.raises(UserError, match=r"y/verdicts\.json: has no scores"):
-        read_candidate(tmp_path, "a_s1", 4, ["x", "y"], 1)
+        read_candidate(tmp_path, "a_s1", 4, ["x", "y"], 1, "rule")

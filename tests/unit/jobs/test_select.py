@@ -35,7 +35,7 @@ def run(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
             parts = {"group": "overall", "name": "all", "n": 5, "n_right": 3, "n_undecided": 0, "low": 0, "high": 100}
             folder = Path(plan.root) / "eval" / checkpoint.slug / slug
             folder.mkdir(parents=True)
-            summary = {"single/e1": {"sha256": "0", "figures": {**parts, "value": value}}}
+            summary = {"single/e1/rule": {"sha256": "0", "figures": {**parts, "value": value}}}
             (folder / "verdicts.json").write_text(json.dumps(summary))
     return plan
 

@@ -47,5 +47,5 @@ BENCHMARK = Benchmark(
     cluster=seed_of,
     numbered=True,
     worst_case=True,
-    llm_extraction=True,
+    llm_extracted=("vlmevalkit",),
 )

@@ -37,6 +37,6 @@ BENCHMARK = Benchmark(
     members=VERSIONS,
     printed={("version", "Vision Only"): "vision-only"},
     classes="version",
-    llm_extraction=True,
+    llm_extracted=("official", "vlmevalkit"),
     llm_judged=("official", "vlmevalkit", "lmms-eval"),
 )

@@ -22,5 +22,3 @@ PROMPTS: Mapping[PromptStyle, Callable[[Problem], str]] = {
     "direct": _instructed("Please directly answer the question", ""),
     "cot": _instructed("Please first conduct reasoning, and then answer the question", ", at the end"),
 }
-# Of the LLM's extraction, with the official few-shot examples as head (evaluation/prompts.py).
-EXTRACTION_LAYOUT = "{head}\n\nModel response: '{response}'\nExtracted Answer: "

@@ -28,5 +28,5 @@ BENCHMARK = Benchmark(
     cluster=lambda question: str(question.get("image") or identity(question, _ID_KEYS)),
     classes="subject",
     choices_column="options",
-    llm_extraction=True,
+    llm_extracted=("vlmevalkit",),
 )

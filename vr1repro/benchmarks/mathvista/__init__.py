@@ -40,5 +40,5 @@ BENCHMARK = Benchmark(
         ("skills", "arithmetic reasoning"): "ari",
     },
     classes="task",
-    llm_extraction=True,
+    llm_extracted=("official", "vlmevalkit", "lmms-eval"),
 )

@@ -1,7 +1,7 @@
 """MathVista's official scorer.
 
-lupantech/MathVista@53d5258: evaluation/calculate_score.py (normalise, compare) and extract_answer.py (what is extracted
-without an LLM). An LLM's extraction is a stage of its own: the row brings it as `extraction`; without one, and where
+lupantech/MathVista@53d5258: evaluation/calculate_score.py (normalise, compare); what is extracted without an LLM is in
+`extraction`. An LLM's extraction is a stage of its own: the row brings it as `extraction`; without one, and where
 the official code would ask the LLM, the verdict is `judge_error`, never wrong.
 """
 
@@ -12,6 +12,7 @@ from vr1repro.answers.distance import levenshtein
 from vr1repro.answers.grade import Work
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mathvista import BENCHMARK
+from vr1repro.benchmarks.mathvista.extraction import extract_without_llm
 from vr1repro.benchmarks.scoring import Options, Row, text_of
 from vr1repro.core.records import Outcome, Verdict
 
@@ -23,22 +24,6 @@ _CHEAP_STEPS = 20_000
 def question_id_of(question: Question) -> str:
     """A question's id as text, from whichever of the id columns it has."""
     return str(BENCHMARK.id_of(question))
-
-
-def extract_without_llm(question: Question, response: str) -> str | None:
-    """What the official code extracts before it asks an LLM; None where it would ask."""
-    if response == "":
-        return ""
-    if question["question_type"] == "multi_choice" and response in question["choices"]:
-        return response
-    try:
-        if question["answer_type"] == "integer":
-            return str(int(response))
-        if question["answer_type"] == "float":
-            return str(float(response))
-    except ValueError:
-        return None
-    return None
 
 
 def normalise(question: Question, extraction: Any, options: Options) -> str | None:

@@ -94,6 +94,11 @@ def judge(gold: str, prediction: str, rules: Rules = OFFICIAL) -> bool:
     return True
 
 
+def warm() -> None:
+    """Load SymPy's LaTeX parser; the first text that it reads would pay for it else."""
+    _parsed("x")
+
+
 def boxes(text: str) -> list[str]:
     r"""The contents of all `\boxed{}` as the official judge finds them, an inner one after its outer one.
 

@@ -69,7 +69,7 @@ class Regraded:
 
 def needs_llm(benchmark: Benchmark, profile: str) -> bool:
     """Whether a profile reads what an LLM extracted or judged, which a file of responses does not hold."""
-    return profile in benchmark.llm_judged or (benchmark.llm_extraction and profile != "rule")
+    return profile in (*benchmark.llm_judged, *benchmark.llm_extracted)
 
 
 def regrade(files: Iterable[GradedFile], workers: int = 1) -> Iterator[Regraded]:

@@ -1,0 +1,79 @@
+"""The smoke run with its extractor and judge behind a server of the test: killed in each, resumed, counted there."""
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from held_grader import HeldGrader
+from smoke_workflow import Workflow
+from waiting import wait_until
+
+from vr1repro.config.graders import ScriptedGrader
+from vr1repro.core.jsonl import read_lines
+from vr1repro.lab.grader import MODEL, serve
+
+pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(3600)]
+
+
+def kept(workflow: Workflow) -> int:
+    """Whole rows of all ledgers."""
+    return sum(path.read_bytes().count(b"\n") for path in workflow.root.glob("eval/*/*/llm/*.jsonl"))
+
+
+def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
+    """Start the workflow, and kill it and its jobs with -9 while replies of a kind are held back."""
+    grader.shut(kind, after=5)
+    process = subprocess.Popen(
+        workflow.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=workflow.environment,
+        cwd=workflow.source, start_new_session=True,
+    )  # fmt: skip
+    try:
+        # All that it was answered is kept, and it waits for the next replies.
+        wait_until(
+            lambda: process.poll() is not None or (grader.held and kept(workflow) == len(grader.answered)),
+            f"replies to {kind} that are held back",
+        )
+        assert process.poll() is None, f"the workflow ended before it asked to {kind}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        grader.open()
+    assert workflow.run("--unlock").returncode == 0
+
+
+def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path: Path) -> None:
+    for name in ("vr1repro", "workflow", "config"):
+        shutil.copytree(smoke.repo / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(smoke.repo / "Snakefile", tmp_path / "copy")
+    workflow = replace(smoke, folder=tmp_path / "run", package=tmp_path / "copy")
+    shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
+    verdicts = {path: path.read_bytes() for path in workflow.root.glob("eval/**/verdicts/*.jsonl")}
+    for folder in workflow.root.glob("eval/*/*/llm"):
+        shutil.rmtree(folder)
+
+    path = tmp_path / "copy" / "config" / "smoke.yaml"
+    values = yaml.safe_load(path.read_text())
+    grader = HeldGrader(ScriptedGrader.model_validate(values["graders"]["llm"]))
+    with serve(grader) as url:
+        sampler = {"kind": "openai", "model": MODEL, "concurrency": 4}
+        values["graders"]["llm"] = {"kind": "model", "model": url, "sampler": sampler}
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        for kind in ("extract", "judge"):
+            kill_in(workflow, grader, kind)
+        workflow.finish()
+
+    lost = len(grader.held)
+    assert lost
+    assert len(grader.arrived) == kept(workflow) + lost
+    for ledger in workflow.root.glob("eval/*/*/llm/*.jsonl"):
+        keys = [row["key"] for _, row in read_lines(ledger)]
+        assert len(keys) == len(set(keys))
+    print(f"{len(grader.arrived)} requests at the server: {kept(workflow)} kept, {lost} in flight at the two kills")
+    # The same script replied as in the run that nobody disturbed.
+    assert {path: path.read_bytes() for path in verdicts} == verdicts
+    assert "Nothing to be done" in workflow.run("-n").stdout + workflow.run("-n").stderr
