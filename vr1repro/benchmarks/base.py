@@ -53,7 +53,8 @@ class Benchmark:
         overall: Names the overall score's own rule: a group whose members are averaged; None for the mean of all rows.
         members: Those members, where `overall` is set; none: every one that comes, and questions of none are one more.
         parts: What the overall score and every sub-score is put together from; none: the share of right rows.
-        summed: Whether shares are added, of 100 each (MME's 2800), and not averaged.
+        summed: Whether shares are added, of 100 each, and not averaged.
+        out_of: What the overall score is out of where every question is answered; MME's is 2800.
         sizes: What a set of so many questions is, where the benchmark is scored on more than one.
         printed: Short names of the sub-scores that the paper prints, by (group, name).
         classes: The group that the per-class figure shows; None for none.
@@ -79,6 +80,7 @@ class Benchmark:
     members: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     summed: bool = False
+    out_of: float = 100.0
     sizes: Mapping[int, str] = field(default_factory=dict)
     printed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     classes: str | None = None
@@ -107,9 +109,9 @@ class Benchmark:
         """The unit of each of its parts that a question belongs to."""
         return tuple(part.unit(question) for part in self.parts)
 
-    def maximum(self, strata: int) -> float:
-        """What the score is out of, where questions of so many strata were answered: 100, or their parts' sum."""
-        return 100.0 * strata * len(self.parts) if self.summed else 100.0
+    def maximum(self, shares: int) -> float:
+        """What the score is out of, where it is put together from so many shares."""
+        return 100.0 * shares if self.summed else 100.0
 
 
 def identity(row: Mapping[str, Any], keys: Iterable[str]) -> str | None:

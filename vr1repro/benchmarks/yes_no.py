@@ -15,7 +15,7 @@ _WORD = re.compile(r"[a-z]+")
 _ANSWERS = {"yes": True, "no": False}
 
 
-def said(gold: str) -> bool:
+def is_yes(gold: str) -> bool:
     """Whether a gold answer says yes; golds are `Yes` and `No`, or 1 and 0."""
     return gold.strip().lower() in ("yes", "1")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Question
-from vr1repro.benchmarks.questions import question_of, read_questions
+from vr1repro.benchmarks.questions import named_rows, question_of, read_questions
 from vr1repro.benchmarks.scoring import Row, text_of
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read_lines
@@ -194,7 +194,7 @@ def _ask_each_row(slug: str, files: LlmFiles, asker: Asker, task: _Task) -> Coun
     questions = read_questions(benchmark, files.questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:
-        for number, row in read_lines(files.responses):
+        for number, row in named_rows(benchmark, questions, read_lines(files.responses)):
             yield question_of(questions, row, benchmark, files.responses, number), row
 
     with Llm(asker, files.cache) as llm, Aside(files.out) as write:

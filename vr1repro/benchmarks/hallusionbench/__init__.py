@@ -18,7 +18,7 @@ from vr1repro.core.errors import UserError
 
 _ID_KEYS = ("id",)
 _SET = ("category", "subcategory", "set_id")
-_OWN = (*_SET, "figure_id", "question_id")
+_ID_COLUMNS = (*_SET, "figure_id", "question_id")
 
 
 def _joined(question: Question, keys: tuple[str, ...]) -> str | None:
@@ -31,7 +31,7 @@ def composed_id(question: Question) -> str | None:
 
     The category is needed: 55 of the 1129 share the rest with another, for VD and VS both have the subcategory ocr.
     """
-    return _joined(question, _OWN)
+    return _joined(question, _ID_COLUMNS)
 
 
 def without_picture(question: Question) -> bool:
@@ -55,7 +55,7 @@ class Naming:
         self._known = questions
         self._shorter: dict[str, list[str]] = defaultdict(list)
         for key, question in questions.items():
-            self._shorter[str(_joined(question, _OWN[1:]))].append(key)
+            self._shorter[str(_joined(question, _ID_COLUMNS[1:]))].append(key)
 
     def __call__(self, row: Question) -> Question:
         """The row under its question's id.
@@ -87,7 +87,7 @@ BENCHMARK = Benchmark(
     position=14,
     source=ProblemSource(kind="hub", id="lmms-lab/HallusionBench", split="image"),
     n_questions=951,
-    columns=frozenset({*_OWN, "visual_input", "question", "gt_answer"}),
+    columns=frozenset({*_ID_COLUMNS, "visual_input", "question", "gt_answer"}),
     id_keys=_ID_KEYS,
     compose=composed_id,
     naming=naming,

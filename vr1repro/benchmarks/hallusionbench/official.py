@@ -8,7 +8,7 @@ where the question came without a picture. The judge's reply is a stage of its o
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.hallusionbench import BENCHMARK, without_picture
 from vr1repro.benchmarks.scoring import Options, Row, stated_answer, text_of, undecided
-from vr1repro.benchmarks.yes_no import first_word, judged_word, said
+from vr1repro.benchmarks.yes_no import first_word, is_yes, judged_word
 from vr1repro.core.records import Outcome, Verdict
 
 _JUDGED = ("judgement", "gpt4v_output_gpt_check")
@@ -16,7 +16,7 @@ _JUDGED = ("judgement", "gpt4v_output_gpt_check")
 
 def gold_of(question: Question) -> bool:
     """Whether the answer is yes."""
-    return said(str(question["gt_answer"] if question.get("gt_answer") is not None else question["answer"]))
+    return is_yes(str(question["gt_answer"] if question.get("gt_answer") is not None else question["answer"]))
 
 
 def official(question: Question, row: Row, options: Options) -> Verdict:

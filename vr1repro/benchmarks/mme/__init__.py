@@ -122,6 +122,7 @@ BENCHMARK = Benchmark(
     overall="subtask",
     parts=(Part("acc", lambda question: str(question["id"])), Part("acc+", picture_of)),
     summed=True,
+    out_of=2800.0,
     classes="subtask",
     llm_extraction=True,
 )

@@ -7,7 +7,7 @@ lmms-eval (EvolvingLMMs-Lab/lmms-eval@306a8b4, lmms_eval/tasks/mme/utils.py) tak
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mme import BENCHMARK
 from vr1repro.benchmarks.scoring import Options, Row, stated_answer, text_of
-from vr1repro.benchmarks.yes_no import judged_word, said
+from vr1repro.benchmarks.yes_no import is_yes, judged_word
 from vr1repro.core.records import Verdict
 
 _PLACES = 4
@@ -27,4 +27,4 @@ def lmms_eval(question: Question, row: Row, options: Options) -> Verdict:
 def _verdict(question: Question, answer: str) -> Verdict:
     start = answer[:_PLACES]
     word = True if "yes" in start else False if "no" in start else None
-    return judged_word(str(BENCHMARK.id_of(question)), said(str(question["answer"])), word, answer[:200])
+    return judged_word(str(BENCHMARK.id_of(question)), is_yes(str(question["answer"])), word, answer[:200])
