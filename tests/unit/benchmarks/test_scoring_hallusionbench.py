@@ -87,7 +87,7 @@ def test_a_row_becomes_a_problem(tmp_path: Path) -> None:
     (tmp_path / "hallusion_bench/VD/ocr").mkdir(parents=True)
     (tmp_path / "hallusion_bench/VD/ocr/0_1.png").write_bytes(b"picture")
     problem = adapter.adapt(question(), 0, FolderImages(tmp_path))
-    assert (problem.id, problem.answer, problem.image) == ("VD_ocr_0_1_0", "1", b"picture")
+    assert (problem.id, problem.answer, problem.image) == ("VD_ocr_0_1_0", "Yes", b"picture")
     asked = {**problem.metadata, "id": problem.id, "question": problem.question, "answer": problem.answer}
     assert outcomes(asked, "Yes") == ["right"] * 3
     assert BENCHMARK.units(asked) == BENCHMARK.units(question())

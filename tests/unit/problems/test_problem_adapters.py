@@ -72,7 +72,7 @@ ROWS = {
             "sample_note": "import", "question_id": "1", "question": "Is it?", "gt_answer_details": "It is not.",
             "gt_answer": "0", "filename": None,
         },
-        ("VS_chart_0_0_1", "Is it?", "0", None),
+        ("VS_chart_0_0_1", "Is it?", "No", None),
     ),
     "chartqa": (
         {"image": None, "query": "How many?", "label": ["14"], "human_or_machine": 0},

@@ -1,11 +1,6 @@
 """ChartQA (HuggingFaceM4/ChartQA, test): 2500 questions on charts, half written by people, half by a model.
 
 The overall score is relaxed accuracy: a number may be 5 % off.
-
-Deviations from the paper, beside the values that it does not state:
-
-1. As for MMStar, how the general benchmarks were run and scored is not stated; both scoring rules are reported. They
-   are one rule, but that VLMEvalKit takes outer blanks off a reply.
 """
 
 from collections.abc import Iterator

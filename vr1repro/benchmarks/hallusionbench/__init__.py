@@ -5,8 +5,8 @@ figure. The number that leaderboards and papers print is their mean (open-compas
 
 Deviations from the paper, beside the values that it does not state:
 
-1. As for MMStar, how the general benchmarks were run and scored is not stated; both scoring rules are reported. The
-   951 questions with a picture are asked, as VLMEvalKit has them; all are 1129.
+1. HallusionBench is asked its 951 questions with a picture, as VLMEvalKit has them; all are 1129, and which of the two
+   the paper's number is of is not stated.
 """
 
 from collections import defaultdict

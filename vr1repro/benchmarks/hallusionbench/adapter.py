@@ -7,7 +7,7 @@ from vr1repro.core.rows import BadRow, Row, gold, text
 
 
 def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:
-    """HallusionBench (lmms-lab/HallusionBench, or HallusionBench.json of its repository): the gold is 1 or 0.
+    """HallusionBench (lmms-lab/HallusionBench, or HallusionBench.json of its repository): gold 1 is Yes, 0 is No.
 
     A question without a picture has none whatever its columns hold; `text_only` of a source keeps it.
     """
@@ -20,7 +20,7 @@ def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:
         id=identifier,
         source="hallusionbench",
         question=text(row, "question"),
-        answer=gold(row, "gt_answer"),
+        answer={"1": "Yes", "0": "No"}[gold(row, "gt_answer")],
         image=encoded(row.get("image") or row.get("filename"), images) if shown else None,
         metadata={**{key: row.get(key) for key in keys}, "gt_answer": str(row.get("gt_answer"))},
     )

@@ -2,10 +2,6 @@
 
 A subtask's score is acc (of questions) plus acc+ (of pictures with both right), 200 at most; the overall score is their
 sum: perception (ten subtasks, 2000) and cognition (four, 800).
-
-Deviations from the paper, beside the values that it does not state:
-
-1. As for MMStar, how the general benchmarks were run and scored is not stated; both scoring rules are reported.
 """
 
 from collections import Counter

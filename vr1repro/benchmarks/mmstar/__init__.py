@@ -4,8 +4,9 @@ Six categories of 250 questions in eighteen finer ones; the overall score is the
 
 Deviations from the paper, beside the values that it does not state:
 
-1. How the general benchmarks of v4 Table 2 were run and scored is not stated, and the repository's `run_all.py` runs
-   none of them. It vendors VLMEvalKit, whose prompts are `paper` here; both scoring rules are reported.
+1. How the general benchmarks of v4 Table 2 (MMStar, ChartQA, MME, HallusionBench) were run and scored is not stated,
+   and the repository's `run_all.py` runs none of them. It vendors VLMEvalKit, whose prompts are `paper` here; each
+   benchmark's official rule and VLMEvalKit's are both there.
 """
 
 from collections.abc import Iterator

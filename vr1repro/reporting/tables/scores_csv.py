@@ -23,8 +23,8 @@ def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
 
     Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%`, MME's `score`, or
     `tokens`), the fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds'
-    means), unparsable_% and ungraded_% (no answer that could be read; no verdict) with the bounds that they leave, clipped_%
-    (stopped by the token limit).
+    means), unparsable_% and ungraded_% (no answer that could be read; no verdict) with the bounds that they leave,
+    clipped_% (stopped by the token limit).
     """
     rows: list[dict[str, Any]] = []
     for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
