@@ -199,19 +199,19 @@ def test_a_runs_scores_are_in_the_benchmarks_unit(slug: str) -> None:
 @pytest.mark.parametrize("slug", ["mme", "hallusionbench"])
 def test_the_errors_are_those_of_repeated_studies(slug: str) -> None:
     """The standard error against the spread over drawn sets of clusters, the sampling spread against drawn answers."""
-    questions, rng = mme_questions(60) if slug == "mme" else hallusion_questions(120), np.random.default_rng(6)
+    questions, rng = mme_questions(30) if slug == "mme" else hallusion_questions(60), np.random.default_rng(6)
     chance = rng.choice([0.05, 0.5, 0.95], size=len(questions))
     frame = tidy(slug, questions, (rng.random(len(questions)) < chance)[:, None])
     groups = [part for _, part in frame.groupby("cluster")]
     drawn = []
-    for _ in range(200):
+    for _ in range(100):
         picked = [groups[k].assign(units=[tuple(None if unit is None else f"{unit}@{draw}" for unit in units)
                                           for units in groups[k]["units"]])
                   for draw, k in enumerate(rng.integers(len(groups), size=len(groups)))]  # fmt: skip
         drawn.append(by_hand(slug, pd.concat(picked)))
-    assert accuracy(frame, SETTINGS).stderr == pytest.approx(np.std(drawn, ddof=1), rel=0.2)
-    seeds = tidy(slug, questions, rng.random((len(questions), 200)) < chance[:, None])
+    assert accuracy(frame, SETTINGS).stderr == pytest.approx(np.std(drawn, ddof=1), rel=0.25)
+    seeds = tidy(slug, questions, rng.random((len(questions), 100)) < chance[:, None])
     spread = sampling_spread(seeds, [slug])
     assert spread is not None
     scores = [by_hand(slug, part) for _, part in seeds.groupby("eval_seed")]
-    assert np.sqrt(spread.variance) == pytest.approx(np.std(scores, ddof=1), rel=0.2)
+    assert np.sqrt(spread.variance) == pytest.approx(np.std(scores, ddof=1), rel=0.25)
