@@ -34,7 +34,20 @@ NAMES_ONLY = {
 # Modules that load others by names which stand elsewhere, and the beginnings of the names of those.
 LOADED_BY_NAME = {
     "vr1repro.benchmarks.lookup": [
-        f"vr1repro.benchmarks.{slug}" for slug in ("dynamath", "mathverse", "mathvision", "mathvista", "mmmath")
+        f"vr1repro.benchmarks.{slug}"
+        for slug in (
+            *(
+                "chartqa",
+                "dynamath",
+                "hallusionbench",
+                "mathverse",
+                "mathvision",
+                "mathvista",
+                "mme",
+                "mmmath",
+                "mmstar",
+            ),
+        )
     ],
     "vr1repro.cli": ["vr1repro.commands"],
     "vr1repro.problems.lookup": ["vr1repro.problems.adapters"],

@@ -1,6 +1,6 @@
 """A benchmark's questions from files, for whoever reads them: graders, the report, and its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,7 +10,7 @@ from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.outside import json_cell
 from vr1repro.core.parquet import explained_parquet, open_parquet, parquet_rows
-from vr1repro.core.variants import Variants, in_order
+from vr1repro.core.variants import in_order
 
 # Names under which a row of responses may give its question's id.
 _RESPONSE_IDS = ("id", "pid", "sample_index", "question_id", "index")
@@ -34,7 +34,7 @@ def question_rows(benchmark: Benchmark, path: Path, *, pictures: bool = False) -
         files = in_order(path.glob("**/*.jsonl")) + in_order(path.glob("**/*.parquet"))
     if not files:
         raise UserError(f"{path}: no JSONL or Parquet file of questions here; make the benchmark's problems first")
-    variants = Variants()
+    numbering = None if benchmark.numbered is None else benchmark.numbered()
     rows = ((file, row) for file in files for row in _rows(file, pictures))
     for number, (file, row) in enumerate(rows):
         question = row
@@ -43,8 +43,8 @@ def question_rows(benchmark: Benchmark, path: Path, *, pictures: bool = False) -
             if not isinstance(metadata, dict):
                 raise UserError(f"{file}: question {number}: metadata: must be an object; make the file again")
             question = own_columns(benchmark, row, metadata)
-        if benchmark.numbered:
-            question = variants.numbered(question)
+        if numbering is not None:
+            question = numbering.numbered(question)
         key = benchmark.id_of(question)
         if key is None:
             key = str(number)
@@ -64,6 +64,18 @@ def read_questions(benchmark: Benchmark, path: Path) -> dict[str, Question]:
             raise UserError(f"{path}: the question {key!r} stands twice; keep one file of each question")
         questions[key] = question
     return questions
+
+
+def named_rows(
+    benchmark: Benchmark, questions: dict[str, Question], rows: Iterable[tuple[int, Question]]
+) -> Iterator[tuple[int, Question]]:
+    """Rows of responses with their numbers, each under its question's id where it names the question otherwise."""
+    if benchmark.naming is None:
+        yield from rows
+        return
+    name = benchmark.naming(questions)
+    for number, row in rows:
+        yield number, name(row)
 
 
 def question_of(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vr1repro.answers.extract import Extraction, final_answer
+from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
+from vr1repro.answers.extract import Extraction, final_answer, last_boxed, tagged_answer
 from vr1repro.answers.grade import Pair, Work, mapped
+from vr1repro.answers.units import plain
 from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.rows import Row as Row
 from vr1repro.benchmarks.rows import text_of as text_of
@@ -32,6 +34,31 @@ Scorer = Callable[[Question, Row, Options], Verdict | Work[Verdict]]
 def extraction_of(row: Row) -> Extraction | None:
     """Our own deterministic extraction from a row's response."""
     return final_answer(text_of(row))
+
+
+def stated_answer(text: str) -> str:
+    r"""What a rule for short replies is given: the final answer where tags or a box mark one, else the text as it is.
+
+    The rules of the general benchmarks look at a reply's first characters or at all of its words, so a chain of thought
+    must not reach them. A chain that nothing follows states no answer.
+
+    >>> stated_answer("<think> yes or no? </think><answer> Final Answer:No </answer>")
+    'No'
+    >>> stated_answer(r"It is long. \boxed{\text{B}}")
+    'B'
+    >>> stated_answer("Yes, it is. ")
+    'Yes, it is. '
+    """
+    _, thought, after = text.rpartition(THINK_CLOSE)
+    tagged = tagged_answer(after)
+    boxed = last_boxed(after if tagged is None else tagged)
+    if boxed is not None:
+        return plain(boxed)
+    if tagged is not None:
+        return tagged
+    if thought:
+        return after.strip()
+    return "" if text.lstrip().startswith(THINK_OPEN) else text
 
 
 def compared(verdict_id: str, pair: Pair, extraction: str | None, **extra: Any) -> Verdict | Work[Verdict]:

@@ -67,7 +67,7 @@ def tasks(
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where to write them; default: the user's folder.")
     ] = None,
-    names: Annotated[bool, typer.Option("--list", help="List them, and the benchmarks that are not run here.")] = False,
+    names: Annotated[bool, typer.Option("--list", help="List the command of each task.")] = False,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Write lm-eval tasks and print their folder, for `lm_eval --include_path "$(vr1repro tasks)"`."""

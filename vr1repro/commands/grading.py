@@ -56,12 +56,16 @@ def grade(
     column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
-    """Score saved responses; prints the overall score and the benchmark's sub-scores."""
+    """Score saved responses; prints the overall score and sub-scores, and writes them to OUT.scores.json.
+
+    There each has its number of responses, clusters, standard error and interval.
+    """
     from vr1repro.benchmarks import lookup
     from vr1repro.evaluation.coverage import coverage
     from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.grading import grade_file, summary
     from vr1repro.evaluation.protocols import named
+    from vr1repro.reporting.run.file_scores import write_scores
 
     use_benchmarks(benchmark_folder)
     files = opened(benchmark, questions, responses, format_name, column or [])
@@ -72,6 +76,7 @@ def grade(
     for note in files.notes():
         typer.echo(note, err=True)
     typer.echo(summary(scores))
+    write_scores(benchmark, profile, questions, out, scores)
     counts = coverage(out, lookup.facts(benchmark))
     for line in counts.lines():
         typer.echo(line)

@@ -15,10 +15,11 @@ class ReportSettings(Section):
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval. Paper: not stated.")
     margins: dict[Name, Positive] = Field(
         default={"default": 3.0, "average": 2.0},
-        description="Difference from a published number, in percentage points, below which it counts as reproduced, by"
-        " benchmark, with `default` and `average`. Not stated; 3.0 is below the smallest headline gain (+5.4 on"
-        " MathVista, v4 Table 1) and 2.0 below half of the gain of the mean (+5.7), so that a model without the gain"
-        " cannot be called reproduced.",
+        description="Difference from a published number below which it counts as reproduced, by benchmark, with"
+        " `default` and `average`, in the benchmark's unit: percentage points, of MME points of 2800. A benchmark that"
+        " is not named takes `default` in hundredths of what its score is out of. Not stated; 3.0 is below the smallest"
+        " headline gain (+5.4 on MathVista, v4 Table 1) and 2.0 below half of the gain of the mean (+5.7), so that a"
+        " model without the gain cannot be called reproduced.",
     )
     relative_margin: float = Field(
         default=0.1, gt=0, lt=1, description="The same for token and word counts, as a share. Not stated."
@@ -109,6 +110,6 @@ class ReportSettings(Section):
             raise ValueError(f"sampled_words: {', '.join(sorted(extra))} must be in `words` too")
         return self
 
-    def margin(self, benchmark: str) -> float:
-        """The declared margin of a benchmark in percentage points."""
-        return self.margins.get(benchmark, self.margins["default"])
+    def margin(self, benchmark: str, out_of: float = 100.0) -> float:
+        """The declared margin of a benchmark, in the unit of its score, which is out of so many points."""
+        return self.margins.get(benchmark, self.margins["default"] * out_of / 100)

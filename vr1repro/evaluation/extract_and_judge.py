@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Question
-from vr1repro.benchmarks.questions import question_of, read_questions
+from vr1repro.benchmarks.questions import named_rows, question_of, read_questions
 from vr1repro.benchmarks.rows import Row, text_of
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.errors import UserError
@@ -218,7 +218,8 @@ def _ask_each_row(slug: str, files: LlmFiles, llm: Llm, task: _Task) -> Counts:
     questions = read_questions(benchmark, files.questions)
 
     def rows() -> Iterator[tuple[Question, Row]]:
-        for number, row in response_rows(files.responses, files.protocol, files.beside):
+        saved = response_rows(files.responses, files.protocol, files.beside)
+        for number, row in named_rows(benchmark, questions, saved):
             yield question_of(questions, row, benchmark, files.responses, number), row
 
     def finished() -> Iterator[Row]:

@@ -23,7 +23,7 @@ from vr1repro.core.records import Outcome, Response, Verdict, dump_line
 from vr1repro.evaluation import counted
 from vr1repro.evaluation.counted import select
 from vr1repro.evaluation.saved import CARRIED, SavedRow, answered, own_rows
-from vr1repro.evaluation.scores import Score, Tally
+from vr1repro.evaluation.scores import ACCURACY, Score, Tally
 
 _PAIR_MATCH_TYPES = {**{name: name for name in MATCH_TYPES}, "NativeLetters": "string"}
 
@@ -204,8 +204,9 @@ class Aside:
 
 
 def percent(score: Score) -> str:
-    """Its value with two decimals; a dash where no response has a verdict."""
-    return "-" if score.value is None else f"{score.value:.2f}"
+    """Its value with two decimals, and what a sum is out of; a dash where no response has a verdict."""
+    value = "-" if score.value is None else f"{score.value:.2f}"
+    return value if score.maximum == 100 else f"{value} of {score.maximum:g}"
 
 
 def summary(scores: Iterable[Score]) -> str:
@@ -216,5 +217,6 @@ def summary(scores: Iterable[Score]) -> str:
         left_open = ", ".join(f"{count} {kind}" for count, kind in kinds if count)
         bounds = f", {left_open} ({score.low:.2f} to {score.high:.2f})" if left_open else ""
         note = f" [{score.note}]" if score.note else ""
-        lines.append(f"{score.group:14} {score.name:40} {percent(score):>6}  {score.n_right}/{score.n}{bounds}{note}")
+        name = score.name if score.metric == ACCURACY else f"{score.name}, {score.metric}"
+        lines.append(f"{score.group:14} {name:40} {percent(score):>6}  {score.n_right}/{score.n}{bounds}{note}")
     return "\n".join(lines)

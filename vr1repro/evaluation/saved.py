@@ -34,7 +34,8 @@ def answered(
             model to one question under one seed and attempt.
     """
     places: dict[tuple[object, ...], tuple[Path, int]] = {}
-    for path, number, row in rows:
+    name = (lambda row: row) if benchmark.naming is None else benchmark.naming(questions)
+    for path, number, row in ((path, number, name(row)) for path, number, row in rows):
         question = question_of(questions, row, benchmark, path, number)
         identity = str(benchmark.id_of(question))
         if not isinstance(row.get("response"), str):

@@ -87,8 +87,8 @@ def read_candidate(
         summary = json_object(path) if path.exists() else {}
         if name not in summary:
             raise UserError(f"{path}: has no scores of {name}; grade the candidate, or see selection.benchmarks")
-        value = Score.model_validate(summary[name]["figures"]).value
-        if value is None:
+        score = Score.model_validate(summary[name]["figures"])
+        if score.value is None:
             raise UserError(f"{path}: no response of {name} has a verdict; choose by another profile")
-        scores[benchmark] = value
+        scores[benchmark] = 100 * score.value / score.maximum
     return Candidate(slug=slug, step=step, scores=scores)

@@ -2,16 +2,12 @@
 
 lm-eval finds tasks as files, and a YAML file names Python functions of a module beside it. One module serves all: its
 functions are made by name (`function`).
-
-Deviations from the paper:
-
-1. The general benchmarks of v4 Table 2 (MMStar, ChartQA, MME, HallusionBench) are not run here; `vr1repro tasks --list`
-   prints the command of a harness that has them (`ELSEWHERE`).
 """
 
 import atexit
 import io
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -36,17 +32,9 @@ from vr1repro.problems.load import load_problems
 
 PLACEHOLDER = "<image>"  # what lm-eval's models take for the place of a picture
 SPLIT = "test"
+_SCORE = "SCORE"  # where a benchmark's own aggregation is named in a YAML file
 Doc = dict[str, Any]
 
-# The benchmarks of the paper's Table 2 that are not run here: benchmark, state, command of the harness that has it.
-# VLMEvalKit: run.py of open-compass/VLMEvalKit, which the paper's code vendors.
-ELSEWHERE = (
-    ("ChartQA", "by lm-eval's own task", "lm_eval --model hf-multimodal --model_args pretrained=MODEL --tasks chartqa"
-     " --apply_chat_template"),
-    ("MMStar", "not run", "python run.py --data MMStar --model MODEL  # VLMEvalKit"),
-    ("MME", "not run", "python run.py --data MME --model MODEL  # VLMEvalKit"),
-    ("HallusionBench", "not run", "python run.py --data HallusionBench --model MODEL  # VLMEvalKit"),
-)  # fmt: skip
 _MODULE = '''"""Written by `vr1repro tasks`: the functions that the YAML files beside this one name."""
 
 from vr1repro.core import benchmark_folders
@@ -91,6 +79,8 @@ def write_tasks(folder: Path) -> Path:
     ]
     named = tasks()
     for name, (slug, style) in named.items():
+        parts = lookup.facts(slug).parts
+        score = [{"metric": "score", "aggregation": _SCORE, "higher_is_better": True}] if parts else []
         lines = {
             "task": name,
             "test_split": SPLIT,
@@ -100,10 +90,11 @@ def write_tasks(folder: Path) -> Path:
             "generation_kwargs": {
                 "until": [], "max_gen_toks": 16000, "do_sample": True, "temperature": 0.6, "top_p": 0.95,
             },
-            "metric_list": metrics,
+            "metric_list": [*metrics, *score],
             "metadata": {"version": 1.0},
         }  # fmt: skip
         text = yaml.safe_dump(lines, sort_keys=False)
+        text = text.replace(f"aggregation: {_SCORE}", f"aggregation: !function {functions}.{slug}__score")
         for key, purpose in (("custom_dataset", "data"), ("doc_to_text", style), ("doc_to_image", "image"),
                              ("process_results", "results")):  # fmt: skip
             text += f"{key}: !function {functions}.{slug}__{purpose}\n"
@@ -115,13 +106,14 @@ def write_tasks(folder: Path) -> Path:
 
 
 def function(name: str) -> Any:
-    """The function `<slug>__<purpose>` of a task's YAML file: data, image, results, or a prompt style."""
+    """The function `<slug>__<purpose>` of a task's YAML file: data, image, results, score, or a prompt style."""
     slug, mark, purpose = name.partition("__")
     if not mark or slug not in benchmark_folders.slugs():
         raise AttributeError(name)
     require("lm-eval")
     made: dict[str, Callable[[], Any]] = {
         "data": lambda: load(slug), "image": lambda: doc_to_image, "results": lambda: graded(slug),
+        "score": lambda: put_together(slug),
         **{style: lambda style=style: doc_to_text(slug, style) for style in get_args(PromptStyle)},  # type: ignore[misc]
     }  # fmt: skip
     if purpose not in made:
@@ -130,10 +122,8 @@ def function(name: str) -> Any:
 
 
 def listing() -> str:
-    """Our tasks by name, and the benchmarks that other harnesses have."""
-    lines = [f'lm_eval --include_path "$(vr1repro tasks)" --tasks {name}' for name in sorted(tasks())]
-    lines += [f"{name}, {state}: {command}" for name, state, command in ELSEWHERE]
-    return "\n".join(lines)
+    """The command of each task."""
+    return "\n".join(f'lm_eval --include_path "$(vr1repro tasks)" --tasks {name}' for name in sorted(tasks()))
 
 
 class Docs(Sequence[Doc]):
@@ -200,27 +190,48 @@ def load(benchmark: str) -> Callable[..., dict[str, Docs]]:
     return custom_dataset
 
 
-def graded(benchmark: str) -> Callable[[Doc, list[str]], dict[str, float]]:
+def graded(benchmark: str) -> Callable[[Doc, list[str]], dict[str, Any]]:
     """The `process_results` of a benchmark's YAML task: the verdict of profile `rule`, and what the reply looks like.
 
     `acc` counts right replies, `undecided` those on which the grader ran out of time or memory (they count as wrong),
-    `replied` those with any text, `answer_tag` those with the paper's answer tag.
+    `replied` those with any text, `answer_tag` those with the paper's answer tag. `score`, where a benchmark puts its
+    score together from shares, has what `put_together` needs.
     """
 
-    def process(doc: Doc, results: list[str]) -> dict[str, float]:
+    def process(doc: Doc, results: list[str]) -> dict[str, Any]:
         reply = results[0]
         fields = {name: doc[name] for name in ("id", "question", "answer", "choices")}
-        question = own_columns(lookup.facts(benchmark), fields, doc["metadata"])
+        facts = lookup.facts(benchmark)
+        question = own_columns(facts, fields, doc["metadata"])
         item = lookup.profile(benchmark, "rule")(question, {"id": doc["id"], "response": reply}, Options())
         verdict = next(_grader().stream([item]))
+        right = verdict.correct is True
+        units = [list(facts.units(question)), facts.stratum(question), right]
         return {
-            "acc": float(verdict.correct is True),
+            **({"score": units} if facts.parts else {}),
+            "acc": float(right),
             "undecided": float(verdict.correct is None),
             "replied": float(bool(reply.strip())),
             "answer_tag": float(has_answer(reply)),
         }
 
     return process
+
+
+def put_together(benchmark: str) -> Callable[[list[Any]], float]:
+    """The aggregation of a benchmark's `score` in lm-eval: a sum, or a mean of shares."""
+
+    def aggregation(items: list[Any]) -> float:
+        shares: dict[tuple[int, str], dict[str, bool]] = defaultdict(dict)
+        for units, stratum, right in items:
+            for place, unit in enumerate(units):
+                if unit is not None:
+                    share = shares[place, stratum]
+                    share[unit] = share.get(unit, True) and right
+        means = [sum(units.values()) / len(units) for units in shares.values()]
+        return lookup.facts(benchmark).maximum(len(means)) * sum(means) / len(means)
+
+    return aggregation
 
 
 @cache

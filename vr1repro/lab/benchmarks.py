@@ -1,4 +1,4 @@
-"""The three benchmarks of the lab, in the columns and the official words of the real ones.
+"""The benchmarks of the lab, in the columns and the official words of the real ones.
 
 Sources: MathVista AI4Math/MathVista (testmini), MathVerse AI4Math/MathVerse (testmini), MM-Math THU-KEG/MM_Math.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from vr1repro.config.lab import Difficulty, Family, Kind, LabWorld
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.lab import drawing, formats, questions, world
+from vr1repro.lab import drawing, formats, general, questions, world
 from vr1repro.lab.formats import VERSIONS
 from vr1repro.lab.world import Scene
 
@@ -87,8 +87,8 @@ def write_benchmark(config: LabWorld, slug: str, n: int, seed: int, out_dir: Pat
 
     Args:
         config: The world whose `benchmark` partition is drawn from.
-        slug: mathvista, mathverse or mmmath.
-        n: Problems; MathVerse has five rows of each.
+        slug: mathvista, mathverse, mmmath, or one of `lab.general`.
+        n: Problems; MathVerse has five rows of each, MME two, HallusionBench up to four.
         seed: Equal seeds give equal bytes.
         out_dir: Folder to write `testmini.parquet` into.
 
@@ -98,17 +98,21 @@ def write_benchmark(config: LabWorld, slug: str, n: int, seed: int, out_dir: Pat
     Raises:
         UserError: The lab has no such benchmark, or the partition does not hold `n` problems.
     """
-    if slug not in _ROWS:
-        raise UserError(f"benchmarks.{slug}: the lab generates {', '.join(sorted(_ROWS))} only; give it another source")
+    known = sorted((*_ROWS, *general.ROWS))
+    if slug not in known:
+        raise UserError(f"benchmarks.{slug}: the lab generates {', '.join(known)} only; give it another source")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rng = random.Random(f"benchmark:{slug}:{seed}")
     # A benchmark's question is asked in words; the versions of MathVerse that ask by a sign make theirs themselves.
     worded = config.model_copy(update={"signed": 0.0})
-    scenes = world.unique_scenes(worded, "benchmark", n, rng)
-    rows = [row for number, scene in enumerate(scenes, start=1) for row in _ROWS[slug](config, number, scene, rng)]
-    features = _FEATURES[slug]
+    scenes = world.unique_scenes(worded, "benchmark", n * general.PICTURES.get(slug, 1), rng)
+    if slug in general.ROWS:
+        rows, features = list(general.ROWS[slug](config, list(scenes), rng)), general.FEATURES[slug]
+    else:
+        rows = [row for number, scene in enumerate(scenes, start=1) for row in _ROWS[slug](config, number, scene, rng)]
+        features = _FEATURES[slug]
     schema = pa.schema(
         [(name, _arrow(feature)) for name, feature in features.items()],
         metadata={"huggingface": json.dumps({"info": {"features": features}})},

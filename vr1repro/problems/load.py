@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vr1repro.benchmarks.base import identity
+from vr1repro.benchmarks.base import Numbering, identity
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.adapter_names import AUTO
 from vr1repro.core.errors import UserError
@@ -20,7 +20,6 @@ from vr1repro.core.parquet import open_parquet, parquet_rows
 from vr1repro.core.provenance import MANIFEST
 from vr1repro.core.records import Problem
 from vr1repro.core.rows import ID_COLUMNS, BadRow
-from vr1repro.core.variants import Variants
 from vr1repro.problems import lookup
 from vr1repro.problems.schema import Schema
 
@@ -61,15 +60,16 @@ def load_problems(source: ProblemSource, skips: Skips | None = None, *, blind: b
     """
     skips = Skips() if skips is None else skips
     seen: set[str] = set()
-    variants = Variants()
+    numbering: Numbering | None = None
     schema: Schema | None = None
     rows, store = _open(source)
     for number, row in enumerate(rows):
         if schema is None:
             schema = _schema(source, row)
-        if schema.repeats:
+            numbering = None if schema.numbered is None else schema.numbered()
+        if numbering is not None:
             # Before a row can be left out, so that a bad row moves no other's number.
-            row = variants.numbered(row)
+            row = numbering.numbered(row)
         try:
             try:
                 problem = _problem(source, schema, row, number, store)

@@ -28,7 +28,7 @@ def schema(name: str) -> Schema:
     if name not in benchmark_folders.slugs():
         raise UserError(f"adapter {name!r} is not known; take one of {AUTO}, {', '.join(names())}")
     benchmark = benchmarks.facts(name)
-    return Schema(columns=(benchmark.columns,), adapt=benchmarks.adapter(name), repeats=benchmark.numbered)
+    return Schema(columns=(benchmark.columns,), adapt=benchmarks.adapter(name), numbered=benchmark.numbered)
 
 
 def schema_of(columns: frozenset[str]) -> str | None:

@@ -52,7 +52,7 @@ BENCHMARKS: Mapping[str, str] = {
     "MMStar": "mmstar",
     "ChartQA": "chartqa",
     "MME": "mme",
-    "HallBench": "hallbench",
+    "HallBench": "hallusionbench",
 }
 _SUBSETS: Mapping[str, str] = {
     "": "overall",

@@ -272,7 +272,7 @@ def test_the_workflow_and_its_jobs_have_it(repo: Path, work: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("slug", ["mathvista", "mathverse", "mmmath", "mathvision", "dynamath"])
+@pytest.mark.parametrize("slug", benchmark_folders.slugs())
 def test_each_benchmark_says_what_equals_the_official_code(slug: str) -> None:
     text = (benchmark_folders.folder_of(slug) / "README.md").read_text()
     headings = [line for line in text.splitlines() if line.startswith("#")]

@@ -15,6 +15,8 @@ PRESETS = sorted({path.stem for path in Path(__file__).parents[3].glob("config/*
 LARGE = {
     f"arms.{name}" for name in ("base-32b", "vision-r1-32b", "base-72b", "vision-r1-72b", "llama-base", "llama-ci")
 }
+# Table 2's model alone is asked the general benchmarks.
+LARGE |= {f"benchmarks.{slug}" for slug in ("mmstar", "chartqa", "mme", "hallusionbench")}
 LARGE |= {f"starts.{name}" for name in ("base-32b", "ci-32b", "base-72b", "ci-72b", "llama-base", "llama-ci")}
 LARGE |= {"models.qwen2.5-vl-32b", "models.llama-3.2-11b-vision", "problems.rl-additional"}
 NODE = {"run", "take_released", "run_arms", "sft.launch.nodes", "rl.launch.nodes"}

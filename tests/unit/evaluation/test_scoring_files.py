@@ -66,7 +66,9 @@ def test_errors_name_file_and_line_and_leave_no_output(files):
 def test_unknown_names_list_the_known(files):
     with pytest.raises(UserError, match="official, rule"):
         grade_file("mathvision", "nope", files / "r.jsonl", files / "q.jsonl", files / "v.jsonl")
-    with pytest.raises(UserError, match="dynamath, mathverse, mathvision, mathvista, mmmath"):
+    with pytest.raises(
+        UserError, match="chartqa, dynamath, hallusionbench, mathverse, mathvision, mathvista, mme, mmmath, mmstar"
+    ):
         grade_file("nope", "official", files / "r.jsonl", files / "q.jsonl", files / "v.jsonl")
 
 

@@ -41,7 +41,8 @@ def test_the_yaml_tasks_are_found_and_send_the_same_prompts(shared: Path, tmp_pa
     assert set(manager.all_tasks) == {
         "vr1_mathvista", "vr1_mathvista_cot", "vr1_mathverse", "vr1_mathverse_direct", "vr1_mathverse_cot",
         "vr1_mmmath", "vr1_mathvision", "vr1_mathvision_direct", "vr1_mathvision_cot", "vr1_dynamath",
-        "vr1_dynamath_direct",
+        "vr1_dynamath_direct", "vr1_mmstar", "vr1_mmstar_direct", "vr1_chartqa", "vr1_chartqa_direct", "vr1_mme",
+        "vr1_mme_direct", "vr1_hallusionbench", "vr1_hallusionbench_direct",
     }  # fmt: skip
     task = manager.load(["vr1_mathvision_cot"])["tasks"]["vr1_mathvision_cot"]
     docs = list(task.dataset["test"])
@@ -62,6 +63,25 @@ def test_a_folder_without_the_splits_name_is_read(tmp_path: Path) -> None:
     data.rename(tmp_path / "data" / "questions.parquet")
     docs = load("mathvista")(data={"mathvista": str(tmp_path / "data")})
     assert [len(split) for split in docs.values()] == [3]
+
+
+@pytest.mark.parametrize(("slug", "scores"), [("mme", (200, 0, 50)), ("hallusionbench", (100, 0, 100 / 3))])
+def test_a_score_of_shares_is_put_together_by_lm_eval(slug: str, scores: tuple[float, ...], tmp_path: Path) -> None:
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    data = write_benchmark(LAB.world, slug, 1, 1, tmp_path / slug)
+    manager = TaskManager(
+        include_path=str(write_tasks(tmp_path / "tasks")), include_defaults=False, metadata={"data": str(data)}
+    )
+    task = manager.load([f"vr1_{slug}"])["tasks"][f"vr1_{slug}"]
+    docs = list(task.dataset["test"])
+    score = task.aggregation()["score"]
+    flipped = {"Yes": "No", "No": "Yes"}
+    right, wrong = ([reply(doc["answer"]) for doc in docs] for reply in (str, flipped.__getitem__))
+    # Each second question is right: of MME no picture is, of HallusionBench no figure and one of two questions.
+    half = [(right if number % 2 else wrong)[number] for number in range(len(docs))]
+    for replies, value in zip((right, wrong, half), scores, strict=True):
+        items = [task.process_results(doc, [reply])["score"] for doc, reply in zip(docs, replies, strict=True)]
+        assert score(items) == pytest.approx(value)
 
 
 def looks(picture: bytes) -> str:

@@ -1,13 +1,24 @@
 """The generated benchmarks have the real ones' columns, words and values, and load with their pictures."""
 
+from pathlib import Path
+
 import pytest
-from datasets import load_dataset
+from datasets import Dataset, load_dataset
 from lab_sizes import LAB
 
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.mathverse import VERSIONS
+from vr1repro.benchmarks.mme import COGNITION, PERCEPTION
+from vr1repro.benchmarks.mmstar.options import split_options
+from vr1repro.benchmarks.questions import own_columns, read_questions
+from vr1repro.benchmarks.scoring import Options
+from vr1repro.config.problems import ProblemSource
 from vr1repro.core.errors import UserError
+from vr1repro.core.records import Outcome
+from vr1repro.evaluation.prompts import prompt
 from vr1repro.lab import benchmarks, formats, questions, world
 from vr1repro.lab.questions import Task
+from vr1repro.problems.load import load_problems
 
 WORLD = LAB.world
 
@@ -117,3 +128,58 @@ def test_equal_seeds_give_equal_bytes(tmp_path):
 def test_an_unknown_benchmark_is_refused(tmp_path):
     with pytest.raises(UserError, match="dynamath"):
         benchmarks.write_benchmark(WORLD, "dynamath", 5, 0, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def general_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
+    tables = {}
+    for slug in ("mmstar", "chartqa", "mme", "hallusionbench"):
+        folder = tmp_path_factory.mktemp(slug)
+        benchmarks.write_benchmark(WORLD, slug, 20, 0, folder)
+        tables[slug] = load_dataset(str(folder), split="train", cache_dir=str(folder / "cache"))
+    return tables
+
+
+HUB_COLUMNS = {
+    "mmstar": ["index", "question", "image", "answer", "category", "l2_category", "meta_info"],
+    "chartqa": ["image", "query", "label", "human_or_machine"],
+    "mme": ["question_id", "image", "question", "answer", "category"],
+    "hallusionbench": [
+        "category", "subcategory", "visual_input", "set_id", "figure_id", "sample_note", "question_id", "question",
+        "gt_answer_details", "gt_answer", "filename", "image",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slug", HUB_COLUMNS)
+def test_general_benchmarks_have_the_hubs_columns_and_are_adapted_by_them(
+    slug: str, general_rows: dict[str, Dataset], tmp_path: Path
+) -> None:
+    assert general_rows[slug].column_names == HUB_COLUMNS[slug]
+    file = benchmarks.write_benchmark(WORLD, slug, 20, 0, tmp_path)
+    problems = list(load_problems(ProblemSource(kind="path", path=str(file))))
+    assert [problem.id for problem in problems] == list(read_questions(lookup.facts(slug), file))
+    assert {problem.source for problem in problems} == {slug}
+    # The gold of each is right under every profile, asked in each known form.
+    for problem in problems:
+        assert all(prompt(slug, problem, style).strip() for style in lookup.prompts(slug))
+        question = own_columns(lookup.facts(slug), problem.model_dump(), problem.metadata)
+        for name, scorer in lookup.profiles(slug).items():
+            verdict = scorer(question, {"response": problem.answer}, Options())
+            assert verdict.verdict is Outcome.RIGHT, name
+
+
+def test_their_golds_are_what_the_pictures_show(general_rows: dict[str, Dataset]) -> None:
+    sentences = {questions.sentence(kind, WORLD.threshold): kind for kind in questions.KINDS}
+    for row in general_rows["mmstar"]:
+        stem, options = split_options(row["question"])
+        assert stem in sentences
+        assert len(options) == 4
+    assert {row["category"] for row in general_rows["mme"]} == {*PERCEPTION, *COGNITION}
+    assert [row["answer"] for row in general_rows["mme"]] == ["Yes", "No"] * 20
+    hallusion = list(general_rows["hallusionbench"])
+    assert {row["gt_answer"] for row in hallusion} == {"0", "1"}
+    for row in hallusion:  # each figure of a set says yes to just one value, or the set would tell no difference
+        same = [other["gt_answer"] for other in hallusion
+                if (other["set_id"], other["figure_id"]) == (row["set_id"], row["figure_id"])]  # fmt: skip
+        assert same.count("1") == 1

@@ -52,6 +52,32 @@ ROWS = {
         },
         ("1-3", "How long?", "1.5", None),
     ),
+    "mmstar": (
+        {
+            "index": 7, "question": "What?\nOptions: A: x, B: y", "image": None, "answer": "B",
+            "category": "math", "l2_category": "geometry", "meta_info": {"source": "MathVista", "split": "testmini"},
+        },
+        ("7", "What?\nOptions: A: x, B: y", "B", None),
+    ),
+    "mme": (
+        {
+            "question_id": "OCR/0001.jpg", "question": "Is it? Please answer yes or no.", "image": None,
+            "answer": "Yes", "category": "OCR", "id": "OCR/0001.jpg#1",
+        },
+        ("OCR/0001.jpg#1", "Is it? Please answer yes or no.", "Yes", None),
+    ),
+    "hallusionbench": (
+        {
+            "category": "VS", "subcategory": "chart", "visual_input": "0", "set_id": "0", "figure_id": "0",
+            "sample_note": "import", "question_id": "1", "question": "Is it?", "gt_answer_details": "It is not.",
+            "gt_answer": "0", "filename": None,
+        },
+        ("VS_chart_0_0_1", "Is it?", "No", None),
+    ),
+    "chartqa": (
+        {"image": None, "query": "How many?", "label": ["14"], "human_or_machine": 0},
+        ("0", "How many?", "14", None),
+    ),
     "rl": ({"images": [], "problem": "<image>Find y.", "answer": "3"}, ("0", "Find y.", "3", None)),
     "llava-cot": (
         {

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from vr1repro.benchmarks.base import Benchmark, Question, identity
 from vr1repro.config.problems import ProblemSource
+from vr1repro.core.variants import Variants
 
 _ID_KEYS = ("id", "question_id", "index")
 
@@ -45,7 +46,7 @@ BENCHMARK = Benchmark(
     id_keys=_ID_KEYS,
     groups=_groups,
     cluster=seed_of,
-    numbered=True,
+    numbered=Variants,
     worst_case=True,
     llm_extracted=("vlmevalkit",),
 )

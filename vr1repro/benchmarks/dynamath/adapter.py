@@ -8,7 +8,7 @@ from vr1repro.core.rows import Row, gold, text
 def adapt(row: Row, _number: int, images: ImageStore | None) -> Problem:
     """DynaMath (DynaMath/DynaMath_Sample): a split a variant; a seed question has the same `id` in each.
 
-    The row comes with `seed` and `variant`, see `Schema.repeats`. Options stand in the question's text.
+    The row comes with `seed` and `variant`, see `Schema.numbered`. Options stand in the question's text.
     """
     return Problem(
         id=text(row, "id"),

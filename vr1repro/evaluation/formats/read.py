@@ -12,7 +12,7 @@ from typing import Any
 
 from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import Benchmark, Question, identity
-from vr1repro.benchmarks.questions import read_questions
+from vr1repro.benchmarks.questions import named_rows, read_questions
 from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.evaluation.formats import harness
 from vr1repro.evaluation.formats.containers import Row, container_of, rows_of
@@ -21,7 +21,7 @@ from vr1repro.evaluation.formats.table import FORMATS, KEY, Format, named, parse
 from vr1repro.evaluation.saved import CARRIED, SavedRow
 
 # What a scorer or the report reads beside id and response; other columns mean what they do in their tool.
-_KEPT = (*CARRIED, "extraction", "judgement", "judged_as", "n_tokens", "finish_reason")
+_KEPT = (*CARRIED, "extraction", "judgement", "judged_as", "n_tokens", "finish_reason", "gpt4v_output_gpt_check")
 _CELL_LIMIT = 32767  # the most characters that a cell of a sheet holds
 
 
@@ -132,7 +132,8 @@ class ResponseFiles:
 
     def _flat(self, path: Path, container: str, form: Format) -> Iterator[tuple[int, Row]]:
         rows = rows_of(path, container)
-        return harness.unpacked(path, rows, self.columns.get("response")) if form.samples else rows
+        rows = harness.unpacked(path, rows, self.columns.get("response")) if form.samples else rows
+        return named_rows(self.benchmark, dict(self.questions), rows)
 
     def _id_columns(self, path: Path, line: int, form: Format, row: Row) -> tuple[str, ...]:
         """The benchmark's own columns and the format's; a column of numbers only where the first row has none."""

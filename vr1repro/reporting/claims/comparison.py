@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.benchmarks import lookup
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.published import Formula, PublishedValue, Status, Target, ValueClass, disagreements, load_values
 from vr1repro.reporting.claims.contrast import Difference, difference_from
@@ -196,6 +197,8 @@ def _margin(value: PublishedValue, settings: ReportSettings) -> float:
     if value.value_class is ValueClass.DERIVED:
         names = {name for term in sum_of.terms for name in term.names} if (sum_of := _sum_of(value)) else set()
         return settings.margin(names.pop().partition(":")[0] if len(names) == 1 else "average")
+    if value.target is not None and value.target.quantity == "score":
+        return settings.margin(value.target.benchmark, lookup.facts(value.target.benchmark).out_of)
     if value.target is None or not _in_points(value):
         return settings.relative_margin * abs(value.number)
     return settings.margin(value.target.benchmark)

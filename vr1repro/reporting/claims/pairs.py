@@ -7,6 +7,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from vr1repro.benchmarks import lookup
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.scores import difference_bounds, gain_of_means, question_means
 from vr1repro.reporting.run.scores_by_seed import scores_by_seed
@@ -126,7 +127,7 @@ def _pair(
     bounds: tuple[float, float] | None,
 ) -> ArmPair:
     settings = results.settings
-    margin = settings.margin("average" if name == MEAN else name)
+    margin = settings.margin("average") if name == MEAN else settings.margin(name, lookup.facts(name).out_of)
     trained = (results.trained(first), results.trained(second))
     training = seed_difference(*seeds, trained=trained, confidence=settings.confidence)
     power, detectable = difference_power(difference, margin, settings.confidence)

@@ -16,6 +16,7 @@ from vr1repro.published import Formula, PublishedValue, Target, load_values
 from vr1repro.reporting.run.results import Measurement, Missing, Results
 from vr1repro.reporting.run.scores import graded, pick
 from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer, scores_by_seed, weighted_sum
+from vr1repro.reporting.run.units import scored
 from vr1repro.reporting.statistics.estimate import Estimate, clustered_mean
 from vr1repro.reporting.statistics.parts import Part
 
@@ -171,7 +172,7 @@ def _question_means(rows: pd.DataFrame, names: Sequence[str]) -> "pd.Series[floa
     parts = []
     for name in names:
         benchmark, _, subset = name.partition(":")
-        counted = graded(rows[(rows["benchmark"] == benchmark) & (rows["stratum"] != EXCLUDED)])
+        counted = graded(scored(rows[(rows["benchmark"] == benchmark) & (rows["stratum"] != EXCLUDED)]))
         part = pick(counted, subset or "overall")
         right = part["correct"].to_numpy().astype(np.float64)
         cluster = part["benchmark"].astype(str) + "/" + part["cluster"].astype(str)

@@ -14,7 +14,7 @@ from vr1repro.core.errors import UserError
 
 
 def read_questions(folder: Path, slug: str, class_of: str | None = None) -> pd.DataFrame:
-    """One row a question: id, cluster, stratum, subsets (tuple of names), klass, question, answer.
+    """One row a question: id, cluster, stratum, units, subsets (tuple of names), klass, question, answer.
 
     Args:
         folder: The benchmark's files of questions.
@@ -45,6 +45,7 @@ def _describe(key: str, row: Question, benchmark: Benchmark, class_of: str | Non
         "id": key,
         "cluster": benchmark.cluster(row),
         "stratum": benchmark.stratum(row),
+        "units": benchmark.units(row),
         "subsets": tuple(dict.fromkeys(subset_name(benchmark, group, name) for group, name in groups)),
         "klass": None if klass is None else str(klass),
         **stated(row),
@@ -54,9 +55,15 @@ def _describe(key: str, row: Question, benchmark: Benchmark, class_of: str | Non
 def stated(row: Mapping[str, Any]) -> dict[str, str]:
     """The text of a question and its gold answer, in the words of its row."""
     return {
-        "question": str(row.get("question") or row.get("query_wo") or ""),
-        "answer": str(row.get("answer") or row.get("ground_truth") or row.get("solution") or ""),
+        "question": str(row.get("question") or row.get("query_wo") or row.get("query") or ""),
+        "answer": _gold(row),
     }
+
+
+def _gold(row: Mapping[str, Any]) -> str:
+    names = ("answer", "ground_truth", "solution", "gt_answer", "label")
+    value = next((row[name] for name in names if row.get(name)), "")
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _dig(row: Any, path: str) -> Any:

@@ -34,6 +34,7 @@ from vr1repro.reporting.run.scores import (
     tokens,
 )
 from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer
+from vr1repro.reporting.run.units import maximum, scored
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.statistics.rounding import fixed
 
@@ -289,7 +290,7 @@ class Results:
             return self._not_run(arm, "not evaluated in this run")
         if target.subset.startswith("length-"):
             return self._length_class(target, rows)
-        if target.quantity != "accuracy":
+        if target.quantity not in ("accuracy", "score"):
             return Missing(f"{target.benchmark} is not among the benchmarks of this package")
         return self._accuracy(target, arm)
 
@@ -312,6 +313,9 @@ class Results:
             )
         if estimate is None or not scorers:
             return self._not_run(arm, f"not evaluated on {', '.join(names)}")
+        facts = lookup.facts(target.benchmark) if target.quantity == "score" else None
+        if facts is not None and (reached := maximum(target.benchmark, scored(rows))) < facts.out_of:
+            return Missing(f"{facts.title}: {reached:g} of {facts.out_of:g} points were asked for")
         return Measurement(estimate=estimate, scorers=scorers)
 
     def _length_class(self, target: Target, rows: pd.DataFrame) -> Measurement | Missing:

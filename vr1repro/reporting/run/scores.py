@@ -23,12 +23,13 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Response, Verdict
 from vr1repro.reporting.run.questions import read_questions
+from vr1repro.reporting.run.units import maximum, scored
 from vr1repro.reporting.statistics.estimate import Estimate, Weights, clustered_mean, pair_codes, row_weights
 from vr1repro.reporting.statistics.paired import PairedDifference, paired_difference
 
 COLUMNS = [
     *("model", "arm", "train_seed", "stage", "step", "final", "benchmark", "protocol", "profile", "eval_seed"),
-    *("id", "cluster", "stratum", "subsets", "klass", "verdict", "correct", "n_tokens", "finish_reason"),
+    *("id", "cluster", "stratum", "units", "subsets", "klass", "verdict", "correct", "n_tokens", "finish_reason"),
 ]
 
 
@@ -148,7 +149,7 @@ def headline(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
 
 
 def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Weights | None = None) -> Estimate:
-    """Percent right of the responses with a verdict, clustered by problem or picture.
+    """Percent right of the responses with a verdict, or a benchmark's own sum, clustered by problem or picture.
 
     Questions that the overall score leaves out do not count, nor do timeouts and judge errors; an answer that could not
     be read is wrong. `open_shares` says how far both could move the score.
@@ -161,12 +162,15 @@ def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Weights | N
     Returns:
         NaN between the bounds where no response has a verdict.
     """
+    n = int((frame["stratum"].to_numpy() != EXCLUDED)[frame["correct"].notna().to_numpy()].sum())
+    frame = scored(frame)
     # Columns as arrays: a report has thousands of scores, and filtering the frame would be most of their time.
     counted = frame["stratum"].to_numpy() != EXCLUDED
     keep = counted & frame["correct"].notna().to_numpy()
     if counted.any() and not keep.any():
         method = "bounds: nothing has a verdict"
-        return Estimate(value=math.nan, n=0, clusters=0, stderr=math.nan, low=0.0, high=100.0, method=method)
+        of = _out_of(frame.loc[counted])
+        return Estimate(value=math.nan, n=0, clusters=0, stderr=math.nan, low=0.0, high=of, method=method)
     benchmark, stratum, cluster = (frame[name].to_numpy()[keep] for name in ("benchmark", "stratum", "cluster"))
     right = frame["correct"].to_numpy()[keep].astype("float64")
     strata, of_code = pair_codes(benchmark, stratum), None
@@ -181,16 +185,22 @@ def accuracy(frame: pd.DataFrame, settings: ReportSettings, weights: Weights | N
         weights=of_code,
         proportion=True,
     )
-    return estimate.scaled(100)
+    return replace(estimate.scaled(_out_of(frame.loc[keep])), n=n)
+
+
+def _out_of(rows: pd.DataFrame) -> float:
+    """What the score on scored rows is out of; 100 for the mean of several benchmarks."""
+    slugs = rows["benchmark"].unique()
+    return maximum(slugs[0], rows) if len(slugs) == 1 else 100.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenShares:
-    """What a scorer left open of a score, in percent.
+    """What a scorer left open of a score.
 
     Attributes:
-        unparsable: Responses without an answer that could be read; wrong in the score.
-        ungraded: Responses without a verdict: timeouts and judge errors; not in the score.
+        unparsable: Percent of responses without an answer that could be read; wrong in the score.
+        ungraded: Percent of responses without a verdict: timeouts and judge errors; not in the score.
         low: The score if all of these were wrong.
         high: The score if all of them were right.
     """
@@ -203,7 +213,7 @@ class OpenShares:
 
 def open_shares(frame: pd.DataFrame, weights: Weights | None = None) -> OpenShares:
     """The shares of a score that its scorer left open, weighted as the score is; arguments as for `accuracy`."""
-    rows = frame.loc[frame["stratum"].to_numpy() != EXCLUDED]
+    rows = scored(frame.loc[frame["stratum"].to_numpy() != EXCLUDED])
     names = list(zip(rows["benchmark"].to_numpy(), rows["stratum"].to_numpy(), strict=True))
     share = 100 * row_weights(names, len(rows), weights)[0]
     missing, verdict = rows["correct"].isna().to_numpy(), rows["verdict"].to_numpy()
@@ -211,7 +221,8 @@ def open_shares(frame: pd.DataFrame, weights: Weights | None = None) -> OpenShar
         math.fsum(share[part].tolist())
         for part in (rows["correct"].to_numpy() == True, verdict == Outcome.UNPARSABLE.value, missing)  # noqa: E712
     )
-    return OpenShares(unparsable=unparsable, ungraded=ungraded, low=right, high=right + unparsable + ungraded)
+    low, high = (part * _out_of(rows) / 100 for part in (right, right + unparsable + ungraded))
+    return OpenShares(unparsable=unparsable, ungraded=ungraded, low=low, high=high)
 
 
 def graded(frame: pd.DataFrame) -> pd.DataFrame:
@@ -221,6 +232,7 @@ def graded(frame: pd.DataFrame) -> pd.DataFrame:
 
 def average_weights(frame: pd.DataFrame) -> dict[tuple[str, str], Fraction]:
     """Weights that give each benchmark the same share, and within it each stratum."""
+    frame = scored(frame)
     rows = zip(frame["benchmark"].to_numpy(), frame["stratum"].to_numpy(), strict=True)
     pairs = [pair for pair in dict.fromkeys(rows) if pair[1] != EXCLUDED]
     strata = Counter(benchmark for benchmark, _ in pairs)
@@ -258,7 +270,7 @@ def difference_bounds(
 
 
 def gain(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSettings) -> PairedDifference:
-    """Mean accuracy over benchmarks of one model minus another's, in points, paired by question.
+    """Mean score over benchmarks of one model minus another's, in points, paired by question.
 
     Args:
         after: Rows of the one model, on one or more benchmarks.
@@ -284,12 +296,12 @@ def gain_of_means(after: pd.DataFrame, before: pd.DataFrame, settings: ReportSet
         draws=settings.bootstrap_draws,
         seed=settings.seed,
     )
-    return replace(difference, estimate=difference.estimate.scaled(100))
+    return replace(difference, estimate=difference.estimate.scaled(_out_of(shared)))
 
 
 def question_means(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean correctness over seeds by question: right, group (its cluster), benchmark and stratum."""
-    rows = graded(frame[frame["stratum"] != EXCLUDED])
+    rows = graded(scored(frame[frame["stratum"] != EXCLUDED]))
     keyed = rows.assign(
         key=rows["benchmark"] + "/" + rows["id"],
         group=rows["benchmark"] + "/" + rows["cluster"],

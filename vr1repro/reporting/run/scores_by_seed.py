@@ -12,11 +12,23 @@ import pandas as pd
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.run.scores import open_shares, pick
-from vr1repro.reporting.statistics.estimate import Array, row_weights
+from vr1repro.reporting.run.units import has_units, maximum, scored
+from vr1repro.reporting.statistics.estimate import Array, pair_codes, row_weights
 from vr1repro.reporting.statistics.parts import Part
 
 # The columns that a score is made of: cutting rows out of all of them would be most of the time.
-_COLUMNS = ["benchmark", "train_seed", "eval_seed", "stratum", "subsets", "correct"]
+_COLUMNS = [
+    "benchmark",
+    "train_seed",
+    "eval_seed",
+    "id",
+    "cluster",
+    "stratum",
+    "units",
+    "subsets",
+    "verdict",
+    "correct",
+]
 # Questions that all seeds must have answered alike: a timeout here and there leaves a spread as good.
 _MOST = 0.99
 
@@ -54,7 +66,7 @@ def item_spread(right: Array, shares: Array) -> Part:
     twice the number of questions that were not always answered alike.
 
     Args:
-        right: 0 or 1, shape (questions, evaluation seeds); at least two seeds.
+        right: 0 or 1, or sums of such, shape (questions, evaluation seeds); at least two seeds.
         shares: What each question weighs in the score; shape (questions,).
     """
     parts = shares**2 * right.var(axis=1, ddof=1)
@@ -87,7 +99,7 @@ def sampling_spread(frame: pd.DataFrame, benchmarks: Sequence[str]) -> Part | No
         None where a training has one evaluation seed, or its seeds did not answer the same questions.
     """
     slugs = {name.partition(":")[0] for name in benchmarks}
-    rows = frame[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED)]
+    rows = scored(frame[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED)])
     parts = [_spread_of_training(of_seed, benchmarks) for _, of_seed in rows.groupby("train_seed")]
     known = [part for part in parts if part is not None]
     if not parts or len(known) < len(parts):
@@ -109,18 +121,28 @@ def _spread_of_training(rows: pd.DataFrame, benchmarks: Sequence[str]) -> Part |
     if len(table) < _MOST * len(questions):
         return None
     questions = questions.loc[table.index].reset_index()
-    shares = np.zeros(len(questions))
+    shares, of = np.zeros(len(questions)), 100.0
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")
         part = pick(questions[questions["benchmark"] == benchmark], subset or "overall")
         if part.empty:
             return None
+        of = maximum(benchmark, part) if len(benchmarks) == 1 else 100.0
         shares[part.index] += row_weights(list(part["stratum"]), len(part))[0] / len(benchmarks)
-    return item_spread(table.to_numpy(dtype=np.float64), shares)
+    right = table.to_numpy(dtype=np.float64)
+    if has_units(questions):
+        # Units of one cluster share answers, so that a cluster's own sum is what is sampled independently.
+        clusters = pair_codes(questions["benchmark"].to_numpy(), questions["cluster"].to_numpy())
+        right = np.stack([np.bincount(clusters, weights=shares * seed) for seed in right.T], axis=1)
+        shares = np.ones(len(right))
+    spread = item_spread(right, shares)
+    return Part(spread.variance * (of / 100) ** 2, spread.df)
 
 
 def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, list[float]]:
-    """Scores in percent by training seed, one for each evaluation seed; each is an exact ratio, rounded once.
+    """Scores by training seed, one for each evaluation seed; each is an exact ratio, rounded once.
+
+    They are in percent, or in the points of a benchmark's own sum.
 
     Args:
         frame: Rows of one arm under one protocol and profile.
@@ -128,13 +150,16 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
             one of them gives no score. Responses without a verdict count neither as right nor as wrong.
     """
     slugs = {name.partition(":")[0] for name in benchmarks}
-    graded = frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED) & frame["correct"].notna()
-    chosen = frame.loc[graded, _COLUMNS]
+    columns = [name for name in _COLUMNS if name in frame.columns]
+    chosen = scored(frame.loc[frame["benchmark"].isin(slugs) & (frame["stratum"] != EXCLUDED), columns])
+    chosen = chosen[chosen["correct"].notna()]
     chosen = chosen.assign(right=chosen["correct"].astype("int64"))
+    of = Fraction(100)
     parts: list[dict[tuple[int, int], Fraction]] = []
     for name in benchmarks:
         benchmark, _, subset = name.partition(":")
         part = pick(chosen[chosen["benchmark"] == benchmark], subset or "overall")
+        of = Fraction(maximum(benchmark, part)) if len(benchmarks) == 1 else of
         counts = part.groupby(["train_seed", "eval_seed", "stratum"])["right"].agg(["sum", "size"])
         strata: dict[tuple[int, int], list[Fraction]] = {}
         for (train, seed, _), right, n in zip(counts.index, counts["sum"], counts["size"], strict=True):
@@ -143,7 +168,7 @@ def scores_by_seed(frame: pd.DataFrame, benchmarks: Sequence[str]) -> dict[int, 
         parts.append({key: sum(means, Fraction()) / len(means) for key, means in strata.items()})
     scores: dict[int, list[float]] = {}
     for key in sorted(set.intersection(*map(set, parts))):
-        scores.setdefault(key[0], []).append(float(100 * sum(part[key] for part in parts) / len(parts)))
+        scores.setdefault(key[0], []).append(float(of * sum(part[key] for part in parts) / len(parts)))
     return scores
 
 

@@ -11,6 +11,7 @@ from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.reporting.run.scores import average_weights, headline
 from vr1repro.reporting.run.scores_by_seed import answers_by_question, item_spread, mean_scores
+from vr1repro.reporting.run.units import scored
 from vr1repro.reporting.statistics.estimate import clustered_mean, row_weights
 
 
@@ -51,10 +52,13 @@ def variance_split(frame: pd.DataFrame, settings: ReportSettings, benchmarks: Se
         benchmarks: The benchmark, or those whose mean is meant.
 
     Returns:
-        None where no question was answered in every run.
+        None where no question was answered in every run, or the score is put together from shares, whose units share
+        answers.
     """
     rows = headline(frame, settings)
     rows = rows[rows["benchmark"].isin(benchmarks) & (rows["stratum"] != EXCLUDED)]
+    if scored(rows) is not rows:
+        return None
     table, answered = answers_by_question(rows, "train_seed", "eval_seed")
     if table.empty:
         return None

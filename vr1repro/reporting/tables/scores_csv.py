@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from vr1repro.benchmarks import lookup
 from vr1repro.benchmarks.base import EXCLUDED
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.files import write_atomically
@@ -20,10 +21,10 @@ AVERAGE = "average"
 def score_table(frame: pd.DataFrame, settings: ReportSettings) -> pd.DataFrame:
     """Every score of every arm and checkpoint, one row for each benchmark and subset and for each model's average.
 
-    Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%` or `tokens`), the
-    fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds' means),
-    unparsable_% and ungraded_% (no answer that could be read; no verdict) with the bounds that they leave, clipped_%
-    (stopped by the token limit).
+    Columns: arm, stage, step, final, benchmark, subset, protocol, profile, metric (`accuracy_%`, MME's `score`, or
+    `tokens`), the fields of `Estimate`, train_seeds, eval_seeds, seed_low and seed_high (range of the training seeds'
+    means), unparsable_% and ungraded_% (no answer that could be read; no verdict) with the bounds that they leave,
+    clipped_% (stopped by the token limit).
     """
     rows: list[dict[str, Any]] = []
     for key, group in frame.groupby(_GROUP, sort=True, dropna=False):
@@ -62,7 +63,8 @@ def _score_rows(
         "bound_high": shares.high,
         "clipped_%": 100 * int((rows["finish_reason"] == "length").sum()) / len(rows),
     }
-    yield {**head, "metric": "accuracy_%", **estimate.as_dict(), **facts}
+    summed = head["benchmark"] != AVERAGE and lookup.facts(head["benchmark"]).summed
+    yield {**head, "metric": "score" if summed else "accuracy_%", **estimate.as_dict(), **facts}
     length = tokens(rows, settings)
     if length is not None:
         means = rows.groupby("train_seed")["n_tokens"].mean()
