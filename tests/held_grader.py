@@ -12,7 +12,8 @@ class HeldGrader:
     Attributes:
         arrived: Every prompt that came, in the order of arrival.
         answered: The prompts whose reply went out before the gate was shut.
-        held: The prompts whose reply waits, and will find nobody.
+        held: The prompts whose reply waits now.
+        lost: The prompts whose reply waited until the gate opened, and then found nobody.
     """
 
     def __init__(self, habits: ScriptedGrader) -> None:
@@ -20,6 +21,7 @@ class HeldGrader:
         self.arrived: list[str] = []
         self.answered: list[str] = []
         self.held: list[str] = []
+        self.lost: list[str] = []
         self._kind, self._left = "", 0
         self._open, self._lock = threading.Event(), threading.Lock()
         self._open.set()
@@ -42,7 +44,10 @@ class HeldGrader:
             self._open.clear()
 
     def open(self) -> None:
-        """Let all replies go."""
+        """Let all replies go; whoever asked for those that were held has been killed."""
+        with self._lock:
+            self.lost += self.held
+            self.held = []
         self._open.set()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from held_grader import HeldGrader
+from held_grader import HeldGrader, kind_of
 from smoke_workflow import Workflow
 from waiting import wait_until
 
@@ -47,7 +47,7 @@ def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
 
 
 def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path: Path) -> None:
-    for name in ("vr1repro", "workflow", "config"):
+    for name in ("vr1repro", "workflow", "config", "envs"):
         shutil.copytree(smoke.repo / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(smoke.repo / "Snakefile", tmp_path / "copy")
     workflow = replace(smoke, folder=tmp_path / "run", package=tmp_path / "copy")
@@ -67,8 +67,8 @@ def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path:
             kill_in(workflow, grader, kind)
         workflow.finish()
 
-    lost = len(grader.held)
-    assert lost
+    lost = len(grader.lost)
+    assert {kind_of(prompt) for prompt in grader.lost} == {"extract", "judge"}
     assert len(grader.arrived) == kept(workflow) + lost
     for ledger in workflow.root.glob("eval/*/*/llm/*.jsonl"):
         keys = [row["key"] for _, row in read_lines(ledger)]
