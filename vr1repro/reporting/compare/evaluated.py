@@ -11,6 +11,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.evaluation.standalone import Evaluated
 from vr1repro.reporting.run.questions import read_questions
 from vr1repro.reporting.run.scores import accuracy, last_verdicts, pick
+from vr1repro.reporting.statistics.rounding import percent
 from vr1repro.reporting.tables.render import estimate, number
 
 # An interval on so few independent questions says nothing that a reader can use.
@@ -24,7 +25,7 @@ def means(evaluated: Evaluated) -> str:
         for protocol, path in protocols.items():
             files.setdefault((slug, protocol), {})[seed] = path
     settings = ReportSettings()
-    lines = [f"mean over seeds, {settings.confidence:.0%} interval clustered by problem or picture, percent:"]
+    lines = [f"mean over seeds, {percent(settings.confidence)} interval clustered by problem or picture, percent:"]
     for (slug, protocol), paths in files.items():
         frame = _frame(evaluated, slug, paths)
         facts = lookup.facts(slug)
