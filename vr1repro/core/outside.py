@@ -20,7 +20,11 @@ _OPENING, _CLOSING = "[{", "]}"
 
 
 class NotReadable(ValueError):
-    """A text that is no JSON, or past the limits; the message says what and where in the text."""
+    """A text that is no JSON, or past the limits; `line` is where, if that is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @contextmanager
@@ -75,7 +79,7 @@ def json_value(text: str) -> Any:
         suspect = any(map(str.isdigit, text[limits().digits :: limits().digits]))
         return (_COUNTING if suspect else _DECODER).decode(text)
     except json.JSONDecodeError as error:
-        raise NotReadable(f"not JSON: {error.msg} at {_place(text, error)}") from None
+        raise NotReadable(f"not JSON: {error.msg} at column {error.colno}", error.lineno) from None
 
 
 def json_file(path: Path) -> Any:
@@ -84,7 +88,11 @@ def json_file(path: Path) -> Any:
     Raises:
         UserError: The file is missing, not JSON, or past a limit; the message names file and line.
     """
-    return json_cell(text_of(path), str(path))
+    try:
+        return json_value(text_of(path))
+    except NotReadable as error:
+        where = str(path) if error.line is None else f"{path}:{error.line}"
+        raise UserError(f"{where}: {error}") from None
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def check_nesting(text: str) -> None:
     for start, _, depth in brackets(text):
         if depth > limits().nesting:
             line = text.count("\n", 0, start) + 1
-            raise NotReadable(f"nested deeper than {limits().nesting} levels (line {line}); nothing we read is")
+            raise NotReadable(f"nested deeper than {limits().nesting} levels; nothing we read is", line)
 
 
 def without_deep(text: str) -> tuple[str, bool]:
@@ -175,7 +183,3 @@ def _integer(digits: str) -> int:
 # Made once: `json.loads` with a hook makes a decoder for every text.
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 _COUNTING = json.JSONDecoder(object_pairs_hook=_once, parse_int=_integer)
-
-
-def _place(text: str, error: json.JSONDecodeError) -> str:
-    return f"line {error.lineno}, column {error.colno}" if "\n" in text.rstrip("\n") else f"column {error.colno}"

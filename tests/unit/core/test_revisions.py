@@ -75,7 +75,7 @@ def test_nothing_is_invented_for_a_folder_and_nothing_at_all_for_the_lab(tmp_pat
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_damaged_record_is_no_reason_to_ask_again(newest: dict[str, str], tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(UserError, match=rf"{FILE}: .*mend it: it says what this run was made of"):
+    with pytest.raises(UserError, match=rf"{FILE}:.*mend it: it says what this run was made of"):
         Revisions(tmp_path).pinned(MODEL, "model")
 
 

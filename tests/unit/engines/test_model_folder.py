@@ -109,7 +109,7 @@ def test_damaged_tensors_are_named(folder, case):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1, "a": 2}', '{"a":' + "[" * 99 + "]" * 99 + "}", "\0"])
 def test_a_damaged_configuration_is_named(folder, text):
     (folder / "config.json").write_text(text)
-    with pytest.raises(UserError, match=r"config\.json: "):
+    with pytest.raises(UserError, match=r"config\.json:"):
         load_engine(str(folder), VLLM, 1)
 
 
