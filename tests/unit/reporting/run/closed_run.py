@@ -32,6 +32,10 @@ def write_closed_run(repo: Path) -> None:
     values["benchmarks"] = {BENCHMARK: {"kind": "lab", "n": QUESTIONS}}
     values["evaluation"]["benchmarks"] = [BENCHMARK]
     values["selection"]["benchmarks"] = [BENCHMARK]
+    values.pop("graders")
+    for arm in values["arms"].values():
+        arm.pop("evaluate_on", None)
+        arm.pop("further_protocols", None)
     values["lengths"] = {"arms": ["vision-r1"], "problems": 20}
     CONFIG.parent.mkdir(parents=True)
     CONFIG.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
@@ -46,7 +50,7 @@ def write_closed_run(repo: Path) -> None:
         _answer(plan, slug, arm, seed, evaluation_seeds)
         grade.run(config=CONFIG, out=root / "eval" / slug / BENCHMARK, checkpoint=slug, benchmark=BENCHMARK)
     candidates = [
-        read_candidate(root / "eval", slug, step, [BENCHMARK], 1)
+        read_candidate(root / "eval", slug, step, [BENCHMARK], 1, "rule")
         for step, slug in ((2, "vision-r1_s1_stage1_step2"), (4, "vision-r1_s1"))
     ]
     selection = Selection(
