@@ -85,14 +85,14 @@ def test_extract_fails_row_by_row_recovers_and_is_replayed_offline(
     # What the endpoint says that it is, of those rows that it answered.
     assert [row.get("extraction_served_model") for row in found] == [None, "m", None, None, None, None, "m"]
     # A failed call is no wrong answer: the score has bounds.
-    assert "28.57  2/7, 4 undecided (28.57 to 85.71)" in cli(*score)
+    assert "66.67  2/7, 4 without a verdict (28.57 to 85.71)" in cli(*score)
     assert [row["verdict"] for row in rows_of(tmp_path / "v")][2] == "judge_error"
 
     scripted.broken = False
     before = len(server.asked)
     cli("extract", *stage, *ask, "--out", tmp_path / "e.jsonl")
     assert len(server.asked) == before + 3  # the three that failed; the empty replies are kept and not asked again
-    assert "71.43  5/7, 1 undecided (71.43 to 85.71)" in cli(*score)
+    assert "83.33  5/7, 1 without a verdict (71.43 to 85.71)" in cli(*score)
 
     server.stop()
     cli("extract", *stage, "--out", tmp_path / "offline.jsonl")
