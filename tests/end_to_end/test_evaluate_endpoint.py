@@ -135,7 +135,7 @@ GRADED = {
     "a question without its columns": ({"q": '{"id":"1"}'}, r"q.jsonl: question '1': has no column"),
     "questions that are no JSON": ({"q": "x"}, "q.jsonl:1: not JSON"),
     "a response nested too deep": ({"r": '{"id":"1","response":' + "[" * 9999}, "r.jsonl:1: nested deeper"),
-    "a response that is no UTF-8": ({"r": b'{"id":"1","response":"\xff"}'}, "r.jsonl:1: not UTF-8 text"),
+    "a response that is no UTF-8": ({"r": b'{"id":"1","response":"\xff"}'}, "r.jsonl: not UTF-8"),
     "a key twice": ({"r": '{"id":"1","id":"2","response":""}'}, "r.jsonl:1: the key 'id' stands twice"),
     "an output below a file": ({"out": "r.jsonl/v.jsonl"}, "v.jsonl: cannot be written"),
     "an output in a place that takes none": ({"out": "/proc/none/v.jsonl"}, "v.jsonl: cannot be written"),
@@ -155,7 +155,7 @@ def test_grade_says_one_line(tmp_path: Path, case: str) -> None:
         "grade", "--benchmark", "mathvision", "--responses", str(tmp_path / "r.jsonl"), "--questions",
         str(tmp_path / "q.jsonl"), "--out", str(tmp_path / str(given.get("out", "v.jsonl"))),
     )  # fmt: skip
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == (1 if "r" in given else 2), done.stderr  # responses without a grade exit with 1
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("*.partial"))

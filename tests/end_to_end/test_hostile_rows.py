@@ -30,6 +30,19 @@ QUESTIONS = {
         {"id": "c", "question": "?", "options": ["1", "2"], "answer": "B", "level": 1, "subject": "logic"},
         {"id": "n", "question": "?", "options": [], "answer": "\\frac{1}{2}", "level": 1, "subject": "logic"},
     ],
+    "mmstar": [
+        {"index": key, "question": "? Options: A: 1, B: 2", "answer": "B", "category": "math", "l2_category": "logic"}
+        for key in ("c", "n")
+    ],
+    "chartqa": [{"id": key, "query": "?", "label": ["7"], "human_or_machine": 0} for key in ("c", "n")],
+    "mme": [
+        {"id": key, "question_id": key, "question": "?", "answer": "Yes", "category": "OCR"} for key in ("c", "n")
+    ],
+    "hallusionbench": [
+        {"id": key, "category": "VD", "subcategory": "math", "visual_input": "1", "set_id": "0", "figure_id": key,
+         "question_id": "0", "question": "?", "gt_answer": "1", "gt_answer_details": "It is.", "sample_note": "pi"}
+        for key in ("c", "n")
+    ],
 }  # fmt: skip
 
 # huggingface/Math-Verify#65 in short: a tower of powers that SymPy evaluates, unless somebody stops it.
@@ -86,9 +99,13 @@ def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug
     write_rows(tmp_path / "q.jsonl", QUESTIONS[slug])
     texts = hostile(mark)
     # The text as response, and as what an LLM extracted from another one.
-    rows = [{"id": key, "response": text} for text in texts for key in ("c", "n")]
+    rows = [{"id": key, "response": text, "eval_seed": k} for k, text in enumerate(texts) for key in ("c", "n")]
     if lookup.facts(slug).llm_extracted:
-        rows += [{"id": key, "response": "?", "extraction": text} for text in texts[:-2] for key in ("c", "n")]
+        rows += [
+            {"id": key, "response": "?", "extraction": text, "eval_seed": len(texts) + k}
+            for k, text in enumerate(texts[:-2])
+            for key in ("c", "n")
+        ]
     write_rows(tmp_path / "r.jsonl", rows)
     for profile in lookup.profiles(slug):
         verdicts, _ = grade(tmp_path, slug, profile)

@@ -50,6 +50,8 @@ def config(repo: Path, tmp_path: Path) -> Path:
     (tmp_path / "rows" / "rows.parquet").write_bytes(parquet("Local?"))
     values["problems"] |= {"rl-additional": {"kind": "path", "path": str(tmp_path / "rows"), "adapter": "mathverse"}}
     values["evaluation"]["benchmarks"] = values["selection"]["benchmarks"] = ["mathverse"]
+    for arm in values["arms"].values():
+        arm.pop("evaluate_on", None)
     values |= {"take_released": ["coldset"], "run": "mine"}
     values["coldset"]["released"] = {"kind": "hub", "id": COLD, "revision": None}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))

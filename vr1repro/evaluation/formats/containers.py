@@ -12,6 +12,7 @@ from typing import Any
 
 from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.outside import json_value
 from vr1repro.evaluation.formats.table import KEY
 
 Row = dict[str, Any]
@@ -53,7 +54,7 @@ def _json_container(path: Path, line: str) -> str:
     if line.lstrip().startswith("["):
         return "json"
     try:
-        first = json.loads(line)
+        first = json_value(line)
     except ValueError:
         # An object of several lines; one that is torn in the first line of a JSONL file is named as what it is.
         return "jsonl" if path.suffix == ".jsonl" else _kind_of_object(path)
