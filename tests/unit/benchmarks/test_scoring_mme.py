@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from vr1repro.benchmarks.mme import BENCHMARK, Pairs
 from vr1repro.benchmarks.mme.profiles import PROFILES
 from vr1repro.benchmarks.questions import named_rows, read_questions
 from vr1repro.benchmarks.scoring import Options
 from vr1repro.benchmarks.yes_no import without_punctuation
+from vr1repro.cli import app
 from vr1repro.core.jsonl import read_lines, write_rows
 from vr1repro.core.records import Problem, Verdict
 from vr1repro.evaluation.prompts import prompt
@@ -129,3 +131,17 @@ def test_acc_and_acc_plus_are_the_official_tools(shared: Path, subtask: str, pro
             unit.setdefault(str(key), []).append(verdict.correct is True)
     shares = [100 * sum(map(all, unit.values())) / len(unit) for unit in units]
     assert shares == pytest.approx([printed["acc"], printed["acc_plus"]], abs=1e-4)
+
+
+def test_grade_reads_the_official_tools_files_as_they_are(shared: Path, tmp_path: Path) -> None:
+    printed = json.loads((shared / "mme" / "scores.json").read_text())
+    ours = {}
+    for subtask in SUBTASKS:
+        file = str(shared / "mme" / f"LaVIN_{subtask}.jsonl")
+        command = ["grade", "--benchmark", "mme", "--profile", "official", "--responses", file, "--questions", file]
+        done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "v.jsonl")])
+        assert done.exit_code == 0, done.output
+        scores = json.loads((tmp_path / "v.jsonl.scores.json").read_text())["scores"]
+        values = {score["metric"]: round(score["value"], 4) for score in scores}
+        ours[subtask] = {"acc": values["acc"], "acc_plus": values["acc+"]}
+    assert ours == printed

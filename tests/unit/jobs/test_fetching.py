@@ -45,6 +45,8 @@ def config(repo: Path, tmp_path: Path) -> Path:
     source = {"kind": "hub", "id": DATA, "name": "testmini", "split": "testmini"}
     values["models"]["qwen2.5-vl-7b"] |= {"id": MODEL}
     values["benchmarks"] = {"mathverse": source}
+    for name in ("llama-base", "llama-ci"):
+        del values["arms"][name]["evaluate_on"]
     values["problems"] |= {"rl-10k": {**source, "adapter": "mathverse"}}
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "rows.parquet").write_bytes(parquet("Local?"))

@@ -40,7 +40,7 @@ class Format:
     marks: frozenset[str] = frozenset()
     ids: tuple[str, ...] = ("id", "pid", "sample_index", "question_id")
     numbers: tuple[str, ...] = ("index",)
-    response: tuple[str, ...] = ("response", "prediction", "execution")
+    response: tuple[str, ...] = ("response", "prediction", "execution", "model_prediction")
     samples: bool = False
 
 

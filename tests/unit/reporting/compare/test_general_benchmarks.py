@@ -62,9 +62,9 @@ def results_of(folder: Path, slug: str, profile: str, questions: list[Row]) -> A
             key = {"id": row["index"]} if slug == "mmstar" else row
             rows.append({**key, "response": f"<think> hm </think><answer> Final Answer:{text} </answer>"})
         write_rows(folder / f"r{seed}.jsonl", rows)
-        files.append(ModelResponses("m", folder / f"r{seed}.jsonl"))
+        files.append(folder / f"r{seed}.jsonl")
     options = GradingOptions(benchmark=slug, questions=folder / "q.jsonl", profile=profile, protocol="single")
-    models = assemble_run(folder / "run", files, options)
+    models = assemble_run(folder / "run", [ModelResponses(model="m", files=tuple(files))], options)
     for responses in (folder / "run" / "eval").glob("*/*/*/e*/responses.jsonl"):
         for name in PROFILES:
             verdicts = responses.parent / "verdicts" / f"{name}.jsonl"

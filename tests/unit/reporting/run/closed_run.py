@@ -30,6 +30,7 @@ def write_closed_run(repo: Path) -> None:
     values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text(encoding="utf-8"))
     values |= {"run": RUN.name, "run_arms": ["base", "vision-r1"]}
     values["benchmarks"] = {BENCHMARK: {"kind": "lab", "n": QUESTIONS}}
+    del values["arms"]["ci"]["evaluate_on"]
     values["evaluation"]["benchmarks"] = [BENCHMARK]
     values["selection"]["benchmarks"] = [BENCHMARK]
     values.pop("graders")
