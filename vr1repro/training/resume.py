@@ -105,7 +105,7 @@ def _copy_logs(source: Path, target: Path) -> None:
 def _job_of(folder: Path) -> str | None:
     try:
         return str(json_object(folder / JOB)["job"])
-    except (OSError, json.JSONDecodeError, KeyError):
+    except (UserError, KeyError):
         return None
 
 
