@@ -43,7 +43,6 @@ def run(
     if served := {step: sorted(counts) for step, counts in costs["served_models"].items()}:
         facts["served_models"] = served
     values = settings.coldset.model_dump(mode="json", exclude={"shards"})
-    shards = [path.relative_to(out).as_posix() for path in (out / "shards").rglob("*") if path.is_file()]
-    telemetry = ["cost.json", *(Path(name).name for name in shards)]
-    write_manifest(out, "coldset", values, inputs, facts, telemetry=telemetry)
+    # The shards' jobs close their own files.
+    write_manifest(out, "coldset", values, inputs, facts, telemetry=["cost.json"], apart=["shards"])
     typer.echo(f"kept {report['kept']} of {report['problems']}")
