@@ -158,7 +158,7 @@ def test_an_undecided_variant_bounds_the_worst_case(hub_copy: Path, tmp_path: Pa
     rows[0]["response"] = "I do not know"
     write_rows(tmp_path / "r.jsonl", rows)
     worst = grade_file("dynamath", "vlmevalkit", tmp_path / "r.jsonl", hub_copy, tmp_path / "v.jsonl")[1]
-    assert (worst.low, worst.value, worst.high) == (50.0, 50.0, 100.0)
+    assert (worst.low, worst.value, worst.high) == (50.0, 100.0, 100.0)
 
 
 def test_prompts():

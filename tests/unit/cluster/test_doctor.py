@@ -76,7 +76,7 @@ def test_the_plan_of_the_paper(repo: Path) -> None:
     table = done.stdout.split("\n\n")[0].splitlines()
     assert [line.split("  ")[0] for line in table] == [
         "stage", "models, data", "cold set", "SFT", "RL", "evaluation", "choosing the best", "lengths on RL set",
-        "grading, report", "sum",
+        "extraction, judging", "grading, report", "sum",
     ]  # fmt: skip
     assert "v1          RL of 7B: 64 H800 for about 2 days" in done.stdout
     assert "What is lacking:" in done.stdout
