@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from vr1repro.core.errors import UserError
-from vr1repro.core.outside import json_object
+from vr1repro.core.outside import json_file
 from vr1repro.core.provenance import CONTENT, MANIFEST, PLANNED, restore_content_hash
 from vr1repro.jobs.common import GUARDED_RULES
 
@@ -141,7 +141,7 @@ def _in_words(reason: str, root: Path) -> list[str]:
     lines = []
     for kind, differences in (("code", changed_modules), ("settings", changed_settings)):
         known = [root / kind / f"{sha}.json" for sha in dict.fromkeys(_SHA.findall(reason))]
-        tables = [json_object(path) for path in known if path.is_file()]
+        tables = [json_file(path) for path in known if path.is_file()]
         if len(tables) > 1:
             lines += [f"its {kind} changed:", *(f"  {line}" for line in differences(tables[0], tables[-1]))]
     return lines or [_shortened(reason)]

@@ -38,7 +38,7 @@ def config(repo: Path, tmp_path: Path) -> Path:
     values["benchmarks"] = {"mathverse": {**hub, "id": DATA, "name": "testmini", "split": "testmini"}}
     values["evaluation"]["benchmarks"] = ["mathverse"]
     values["arms"] = {"base": values["arms"]["base"]}
-    values |= {"run_arms": ["base"], "take_released": ["coldset"], "run": "mine", "lengths": None}
+    values |= {"run_arms": ["base"], "take_released": ["coldset"], "run": "mine", "lengths": None, "graders": None}
     values["coldset"]["released"] = {"kind": "path", "path": str(tmp_path)}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     return tmp_path / "mine.yaml"
