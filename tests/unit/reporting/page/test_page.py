@@ -215,7 +215,7 @@ def test_half_a_benchmark_is_named(fresh_run: Callable[..., Path], settings: Rep
     for folder in (run / "eval" / "long_s1" / "mathvista" / "single").iterdir():
         (folder / "verdicts" / "rule.jsonl").unlink()
     notes = coverage(Results.load(run, arm_infos(), settings, comparable=True))
-    assert "Vision-R1-Zero: 5 of 12 questions of mmmath" in notes
+    assert "Vision-R1-Zero: 5 of 5929 questions of MM-Math" in notes
     assert "Vision-R1-Long: no mathvista" in notes
 
 
