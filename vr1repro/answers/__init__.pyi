@@ -6,7 +6,7 @@ from vr1repro.answers.extract import final_answer as final_answer
 from vr1repro.answers.extract import last_boxed as last_boxed
 from vr1repro.answers.grade import Grader as Grader
 from vr1repro.answers.grade import Pair as Pair
-from vr1repro.answers.paper_answer import paper_answer as paper_answer
+from vr1repro.answers.paper_form import paper_answer as paper_answer
 from vr1repro.answers.reward import HardFormatReward as HardFormatReward
 from vr1repro.answers.reward import Reward as Reward
 from vr1repro.answers.reward import formatted_answer as formatted_answer

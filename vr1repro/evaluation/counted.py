@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from vr1repro.answers.paper_answer import paper_answer
+from vr1repro.answers.paper_form import paper_answer
 from vr1repro.benchmarks.rows import Row
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.attempts import attempt_of, last_attempts

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vr1repro.answers.completion import completion
 from vr1repro.answers.extract import Rule, final_answer, last_boxed, last_number, tagged_answer
-from vr1repro.answers.paper_answer import paper_answer
+from vr1repro.answers.paper_form import paper_answer
 
 TAGS = ["<answer>", "</answer>", " Final Answer:", "<answer> Final Answer:", " </answer>", "<think>", "</think>"]
 ODDS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vr1repro.answers.completion import ANSWER_CLOSE
-from vr1repro.answers.paper_answer import paper_answer
+from vr1repro.answers.paper_form import paper_answer
 from vr1repro.published.cases import PrintedCase, printed_cases
 from vr1repro.reporting.page.cases import letters
 

@@ -57,7 +57,7 @@ def no_coldset(run: Path) -> None:
             marks=pytest.mark.verify,
         ),
         (half, "T6", "Vision-R1-Zero", "MM-Math", "not evaluated on mmmath", "graders"),
-        (one_seed, "T1", "Vision-R1-7B", "MathVista", "one evaluation seed has no spread", "graders"),
+        (one_seed, "T1", "Vision-R1-7B", "MathVista", "one run has no spread", "graders"),
         pytest.param(
             no_coldset,
             "T4",
