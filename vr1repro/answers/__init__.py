@@ -40,7 +40,7 @@ _HOMES = {
     "final_answer": "extract",
     "formatted_answer": "reward",
     "last_boxed": "extract",
-    "paper_answer": "paper_answer",
+    "paper_answer": "paper_form",
 }
 __all__ = list(_HOMES)
 __getattr__ = exporter(__name__, _HOMES)

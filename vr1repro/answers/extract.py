@@ -1,7 +1,7 @@
 r"""Find the final answer in a completion. Pure functions, linear time on hostile input, no evaluation of model text.
 
 The order of the rules in `final_answer` is ours: the paper states none for models other than its own. The string that
-the paper's evaluator looks for is in `paper_answer`.
+the paper's evaluator looks for is in `paper_form`.
 """
 
 import re
