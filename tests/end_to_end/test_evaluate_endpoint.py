@@ -135,6 +135,7 @@ GRADED = {
     "a question without its columns": ({"q": '{"id":"1"}'}, r"q.jsonl: question '1': has no column"),
     "questions that are no JSON": ({"q": "x"}, "q.jsonl:1: not JSON"),
     "a response nested too deep": ({"r": '{"id":"1","response":' + "[" * 9999}, "r.jsonl:1: nested deeper"),
+    "a list nested too deep": ({"r": "[" * 9999}, "r.jsonl:1: nested deeper"),
     "a response that is no UTF-8": ({"r": b'{"id":"1","response":"\xff"}'}, "r.jsonl: not UTF-8"),
     "a key twice": ({"r": '{"id":"1","id":"2","response":""}'}, "r.jsonl:1: the key 'id' stands twice"),
     "an output below a file": ({"out": "r.jsonl/v.jsonl"}, "v.jsonl: cannot be written"),

@@ -44,6 +44,13 @@ class ReportSettings(Section):
         description="Share of responses without a verdict (timeouts, judge errors) above which a scorer gives no"
         " headline and no verdict. Ours.",
     )
+    max_unparsable: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of unreadable answers above which a scorer gives no verdict: it asks for another form of"
+        " answer than the model was taught, as MM-Math's official one asks for a box. Ours.",
+    )
     unparsable_gap: float = Field(
         default=0.01,
         ge=0,

@@ -73,7 +73,7 @@ def grade_file(
     tally = Tally(benchmark)
 
     def items() -> Iterator[Verdict | Work[Verdict]]:
-        for question, row in response_rows(slug, responses, by_id, protocol, beside):
+        for question, row in graded_rows(slug, responses, by_id, protocol, beside):
             carried = {name: row[name] for name in CARRIED if name in row}
             yield _with(scorer(question, row, options), carried)
 
@@ -85,7 +85,7 @@ def grade_file(
     return tally.scores()
 
 
-def response_rows(
+def graded_rows(
     slug: str,
     responses: Path | Iterable[SavedRow],
     questions: dict[str, Question],

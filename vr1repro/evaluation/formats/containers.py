@@ -12,7 +12,7 @@ from typing import Any
 
 from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
-from vr1repro.core.outside import json_value
+from vr1repro.core.outside import NotReadable, check_nesting, json_value
 from vr1repro.evaluation.formats.table import KEY
 
 Row = dict[str, Any]
@@ -219,5 +219,11 @@ def _decoded(path: Path, stream: Any) -> Iterator[str]:
 
 
 def _whole_text(path: Path) -> str:
+    """The text of a JSON file, whose depth the decoder could not bear otherwise."""
     with _text(path) as stream:
-        return "".join(_decoded(path, stream))
+        text = "".join(_decoded(path, stream))
+    try:
+        check_nesting(text)
+    except NotReadable as error:
+        raise BadResponses(f"{path}:{error.line}: {error}") from None
+    return text

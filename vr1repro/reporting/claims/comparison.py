@@ -79,6 +79,15 @@ def compare_published(
 def _compare(value: PublishedValue, results: Results, our_settings: Mapping[str, Any]) -> Comparison:
     if value.value_class is ValueClass.SETTING:
         return _compare_setting(value, our_settings)
+    # Tables, figures and page ask for the same numbers; a verdict under several scorers takes a while.
+    key = value.id, value.value, value.target
+    if key not in results.compared:
+        results.compared[key] = _compare_result(value, results)
+    compared: Comparison = results.compared[key]
+    return compared
+
+
+def _compare_result(value: PublishedValue, results: Results) -> Comparison:
     if value.value_class is ValueClass.PHENOMENON:
         return Comparison(published=value, judgement=phenomenon(value, results).judgement)
     measured, margin = _measure(value, results), None

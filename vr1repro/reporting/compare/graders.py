@@ -18,7 +18,7 @@ from vr1repro.config.evaluation import Protocol
 from vr1repro.core.files import write_atomically, write_csv
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.evaluation.grading import grade_file, percent, response_rows
+from vr1repro.evaluation.grading import grade_file, graded_rows, percent
 from vr1repro.evaluation.saved import SavedRow
 from vr1repro.evaluation.scores import Score
 from vr1repro.reporting.page.environment import page_environment
@@ -116,7 +116,7 @@ def compare(
     by_id = read_questions(lookup.facts(slug), questions)
     counts: Counter[tuple[str, str, bool, bool]] = Counter()
     differences = []
-    for number, (row, verdicts) in enumerate(_side_by_side(response_rows(slug, responses, by_id, protocol), files), 1):
+    for number, (row, verdicts) in enumerate(_side_by_side(graded_rows(slug, responses, by_id, protocol), files), 1):
         correct = {name: verdict.correct for name, verdict in verdicts.items()}
         for first, second in combinations(profiles, 2):
             one, other = correct[first], correct[second]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -76,6 +77,7 @@ class Results:
         selections: The best checkpoint of each arm and training seed that chose one.
         sources: File of problems below `run` of each source of the cold-start set, by its adapter.
         notes: What of its plan is not there, and what no manifest covers.
+        compared: Comparisons made of this run, by published id, value and target; `claims.comparison` fills it.
     """
 
     run: Path
@@ -88,6 +90,7 @@ class Results:
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
+    compared: dict[tuple[str, Any, Target | None], Any] = field(default_factory=dict, init=False, repr=False)
     _finals: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
     _logs: dict[ArmInfo, pd.DataFrame] = field(default_factory=dict, repr=False)
 

@@ -21,14 +21,13 @@ from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval
 from vr1repro.reporting.tables.table import note
 
 
-def own_tables(results: Results, comparisons: Sequence[Comparison] | None = None) -> Sequence[TextTable]:
+def own_tables(results: Results) -> Sequence[TextTable]:
     """Every table of the report that the paper does not have."""
-    compared = compare_published(load_values(), results) if comparisons is None else comparisons
     return [
         phenomena_table(results, phenomena(results)),
         pairs_table(results, arm_pairs(results)),
         best_table(results),
-        baselines_table(results, compared),
+        baselines_table(results, compare_published(load_values(), results)),
         scorers_table(results),
         variance_table(results),
         words_table(results.counted_sets),
