@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ OWN = 0.3  # how far a training moves each question on its own, on the logit
 SIZES = {"mathvista": (1000, 1), "mathverse": (788, 5)}
 CHUNK = 20  # studies drawn at once
 CLAIMS = 99
+LABELS = (Label.REPRODUCED, Label.NOT_REPRODUCED, Label.WEIGHTS_ONLY, Label.DEPENDS, Label.CANNOT_TELL)
 HEADLINE, LENIENT = ("single", "strict"), ("single", "lenient")
 
 
@@ -137,15 +139,12 @@ def verdict_cell(generator: np.random.Generator, cell: Cell, studies: int) -> di
             stated.append((judgement.chance_equal or 0.0, judgement.power or 0.0))
     expected = np.array(stated).mean(axis=0)
     return {
-        **{label.value: labels[label] / studies for label in Label if label in _GIVEN},
+        **{label.value: labels[label] / studies for label in LABELS},
         "these weights: reproduced": weights[Label.REPRODUCED] / studies,
         "these weights: not reproduced": weights[Label.NOT_REPRODUCED] / studies,
         "stated_chance_equal": float(expected[0]),
         "stated_power_at_margin": float(expected[1]),
     }
-
-
-_GIVEN = (Label.REPRODUCED, Label.NOT_REPRODUCED, Label.CANNOT_TELL, Label.WEIGHTS_ONLY, Label.DEPENDS)
 
 
 def _judged(
@@ -246,14 +245,14 @@ def cells(studies: int, seed: int) -> Iterator[dict[str, Any]]:
     jobs: list[tuple[dict[str, Any], Callable[[np.random.Generator], dict[str, Any]]]] = []
     for cell in verdict_cells():
         head = {"kind": "verdict", **vars(cell), "studies": studies}
-        jobs.append((head, lambda generator, cell=cell: verdict_cell(generator, cell, studies)))  # type: ignore[misc]
+        jobs.append((head, partial(verdict_cell, cell=cell, studies=studies)))
     some = max(20, studies // 20)
     for trainings, sd in product((3, 8), (0.0, 0.7, 1.2)):
         head = {"kind": "claims", "trainings": trainings, "sd": sd, "runs": 8, "studies": some}
-        jobs.append((head, lambda generator, k=trainings, sd=sd: correlated_cell(generator, k, sd, some)))  # type: ignore[misc]
+        jobs.append((head, partial(correlated_cell, trainings=trainings, sd=sd, studies=some)))
     for runs, (clusters, size) in product((1, 3, 8), ((300, 1), (60, 5))):
         head = {"kind": "questions", "runs": runs, "benchmark": f"{clusters} x {size}", "studies": studies}
-        jobs.append((head, lambda g, k=runs, c=clusters, s=size: question_cell(g, studies, k, c, s)))  # type: ignore[misc]
+        jobs.append((head, partial(question_cell, studies=studies, runs=runs, clusters=clusters, size=size)))
     for (head, job), stream in zip(jobs, np.random.SeedSequence(seed).spawn(len(jobs)), strict=True):
         yield head | job(np.random.default_rng(stream))
 

@@ -197,10 +197,10 @@ def test_power_counts_how_far_scorers_lie_apart() -> None:
 
 @pytest.mark.parametrize("trainings", [3, 8])
 @pytest.mark.parametrize("runs", [1, 4])
-@pytest.mark.parametrize("sd", [0.0, 0.7, 1.5])
+@pytest.mark.parametrize("sd", [0.0, 1.5])
 def test_error_rates_and_stated_power(trainings: int, runs: int, sd: float) -> None:
-    """300 studies each with no shift, the margin's and two margins', drawn from the normal model."""
-    generator, studies, noise = np.random.default_rng([trainings, runs, round(10 * sd)]), 300, 1.0
+    """150 studies each with no shift, the margin's and two margins', drawn from the normal model."""
+    generator, studies, noise = np.random.default_rng([trainings, runs, round(10 * sd)]), 150, 1.0
     counts: Counter[tuple[float, Label]] = Counter()
     stated = []
     for _ in range(studies):
