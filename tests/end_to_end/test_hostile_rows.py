@@ -102,7 +102,7 @@ def test_every_hostile_row_has_a_verdict_and_nothing_is_run(tmp_path: Path, slug
     rows = [{"id": key, "response": text, "eval_seed": k} for k, text in enumerate(texts) for key in ("c", "n")]
     # One that every benchmark can read: a file in which nothing can be parsed is refused as a whole.
     readable = "<answer> Final Answer:B </answer>" if slug == "mmstar" else "yes"
-    rows.append({"id": "c", "response": readable, "eval_seed": -1})
+    rows.append({"id": "c", "response": readable, "eval_seed": 2 * len(texts)})
     if lookup.facts(slug).llm_extracted:
         rows += [
             {"id": key, "response": "?", "extraction": text, "eval_seed": len(texts) + k}

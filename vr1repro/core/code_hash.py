@@ -28,8 +28,11 @@ OUTSIDE = {
     "vr1repro.core.benchmark_folders": "it finds a benchmark's modules, which are covered themselves",
     "vr1repro.core.code_hash": "it says whether a checkpoint may be resumed, and decides nothing in it",
     "vr1repro.core.errors": "messages",
+    "vr1repro.core.mistakes": "messages",
     "vr1repro.core.processes": "it ends a process with its parent, and decides nothing that one writes",
     "vr1repro.core.progress": "progress bars",
+    "vr1repro.core.secrets": "it removes keys from what a server echoes, and no server is asked again for an edit of it",
+    "vr1repro.core.yaml_tree": "it refuses a config, whose values are in the rules' `settings`",
     "vr1repro.reporting.run.regraded": "it says whether verdicts were edited, and decides no number",
 }
 

@@ -51,5 +51,5 @@ def test_evaluate_prints_the_difference(shared: Path, tmp_path: Path, tiny_check
         "--data", f"mathvision={shared / 'mathvision' / 'problems-240.parquet'}", "--limit", 4, "--max-tokens", 8,
         "--protocol", "single,paper", "--name", "tiny", "--out", tmp_path,
     )  # fmt: skip
-    assert "mathvision, seed 1: paper minus single: +0.00 points" in printed
+    assert "mathvision, seed 1: paper minus single: 0.00 points" in printed
     assert "(4 asked again)" in printed

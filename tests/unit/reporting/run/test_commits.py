@@ -32,7 +32,7 @@ def plan(repo: Path, tmp_path: Path) -> Plan:
     }
     values["evaluation"]["benchmarks"] = ["mathvista", "mathverse"]
     values["arms"] = {"base": values["arms"]["base"]}
-    values |= {"run_arms": ["base"], "take_released": [], "lengths": None}
+    values |= {"run_arms": ["base"], "take_released": [], "lengths": None, "graders": None}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     return Plan(load(tmp_path / "mine.yaml"), str(tmp_path))
 
