@@ -4,22 +4,19 @@ The public outputs carry the extraction that the authors' LLM made and the offic
 verdicts against those, by kind of question; the table goes into `vr1repro/benchmarks/mathvista/scorer_errors.json`.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.agreement.measure import GUESSES
 from vr1repro.benchmarks.mathvista import BENCHMARK
+from vr1repro.benchmarks.questions import read_questions
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
-from vr1repro.core.jsonl import read, read_lines
-from vr1repro.core.provenance import file_sha
-from vr1repro.core.records import Verdict
 from vr1repro.evaluation.grading import grade_file
-from vr1repro.reporting.run.questions import subset_name
-from vr1repro.reporting.statistics.scorer_error import Count, MeasuredFile, ScorerErrors, corrected
+from vr1repro.reporting.compare.scorer_errors import Pair, measured_file
+from vr1repro.reporting.statistics.scorer_error import MeasuredFile, ScorerErrors, corrected
 
-PROFILE, KINDS = "rule", "question-type"
+PROFILE, KINDS = "rule", "question_type"
 
 
 def measured_files(data: Path, aside: Path, workers: int) -> Iterator[MeasuredFile]:
@@ -35,18 +32,13 @@ def measured_files(data: Path, aside: Path, workers: int) -> Iterator[MeasuredFi
     outputs = sorted((data / "mathvista" / "outputs").glob("*.jsonl"))
     if not outputs:
         raise UserError(f"{data / 'mathvista' / 'outputs'}: no *.jsonl here")
+    questions = data / "mathvista" / "testmini.jsonl"
+    known = read_questions(BENCHMARK, questions)
     for path in outputs:
         verdicts = aside / path.name
-        grade_file(BENCHMARK.slug, PROFILE, path, data / "mathvista" / "testmini.jsonl", verdicts, workers=workers)
-        ours = {row.id: row.verdict.value for row in read(verdicts, Verdict)}
-        counts: dict[str, dict[str, Count]] = defaultdict(dict)
-        for number, row in read_lines(path):
-            if not isinstance(official := row.get("current_true_false"), bool):
-                raise UserError(f"{path}:{number}: no official verdict (`current_true_false`)")
-            kind, verdict = subset_name(BENCHMARK, "question_type", row["question_type"]), ours[row["pid"]]
-            n, right = counts[kind].get(verdict, (0, 0))
-            counts[kind][verdict] = (n + 1, right + official)
-        yield MeasuredFile(name=path.name, family=family_of(path.stem), sha256=file_sha(path), counts=_sorted(counts))
+        grade_file(BENCHMARK.slug, PROFILE, path, questions, verdicts, workers=workers)
+        pair = Pair(family_of(path.stem), verdicts, path)
+        yield measured_file(BENCHMARK, known, KINDS, pair, "current_true_false")
 
 
 def family_of(name: str) -> str:
@@ -54,13 +46,9 @@ def family_of(name: str) -> str:
     return "guess" if name in GUESSES else name.partition("_")[0]
 
 
-def _sorted(counts: dict[str, dict[str, Count]]) -> dict[str, dict[str, Count]]:
-    return {kind: dict(sorted(verdicts.items())) for kind, verdicts in sorted(counts.items())}
-
-
 def write(files: list[MeasuredFile], out: Path) -> None:
     """Write the table."""
-    table = ScorerErrors(profile=PROFILE, stands_for="official", kinds=KINDS, files=files)
+    table = ScorerErrors(benchmark=BENCHMARK.slug, profile=PROFILE, stands_for="official", kinds=KINDS, files=files)
     write_atomically(out, table.model_dump_json(indent=1) + "\n")
 
 

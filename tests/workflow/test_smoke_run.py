@@ -238,7 +238,7 @@ def test_jobs_import_no_module_outside_their_hash(smoke: Workflow) -> None:
         "judge": asking,
         "grade": scoring,
         # What grades rows again (`reporting.run.regraded`, outside every hash) takes the graders' modules.
-        **dict.fromkeys(("tables", "figures", "report"), [*facts_modules(), "vr1repro.evaluation.grading", *scoring]),
+        **{job: [*facts_modules(), "vr1repro.evaluation.grading", *scoring] for job in ("tables", "figures", "report")},
     }
     hashed = {job: closure([module, *by_name.get(job, [])]) for job, module in JOBS.items()}
     seen: dict[str, set[str]] = {}

@@ -88,3 +88,10 @@ class GraderSettings(Section):
         description="Requests that failed to the last try: true: their responses stay without verdict, and scores have"
         " bounds; false: the job ends with a message, and running it again asks for the rest. Ours.",
     )
+
+    @property
+    def llm_name(self) -> str:
+        """What its replies are kept under: an endpoint's model, a key of `models`, or `scripted`."""
+        if isinstance(self.llm, ScriptedGrader):
+            return self.llm.kind
+        return self.llm.sampler.model or self.llm.model

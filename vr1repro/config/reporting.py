@@ -58,6 +58,11 @@ class ReportSettings(Section):
         description="Difference of two arms' shares of unreadable answers above which their difference is given as"
         " bounds and gets no verdict. Ours.",
     )
+    scorer_errors: list[str] = Field(
+        default_factory=list,
+        description="Files that `vr1repro scorer-errors` wrote: what you measured of scorers, an LLM's extraction and"
+        " judging too, beside what comes with a benchmark. Scorers that nobody measured have bounds alone. Ours.",
+    )
     bootstrap_draws: int = Field(default=1000, ge=100, description="Bootstrap and permutation draws.")
     seed: int = Field(default=0, ge=0, description="Seed of those draws.")
     profile: Name = Field(

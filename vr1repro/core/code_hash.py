@@ -31,7 +31,7 @@ OUTSIDE = {
     "vr1repro.core.mistakes": "messages",
     "vr1repro.core.processes": "it ends a process with its parent, and decides nothing that one writes",
     "vr1repro.core.progress": "progress bars",
-    "vr1repro.core.secrets": "it removes keys from what a server echoes, and no server is asked again for an edit of it",
+    "vr1repro.core.secrets": "it removes keys that a server echoes; for an edit of it no server is asked again",
     "vr1repro.core.yaml_tree": "it refuses a config, whose values are in the rules' `settings`",
     "vr1repro.reporting.run.regraded": "it says whether verdicts were edited, and decides no number",
 }

@@ -26,7 +26,12 @@ def run(
     reading_judgement = llm_stages.judged(plan, planned, benchmark)
     scores: dict[str, object] = {}
     files, made_of = {}, {}
-    for profile in llm_stages.graded(plan, planned, benchmark):
+    profiles = llm_stages.graded(plan, planned, benchmark)
+    for _, folder in plan.eval_folders(planned, benchmark):  # of an earlier config, which no manifest would cover
+        for verdicts in (folder / "verdicts").glob("*.jsonl"):
+            if verdicts.stem not in profiles:
+                verdicts.unlink()
+    for profile in profiles:
         with Grader(settings.resources.report.threads) as grader:  # work that is equal under several seeds is done once
             for protocol, folder in plan.eval_folders(planned, benchmark):
                 verdicts, beside = folder / "verdicts" / f"{profile}.jsonl", []

@@ -24,6 +24,7 @@ from vr1repro.reporting.run.gaps import gaps
 from vr1repro.reporting.run.integrity import check_run
 from vr1repro.reporting.run.lengths import mean_length, sampled_lengths
 from vr1repro.reporting.run.points import Points
+from vr1repro.reporting.run.scorer_errors import errors_of, read_errors
 from vr1repro.reporting.run.scores import (
     OpenShares,
     accuracy,
@@ -38,6 +39,7 @@ from vr1repro.reporting.run.scores_by_seed import Draws, Scorer, draws_by_scorer
 from vr1repro.reporting.run.units import maximum, scored
 from vr1repro.reporting.statistics.estimate import Estimate
 from vr1repro.reporting.statistics.rounding import fixed
+from vr1repro.reporting.statistics.scorer_error import ScorerErrors
 
 MICRO_NOTE = "micro scale: a model of the experiment, not evidence for the paper's numbers"
 
@@ -76,6 +78,7 @@ class Results:
         coldset_name: Folder of the cold-start set below `run`; it differs where the set is taken as released.
         selections: The best checkpoint of each arm and training seed that chose one.
         sources: File of problems below `run` of each source of the cold-start set, by its adapter.
+        llm: Who extracts and judges; None where no LLM does.
         notes: What of its plan is not there, and what no manifest covers.
         compared: Comparisons made of this run, by published id, value and target; `claims.comparison` fills it.
     """
@@ -88,6 +91,7 @@ class Results:
     coldset_name: str = "coldset"
     selections: Sequence[Selection] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    llm: str | None = None
     notes: Sequence[str] = ()
     _measured: dict[Target | None, Measurement | Missing] = field(default_factory=dict, repr=False)
     compared: dict[tuple[str, Any, Target | None], Any] = field(default_factory=dict, init=False, repr=False)
@@ -168,6 +172,14 @@ class Results:
         """Benchmarks with headline rows."""
         graded = set(self.headline["benchmark"].unique())
         return [slug for slug in lookup.slugs() if slug in graded]
+
+    def scorer_errors(self, benchmark: str, profile: str) -> ScorerErrors | None:
+        """What was measured of a benchmark's scorer; None where nobody has."""
+        return errors_of(benchmark, profile, self.llm, self._measured_errors)
+
+    @cached_property
+    def _measured_errors(self) -> list[ScorerErrors]:
+        return [read_errors(Path(path)) for path in self.settings.scorer_errors]
 
     def label(self, arm: str) -> str:
         """An arm's name in tables."""
@@ -385,5 +397,6 @@ def open_run(
     }
     notes = [] if checked else check_run(run, settings.reporting.profile, coldset, sources.values(), kept)
     results = Results.load(run, arms, settings.reporting, settings.comparable, coldset, sources)
+    results.llm = settings.graders.llm_name if settings.graders else None
     results.notes = [*gaps(plan, run), *notes]
     return results, plan

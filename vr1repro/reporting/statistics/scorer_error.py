@@ -53,15 +53,19 @@ class ScorerErrors(BaseModel):
     """The measured errors of one scorer as a stand-in for another.
 
     Attributes:
+        benchmark: Whose questions.
         profile: Ours.
+        llm: Who extracted or judged for it; None where no LLM does.
         stands_for: The other.
-        kinds: Prefix of the sub-scores that are the kinds of question.
+        kinds: The group of sub-scores that are the kinds of question.
         files: What it was measured on.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    benchmark: str
     profile: str
+    llm: str | None = None
     stands_for: str
     kinds: str
     files: Annotated[list[MeasuredFile], Field(min_length=1)]

@@ -12,7 +12,7 @@ from vr1repro.reporting.claims.phenomena import Phenomenon, phenomena
 from vr1repro.reporting.run.best import held_out
 from vr1repro.reporting.run.counting_rules import COLDSET, COLUMNS, SetCounts, rank_rules
 from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
-from vr1repro.reporting.run.scorer_errors import as_the_other_scorer, scorer_errors
+from vr1repro.reporting.run.scorer_errors import as_the_other_scorer
 from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS, SeedDifference
@@ -185,8 +185,8 @@ def scorers_table(results: Results) -> TextTable:
             if counted.empty:
                 continue
             shares = open_shares(counted, average_weights(counted))
-            other = as_the_other_scorer(counted, benchmark, profile, results.settings.confidence)
-            errors = scorer_errors(benchmark)
+            errors = results.scorer_errors(benchmark, profile)
+            other = as_the_other_scorer(counted, errors, results.settings.confidence)
             stands_for = f"as {errors.stands_for}: " if errors and other else ""
             cells = (accuracy(counted, results.settings).value, shares.unparsable, shares.ungraded)
             bounds = f"[{number(shares.low)}, {number(shares.high)}]"

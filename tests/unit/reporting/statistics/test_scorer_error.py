@@ -10,7 +10,7 @@ from bench.agreement.errors import check, family_of, measured_files
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.jsonl import read, read_lines
 from vr1repro.core.records import Outcome, Verdict
-from vr1repro.reporting.run.scorer_errors import scorer_errors
+from vr1repro.reporting.run.scorer_errors import packaged
 from vr1repro.reporting.statistics.scorer_error import MeasuredFile, corrected
 
 RATES = {"right": 0.95, "wrong": 0.04, "unparsable": 0.3}
@@ -55,8 +55,8 @@ def test_too_few_families_measure_nothing() -> None:
 
 
 def test_a_benchmark_that_nobody_measured_has_none() -> None:
-    assert scorer_errors("mathverse") is None
-    errors = scorer_errors("mathvista")
+    assert packaged("mathverse") is None
+    errors = packaged("mathvista")
     assert errors is not None
     assert (errors.profile, errors.stands_for, len(errors.files)) == ("rule", "official", 13)
 
@@ -65,9 +65,9 @@ def test_a_benchmark_that_nobody_measured_has_none() -> None:
 def test_official_scores_are_held(shared: Path, tmp_path: Path) -> None:
     """Inside the plain bounds in 12 of 13 files; intervals that were measured without the file's family hold all 13."""
     files = list(measured_files(shared, tmp_path, workers=2))
-    packaged = scorer_errors("mathvista")
-    assert packaged is not None
-    assert files == packaged.files
+    table = packaged("mathvista")
+    assert table is not None
+    assert files == table.files
     told = check(files, CONFIDENCE).splitlines()[-1]
     assert told == "inside the bounds: 12 of 13; measured intervals hold 13, median width 8.0"
     assert sorted({file.family for file in files}) == sorted({family_of(Path(file.name).stem) for file in files})
