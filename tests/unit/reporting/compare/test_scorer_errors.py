@@ -72,7 +72,8 @@ def questions(tmp_path: Path) -> dict[str, list[dict[str, object]]]:
               "answer_type": "integer", "precision": None, "unit": None, "query": f"What is {n}?"}
              for n in range(N)]  # fmt: skip
     verse = [{"sample_index": str(n), "problem_index": str(n), "problem_version": "Text Lite",
-              "question": f"What is {n}?", "question_for_eval": f"What is {n}?", "answer": str(n), "question_type": "free-form"}
+              "question": f"What is {n}?", "question_for_eval": f"What is {n}?", "answer": str(n),
+              "question_type": "free-form"}
              for n in range(N)]  # fmt: skip
     return {"mathvista": vista, "mathverse": verse}
 
