@@ -41,5 +41,8 @@ def fetch(
 
     if not config.is_file():
         raise UserError(f"fetch {config}: no such config file")
-    for line in fetch_all(Plan(load(config))):
+    lines = 0
+    for lines, line in enumerate(fetch_all(Plan(load(config))), start=1):
         typer.echo(line)
+    if not lines:
+        typer.echo(f"{config}: takes nothing from the hub; there is nothing to fetch")
