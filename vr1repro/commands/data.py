@@ -41,8 +41,9 @@ def fetch(
 
     if not config.is_file():
         raise UserError(f"fetch {config}: no such config file")
-    lines = 0
-    for lines, line in enumerate(fetch_all(Plan(load(config))), start=1):
+    nothing = True
+    for line in fetch_all(Plan(load(config))):
         typer.echo(line)
-    if not lines:
+        nothing = False
+    if nothing:
         typer.echo(f"{config}: takes nothing from the hub; there is nothing to fetch")

@@ -103,7 +103,7 @@ def test_a_mistake_has_its_line(repo: Path, tmp_path: Path) -> None:
         ("    max_tokens: 96", "max_tokens", "max_tokns", "coldset.mllm.max_tokns"),
         ("  engine: {kind: transformers, ", "batch_size", "batchsize", "evaluation.engine.batchsize"),
         ("  base: {label: Base, start: base}", "label", "lable", "arms.base.lable"),
-        ("    stages: [{max_tokens: 42, group: 16, steps: 40}, {max_tokens: 98", "group", "grop", "arms.vision-r1.stages.0.grop"),
+        ("    stages: [{max_tokens: 42, group: 16, steps: 40}, {", "group", "grop", "arms.vision-r1.stages.0.grop"),
     ],
 )
 def test_a_mistyped_key_is_one_line_with_the_key_that_was_meant(
