@@ -36,7 +36,7 @@ def model_card(artefact: Artefact, folder: Path, origin: Origin, scores: Scores,
         eval_results=[_result(score) for score in _in_order(scores) if score.subset == OVERALL] or None,
         library_name="transformers" if (folder / "config.json").is_file() else None,
         license=license_id,
-        model_name=name,
+        model_name=name if scores.rows else None,
         pipeline_tag="image-text-to-text" if _reads_pictures(folder) else None,
         tags=[*card.TAGS, *(["micro-scale"] if _is_model_of_it(origin) else [])],
     )
