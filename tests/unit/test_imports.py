@@ -12,7 +12,7 @@ FLOORS = [
     ["core", "config", "published"],
     ["answers", "benchmarks", "problems", "engines", "lab", "scale", "cluster"],
     ["coldset", "training", "evaluation"],
-    ["reporting"],
+    ["reporting", "cards"],
     ["commands", "jobs", "rehearsal", "cli", "__main__"],
 ]
 # The report's shelves by floor: a shelf imports those of lower floors only.

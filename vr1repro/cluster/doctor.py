@@ -70,7 +70,7 @@ def _python(plan: Plan) -> Iterator[Finding]:
 
 
 def _spared(plan: Plan) -> set[str]:
-    """Packages that a config's jobs do without."""
+    """Packages that a config's jobs do without on this machine."""
     config = plan.config
     placed = [config.placed(model) for model in config.models]
     samplers = (*(part.evaluation.engine for part in placed), getattr(config.coldset.mllm, "sampler", None))
@@ -81,12 +81,15 @@ def _spared(plan: Plan) -> set[str]:
         or config.rl.generation.engine == "vllm-colocate"
     )
     deepspeed = any(launch.zero_stage for part in placed for launch in (part.sft.launch, part.rl.launch))
-    return {*(() if vllm else ("vllm",)), *(() if deepspeed else ("deepspeed",))}
+    return {
+        *(() if vllm else ("vllm",)),
+        *(() if deepspeed else ("deepspeed",)),
+        *(() if slurm.installed() and _most_gpus(plan) else ("snakemake-executor-plugin-slurm",)),
+    }
 
 
 def _gpus(plan: Plan) -> Iterator[Finding]:
-    resources = plan.config.resources
-    gpus = max(plan.config.gpus(kind) for kind in type(resources).model_fields)
+    gpus = _most_gpus(plan)
     try:
         import torch
     except ImportError:
@@ -102,6 +105,11 @@ def _gpus(plan: Plan) -> Iterator[Finding]:
         yield Finding("no", f"CUDA: no GPU here, jobs ask for {gpus}", "run where GPUs are, or --profile slurm")
     else:
         yield Finding("-", "CUDA: no GPU on this host" + (", jobs get theirs from Slurm" if gpus else ", none needed"))
+
+
+def _most_gpus(plan: Plan) -> int:
+    """GPUs that the largest job asks for; a config without any runs on one machine, and needs no Slurm."""
+    return max(plan.config.gpus(kind) for kind in type(plan.config.resources).model_fields)
 
 
 def _disk(plan: Plan, folder: Path) -> Finding:
@@ -179,6 +187,9 @@ def _slurm(plan: Plan) -> Iterator[Finding]:
         config = slurm.settings()
         lacking = outlook.cluster_lacks(estimate(plan))
     except UserError as error:
+        if not _most_gpus(plan):
+            yield Finding("-", f"Slurm: {error}; not needed by this config, --profile local")
+            return
         yield Finding("no", f"Slurm: {error}", "ask where the controller is (scontrol ping); SLURM_CONF, /etc/slurm")
         return
     yield Finding("ok", f"Slurm {config.get('SLURM_VERSION', '?')}, cluster {config.get('ClusterName', '?')}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.commands.configs import not_run
 from vr1repro.core.errors import UserError
 
 app = typer.Typer()
@@ -23,6 +24,8 @@ def plan(config: Annotated[Path, typer.Option("--configfile", help="A config fil
     planned = Plan(load(config))
     costs = estimate(planned)
     typer.echo("\n".join(outlook.table(costs)))
+    for line in not_run(planned.config):
+        typer.echo(f"\n{line}")
     if lines := memory_and_time(planned):
         typer.echo("\nMemory and time:")
         typer.echo("\n".join(lines))

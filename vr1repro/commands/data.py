@@ -41,5 +41,9 @@ def fetch(
 
     if not config.is_file():
         raise UserError(f"fetch {config}: no such config file")
+    nothing = True
     for line in fetch_all(Plan(load(config))):
         typer.echo(line)
+        nothing = False
+    if nothing:
+        typer.echo(f"{config}: takes nothing from the hub; there is nothing to fetch")

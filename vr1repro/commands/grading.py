@@ -8,6 +8,7 @@ import typer
 from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
 
 if TYPE_CHECKING:
+    from vr1repro.evaluation.formats.read import ResponseFiles
     from vr1repro.evaluation.llm import Asker
 
 app = typer.Typer()
@@ -73,8 +74,7 @@ def grade(
         benchmark, profile, files, questions, out, workers=workers, timeout_s=timeout, legacy_int=legacy_int,
         protocol=named(protocol) if protocol else None,
     )  # fmt: skip
-    for note in files.notes():
-        typer.echo(note, err=True)
+    _echo_notes(files)
     typer.echo(summary(scores))
     write_scores(benchmark, profile, questions, out, scores)
     counts = coverage(out, lookup.facts(benchmark))
@@ -115,9 +115,9 @@ def compare_graders(
 @app.command()
 def extract(
     benchmark: Benchmark,
-    responses: Annotated[Path, typer.Option(help="JSONL with an id and `response`.")],
+    responses: Responses,
     questions: Questions,
-    out: Annotated[Path, typer.Option(help="The same rows with `extraction`, for `grade`.")],
+    out: Annotated[Path, typer.Option(help="JSONL of the same rows with `extraction`, for `grade`.")],
     cache: Cache,
     model: JudgeModel,
     endpoint: Endpoint = None,
@@ -126,25 +126,34 @@ def extract(
     concurrency: Concurrency = 16,
     timeout: RequestTimeout = 120.0,
     retries: Retries = 3,
+    format_name: ResponseFormat = None,
+    column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM extract the final answers of saved responses. Running again asks only what is missing."""
     from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, require_extracted
+    from vr1repro.evaluation.formats.plain import as_jsonl
+    from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
     require_extracted(benchmark)  # before a cache is made
-    files = LlmFiles(responses=responses, questions=questions, out=out)
-    with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+    given = opened(benchmark, questions, responses, format_name, column or [])
+    with as_jsonl(given) as rows, Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+        _echo_notes(given)
+        files = LlmFiles(responses=rows, questions=questions, out=out)
         typer.echo(extract_file(benchmark, files, llm, examples=examples, last_words=last_words))
 
 
 @app.command()
 def judge(
     benchmark: Benchmark,
-    responses: Annotated[Path, typer.Option(help="JSONL with an id, `response` and, but for lmms-eval, `extraction`.")],
+    responses: Annotated[
+        list[Path],
+        typer.Option(help="As for `grade`; the rows have an `extraction` (`extract`), but for lmms-eval. Repeatable."),
+    ],
     questions: Questions,
-    out: Annotated[Path, typer.Option(help="The same rows with `judgement`, for `grade`.")],
+    out: Annotated[Path, typer.Option(help="JSONL of the same rows with `judgement`, for `grade`.")],
     cache: Cache,
     model: JudgeModel,
     profile: Annotated[str, typer.Option(help="Scoring profile that the judgement is for.")] = "official",
@@ -153,16 +162,22 @@ def judge(
     concurrency: Concurrency = 16,
     timeout: RequestTimeout = 120.0,
     retries: Retries = 3,
+    format_name: ResponseFormat = None,
+    column: Columns = None,
     benchmark_folder: BenchmarkFolders = None,
 ) -> None:
     """Let an LLM judge answers with 0 or 1. Running again asks only what is missing."""
     from vr1repro.evaluation.extract_and_judge import LlmFiles, judge_file, require_judged
+    from vr1repro.evaluation.formats.plain import as_jsonl
+    from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.llm import Llm
 
     use_benchmarks(benchmark_folder)
     require_judged(benchmark, profile)
-    files = LlmFiles(responses=responses, questions=questions, out=out)
-    with Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+    given = opened(benchmark, questions, responses, format_name, column or [])
+    with as_jsonl(given) as rows, Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+        _echo_notes(given)
+        files = LlmFiles(responses=rows, questions=questions, out=out)
         typer.echo(judge_file(benchmark, profile, files, llm, examples=examples))
 
 
@@ -178,6 +193,12 @@ def equivalent(
 
     for outcome, n in equivalent_file(pairs, out, workers=workers, timeout_s=timeout).items():
         typer.echo(f"{outcome.value:12} {n}")
+
+
+def _echo_notes(files: "ResponseFiles") -> None:
+    """Say on standard error how files were read."""
+    for note in files.notes():
+        typer.echo(note, err=True)
 
 
 def _asker(model: str, endpoint: str | None, concurrency: int, timeout_s: float, retries: int) -> "Asker":

@@ -189,7 +189,7 @@ def _default(field: FieldInfo) -> str:
 def deviations() -> str:
     """docs/DEVIATIONS.md."""
     configs = {name: load(REPO / "config" / f"{name}.yaml") for name in ("paper", "micro")}
-    values = {name: dict(_unstated(config)) for name, config in configs.items()}
+    values = {name: dict(unstated_keys(config)) for name, config in configs.items()}
     by_source = list(sourced(configs["paper"]))
     unstated = sum(1 for value in by_source if value.rule is None or value.rule.unstated)
     others = _named_by_source(by_source, values["paper"])
@@ -204,14 +204,13 @@ def deviations() -> str:
         f"{len(by_source)} values {len(by_source) - unstated} have a source in the paper or its repository, and",
         f"{unstated} have none (`vr1repro/config/paper_sources.yaml`).",
     ]
-    keys, method = list(descriptions), list(method_deviations())
+    keys, method = list(descriptions), deviations_by_step()
     for step in STEPS:
         own_keys = [key for key in keys if key.startswith(step.keys)]
-        own_method = [(module, text) for module, text in method if module.startswith(step.modules)]
         keys = [key for key in keys if key not in own_keys]
-        method = [item for item in method if item not in own_method]
         lines += ["", f"## {step.title}", ""]
-        lines += [f"- {text} (`vr1repro/{module}`)" for module, text in own_method] + [""] * bool(own_method)
+        lines += [f"- {text} (`vr1repro/{module}`)" for module, text in method[step.title]]
+        lines += [""] * bool(method[step.title])
         lines += ["| key | paper.yaml | micro.yaml | source |", "|---|---|---|---|"]
         for key in sorted(own_keys, key=lambda key: (_rank(key, step.first), bool(LAST.search(key)))):
             shown = [_shown(used[key][1]) if key in used else "not used" for used in values.values()]
@@ -254,7 +253,18 @@ def method_deviations() -> Iterator[tuple[str, str]]:
                     yield path.relative_to(package).as_posix(), " ".join(item.split()[1:])
 
 
-def _unstated(section: BaseModel, path: str = "", entry: str = "") -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+def deviations_by_step() -> dict[str, list[tuple[str, str]]]:
+    """The items of `method_deviations` by the title of the step that their module belongs to."""
+    by_step: dict[str, list[tuple[str, str]]] = {step.title: [] for step in STEPS}
+    for module, text in method_deviations():
+        step = next(step for step in STEPS if module.startswith(step.modules))
+        by_step[step.title].append((module, text))
+    return by_step
+
+
+def unstated_keys(
+    section: BaseModel, path: str = "", entry: str = ""
+) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
     """The keys below a section that the paper does not state: path, description, and value by entry."""
     merged: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, field in type(section).model_fields.items():
@@ -267,7 +277,7 @@ def _unstated(section: BaseModel, path: str = "", entry: str = "") -> Iterator[t
         if not inner and key.split(".")[0] != "lab" and NOT_STATED.search(field.description or ""):
             merged.setdefault(key, (field.description or "", {}))[1][entry] = value
         for inner_path, label, item in inner:
-            for inner_key, (description, by_entry) in _unstated(item, inner_path, label):
+            for inner_key, (description, by_entry) in unstated_keys(item, inner_path, label):
                 merged.setdefault(inner_key, (description, {}))[1].update(by_entry)
     yield from merged.items()
 

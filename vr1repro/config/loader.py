@@ -1,11 +1,13 @@
 """Read a config file; every mistake is named by file, line and key."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from vr1repro.config.near import known_keys, nearest
 from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
@@ -75,7 +77,21 @@ def check(values: dict[str, Any], source: str, root: yaml.Node | None = None) ->
     try:
         return Config.model_validate(_without_retired(values))
     except ValidationError as error:
-        raise UserError("\n".join(_explain(part, values, source, root) for part in error.errors())) from None
+        raise UserError("\n".join(_lines(error, values, source, root))) from None
+
+
+def _lines(error: ValidationError, values: object, source: str, root: yaml.Node | None) -> Iterator[str]:
+    """A line a mistake; of a mistyped key that is required, the line on the missing one is left out."""
+    parts = error.errors()
+    missing = {part["loc"] for part in parts if part["type"] == "missing"}
+    mistyped: set[tuple[int | str, ...]] = set()
+    for part in parts:
+        if part["type"] == "extra_forbidden":
+            *above, key = part["loc"]
+            beside = [str(loc[-1]) for loc in missing if list(loc[:-1]) == above]
+            if required := nearest(str(key), beside):
+                mistyped.add((*above, required))
+    yield from (_explain(part, values, source, root) for part in parts if part["loc"] not in mistyped)
 
 
 def _without_retired(values: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +118,9 @@ def _explain(error: Any, values: object, source: str, root: yaml.Node | None) ->
     missing = error["loc"][-1:] if error["type"] == "missing" else ()
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        message = "unknown key; see config/README.md for those that exist"
+        meant = nearest(str(keys[-1]), known_keys(keys[:-1]))
+        hint = f"did you mean {meant}? " if meant else ""
+        message = f"unknown key; {hint}config/README.md has those that exist"
     key = ".".join(str(part) for part in (*keys, *missing))
     message = _REPLACED.get(key, message) if error["type"] == "extra_forbidden" else message
     # A cross-check's message starts with the key that it is about; look its line up too.

@@ -3,7 +3,7 @@ import json
 import os
 import shlex
 
-from vr1repro.benchmarks import llm_stages
+from vr1repro.benchmarks import headline, llm_stages
 from vr1repro.benchmarks.lookup import extraction_modules, facts_modules, sampling_modules, scoring_modules
 from vr1repro.cluster.launcher import launcher
 from vr1repro.coldset import released
@@ -29,6 +29,7 @@ CONFIG_NAME = ", ".join(str(path) for path in workflow.config_settings.configfil
 try:
     CONFIG = loader.load_merged(config, workflow.config_settings.configfiles, CONFIG_NAME)
     PLAN = Plan(CONFIG)
+    headline.refuse_unknown(PLAN)
     llm_stages.check(PLAN)
 except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -1,5 +1,7 @@
 # What a start looks at before its first job: vr1repro/jobs/start.py, docs/cluster.md.
-from vr1repro.jobs import start
+from vr1repro.jobs import interrupts, start
+
+interrupts.begin(workflow)
 
 
 def begin_run(workflow):

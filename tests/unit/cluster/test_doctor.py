@@ -6,10 +6,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from vr1repro.cli import app
+from vr1repro.cluster import doctor, slurm
+from vr1repro.core.errors import UserError
 
 
 class Endpoint(BaseHTTPRequestHandler):
@@ -80,3 +86,35 @@ def test_the_plan_of_the_paper(repo: Path) -> None:
     ]  # fmt: skip
     assert "v1          RL of 7B: 64 H800 for about 2 days" in done.stdout
     assert "What is lacking:" in done.stdout
+
+
+def test_what_the_laptops_environment_lacks_is_no_failure(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = {"snakemake-executor-plugin-slurm", "deepspeed", "vllm"}  # envs/micro.txt has none of them
+    pins = (repo / "envs" / "micro.txt").read_text(encoding="utf-8")
+    assert not [name for name in absent if f"\n{name}==" in pins]
+
+    def installed(name: str) -> str:
+        if name in absent:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(doctor, "version", installed)
+    monkeypatch.setattr(slurm, "installed", lambda: False)
+    result = CliRunner().invoke(app, ["doctor", "--configfile", str(repo / "config" / "micro.yaml")])
+    assert result.exit_code == 0, result.output
+    for name in absent:
+        assert f"-   {name}: not here, not needed by this config" in result.output.splitlines()
+
+
+def test_a_slurm_that_does_not_answer_matters_only_to_who_needs_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> dict[str, str]:
+        raise UserError("scontrol: no controller")
+
+    monkeypatch.setattr(slurm, "installed", lambda: True)
+    monkeypatch.setattr(slurm, "settings", silent)
+    micro = CliRunner().invoke(app, ["doctor", "--configfile", str(repo / "config" / "micro.yaml")])
+    assert micro.exit_code == 0, micro.output
+    assert "-   Slurm: scontrol: no controller; not needed by this config" in micro.output
+    paper = CliRunner().invoke(app, ["doctor", "--configfile", str(repo / "config" / "paper-1gpu-3b.yaml")])
+    assert paper.exit_code == 1
+    assert "no  Slurm: scontrol: no controller; fix: " in paper.output

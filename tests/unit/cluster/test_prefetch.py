@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from hub_server import CARD, COMMIT, Hub, parquet, vr1repro
+from typer.testing import CliRunner
 
+from vr1repro.cli import app
 from vr1repro.cluster.prefetch import hub_repositories
 from vr1repro.config import loader
 from vr1repro.config.plan import Plan
@@ -114,3 +116,10 @@ def test_the_paper_needs_these(repo: Path) -> None:
     )
     assert "Osilly/Vision-R1-cold" not in repositories  # it is built
     assert repositories["Qwen/Qwen2.5-VL-7B-Instruct"].files
+
+
+def test_a_config_without_the_hub_has_nothing_to_fetch(repo: Path) -> None:
+    path = str(repo / "config" / "micro.yaml")
+    result = CliRunner().invoke(app, ["fetch", path])
+    assert result.exit_code == 0
+    assert result.output == f"{path}: takes nothing from the hub; there is nothing to fetch\n"

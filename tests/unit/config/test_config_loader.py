@@ -95,6 +95,37 @@ def test_a_mistake_has_its_line(repo: Path, tmp_path: Path) -> None:
         loader.load(path)
 
 
+@pytest.mark.parametrize(
+    ("line", "meant", "typed", "key"),
+    [
+        ("  learning_rate: 1.0e-4", "learning_rate", "learnig_rate", "rl.learnig_rate"),
+        ("coldset:", "coldset", "coldst", "coldst"),
+        ("    max_tokens: 96", "max_tokens", "max_tokns", "coldset.mllm.max_tokns"),
+        ("  engine: {kind: transformers, ", "batch_size", "batchsize", "evaluation.engine.batchsize"),
+        ("  base: {label: Base, start: base}", "label", "lable", "arms.base.lable"),
+        ("    stages: [{max_tokens: 42, group: 16, steps: 40}, {", "group", "grop", "arms.vision-r1.stages.0.grop"),
+    ],
+)
+def test_a_mistyped_key_is_one_line_with_the_key_that_was_meant(
+    repo: Path, tmp_path: Path, line: str, meant: str, typed: str, key: str
+) -> None:
+    lines = (repo / "config" / "micro.yaml").read_text().splitlines()
+    number = next(k for k, text in enumerate(lines) if text.startswith(line))
+    lines[number] = lines[number].replace(meant, typed, 1)
+    path = tmp_path / "typo.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UserError) as error:
+        loader.load(path)
+    told = f"unknown key; did you mean {meant}? config/README.md has those that exist"
+    assert str(error.value) == f"{path}:{number + 1}: {key}: {told}"
+
+
+def test_a_key_that_is_like_none_gets_no_guess(micro: dict[str, Any]) -> None:
+    micro["rl"]["zzz"] = 1
+    with pytest.raises(UserError, match=r"rl\.zzz: unknown key; config/README\.md has those that exist$"):
+        loader.check(micro, "micro")
+
+
 def test_a_key_given_twice_is_refused(repo: Path, tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text((repo / "config" / "micro.yaml").read_text() + "run: again\n")

@@ -58,7 +58,7 @@ def test_a_served_model_keeps_its_name_and_ends_with_means(server: LlmServer, da
     folder = tmp_path / "mine" / "Qwen2.5-VL-7B-Instruct" / "mathvista" / "single"
     assert {path.name for path in folder.iterdir()} == {"e1", "e2"}
     end = result.output.partition("mean over seeds")[2].splitlines()
-    assert "mathvista, protocol single, profile rule: 12 of 1000 questions, 2 seed(s)" in end
+    assert "mathvista, protocol single, profile rule: 12 of 1000 questions, 2 seed(s), percent" in end
     overall = next(line for line in end if line.split()[0:1] == ["overall"])
     right = [
         json.loads(line)["correct"]

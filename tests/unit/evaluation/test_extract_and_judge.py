@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from llm_server import Asked, LlmServer, Reply, completion, failure
+from typer.testing import CliRunner
 
-from vr1repro.core.errors import UserError
+from vr1repro.cli import app
+from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import write_rows
 from vr1repro.evaluation.counted import response_rows
 from vr1repro.evaluation.extract_and_judge import LlmFiles, extract_file, judge_file
@@ -18,6 +20,7 @@ from vr1repro.evaluation.llm import Asker, Llm, at
 
 pytest.importorskip("openai")
 
+FORMATS = Path(__file__).parent / "response_formats"
 VISTA = {"question": "How many?", "query": "How many?", "choices": None, "question_type": "free_form",
          "answer_type": "integer", "answer": "7", "metadata": {}}  # fmt: skip
 VERSE = {"question": "What?", "question_type": "free-form", "answer": "12", "problem_version": "Text Lite"}
@@ -99,6 +102,64 @@ def test_extract_fails_row_by_row_recovers_and_is_replayed_offline(
     online, offline = rows_of(tmp_path / "e.jsonl"), rows_of(tmp_path / "offline.jsonl")
     for key in ("extraction", "extraction_served_model"):
         assert [row.get(key) for row in offline] == [row.get(key) for row in online]
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "vlmevalkit.tsv", "mathvista.json", "lm-eval.jsonl", "lmms-eval.jsonl"])
+def test_extract_reads_the_formats_that_grade_reads(name: str, server: LlmServer, tmp_path: Path) -> None:
+    files = ["--benchmark", "mathvista", "--questions", FORMATS / "questions.jsonl", "--model", "m"]
+    asked = {}
+    for source in ("own.jsonl", name):
+        out = tmp_path / f"{source}.out"
+        cli("extract", *files, "--responses", FORMATS / source, "--out", out, "--endpoint", server.url,
+            "--cache", tmp_path / "cache.jsonl")  # fmt: skip
+        asked[source] = [(row["response"], row["extraction"], row["extracted_by"]) for row in rows_of(out)]
+        (tmp_path / f"{source}.verdicts").write_text(
+            cli("grade", *files[:4], "--profile", "official", "--responses", out, "--out", tmp_path / "v.jsonl")
+        )
+    assert len(asked["own.jsonl"]) == 6
+    assert asked[name] == asked["own.jsonl"]
+    assert (tmp_path / f"{name}.verdicts").read_text() == (tmp_path / "own.jsonl.verdicts").read_text()
+
+
+def test_judge_reads_a_sheet_of_extractions_and_files_of_several_seeds(server: LlmServer, tmp_path: Path) -> None:
+    write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": str(n)} for n in range(2)])
+    for seed, words in ((1, ("SAY 1", "SAY 0")), (2, ("SAY 1", "SAY 1"))):
+        lines = [f"{n},x,{word}" for n, word in enumerate(words)]
+        (tmp_path / f"s{seed}.csv").write_text("\n".join(["sample_index,answer text,short", *lines]) + "\n")
+    files = ["--benchmark", "mathverse", "--questions", tmp_path / "q.jsonl", "--profile", "vlmevalkit"]
+    both = ["--responses", tmp_path / "s1.csv", "--responses", tmp_path / "s2.csv"]
+    columns = ["--column", "response=answer text", "--column", "extraction=short"]
+    cli("judge", *files, *both, *columns, "--out", tmp_path / "j.jsonl",
+        "--cache", tmp_path / "c.jsonl", "--model", "m", "--endpoint", server.url)  # fmt: skip
+    judged = [(row["id"], row["eval_seed"], row["judgement"]) for row in rows_of(tmp_path / "j.jsonl")]
+    assert judged == [("0", 1, "1"), ("1", 1, "0"), ("0", 2, "1"), ("1", 2, "1")]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"pid": "1", "text": "7"}, "r.jsonl:1: the row has no response under response, prediction"),
+        ({"pid": "9", "response": "7"}, "r.jsonl:1: "),
+        ({"pid": "1", "response": None}, "r.jsonl:1: its response is null"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["extract", "judge"])
+def test_rows_without_a_grade_are_refused_before_anybody_is_asked(
+    stage: str, row: dict, message: str, tmp_path: Path
+) -> None:
+    slug, gold = ("mathvista", VISTA) if stage == "extract" else ("mathverse", VERSE)
+    key = {"extract": "pid", "judge": "sample_index"}[stage]
+    write_rows(tmp_path / "q.jsonl", [{**gold, key: "1"}])
+    write_rows(tmp_path / "r.jsonl", [{key if name == "pid" else name: value for name, value in row.items()}])
+    result = CliRunner().invoke(
+        app,
+        [stage, "--benchmark", slug, "--questions", str(tmp_path / "q.jsonl"), "--model", "m", "--out",
+         str(tmp_path / "o.jsonl"), "--responses", str(tmp_path / "r.jsonl"), "--cache", str(tmp_path / "c.jsonl"),
+         *(["--profile", "vlmevalkit"] if stage == "judge" else [])],
+    )  # fmt: skip
+    assert isinstance(result.exception, BadResponses)
+    assert message in str(result.exception)
+    assert not (tmp_path / "o.jsonl").exists()
 
 
 def test_judge_asks_again_until_the_reply_is_0_or_1(server: LlmServer, tmp_path: Path) -> None:

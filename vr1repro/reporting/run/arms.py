@@ -94,7 +94,7 @@ def from_plan(plan: Plan, config_file: str | None = None) -> dict[str, ArmInfo]:
             if not arm.stages and config.starts[arm.start].sft
             else None,
             selected=name in config.run_arms,
-            command=f"snakemake --cores all{option} {name}",
+            command=f"snakemake --cores all {name}{option}",
             trained=(trained := bool(arm.stages) or config.starts[arm.start].sft is not None),
             released=not trained,
         )

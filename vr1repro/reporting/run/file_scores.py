@@ -90,7 +90,7 @@ def _counting(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def _estimate(slug: str, score: Score, frame: pd.DataFrame, settings: ReportSettings) -> Estimate:
     """A score with its error; one that is no mean of strata is taken as the plain mean that `grade` prints."""
     if score.metric == ACCURACY and score.group == WORST_CASE:
-        whole = scored(_with_unit(frame, list(frame["cluster"])))
+        whole = scored(with_unit(frame, list(frame["cluster"])))
         return accuracy(whole.assign(stratum="all"), settings)
     rows = frame
     if score.group != _OVERALL:
@@ -98,15 +98,15 @@ def _estimate(slug: str, score: Score, frame: pd.DataFrame, settings: ReportSett
     names = [part.name for part in lookup.facts(slug).parts]
     if score.metric in names:
         place = names.index(score.metric)
-        rows = scored(_with_unit(rows, [units[place] for units in rows["units"]]))
+        rows = scored(with_unit(rows, [units[place] for units in rows["units"]]))
         return accuracy(rows.assign(stratum="all"), settings)
     if not names and (score.group != _OVERALL or (rows["stratum"] == EXCLUDED).all()):
         rows = rows.assign(stratum="all")
     return accuracy(rows, settings)
 
 
-def _with_unit(rows: pd.DataFrame, units: Sequence[str | None]) -> pd.DataFrame:
-    """Rows that make units of one part."""
+def with_unit(rows: pd.DataFrame, units: Sequence[str | None]) -> pd.DataFrame:
+    """Rows that make units of one part: the unit of each row, None where it makes none."""
     return rows.assign(units=pd.Series([(unit,) for unit in units], rows.index, object))
 
 
