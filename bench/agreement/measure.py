@@ -18,7 +18,7 @@ from vr1repro.benchmarks.base import Question
 from vr1repro.benchmarks.mathvision import BENCHMARK as MATHVISION
 from vr1repro.benchmarks.mathvision.profiles import PROFILES as MATHVISION_PROFILES
 from vr1repro.benchmarks.mathvista import BENCHMARK as MATHVISTA
-from vr1repro.benchmarks.mathvista.official import extract_without_llm
+from vr1repro.benchmarks.mathvista.extraction import extract_without_llm
 from vr1repro.benchmarks.mathvista.profiles import PROFILES as MATHVISTA_PROFILES
 from vr1repro.benchmarks.mathvista.rule import TUNED_ON
 from vr1repro.benchmarks.questions import read_questions
