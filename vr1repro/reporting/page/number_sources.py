@@ -86,7 +86,13 @@ class NumberSources:
 def manifests(sources: Sources) -> dict[str, dict[str, Any]]:
     """Each finished folder of a run and its inputs, by content hash."""
     return {
-        sha: {"path": one.path, "kind": one.kind, "inputs": one.inputs, "commit": one.commit, "at": one.made_at}
+        sha: {
+            "path": one.path,
+            "kind": one.kind,
+            "inputs": sources.inputs_of(one),
+            "commit": one.commit,
+            "at": one.made_at,
+        }
         for sha, one in sources.artefacts.items()
     }
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from vr1repro.core.errors import UserError
 from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import file_sha, json_sha
-from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Artefact, Sources
+from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Sources
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.render import estimate, number
 from vr1repro.reporting.tables.table import KEY_FORM, Cell, Line, Table, all_tables
@@ -111,7 +111,7 @@ def _files(paths: Sequence[str], sources: Sources) -> Iterator[str]:
         yield "written by:"
     told: set[str] = set()
     for sha in sorted(models, key=lambda each: models[each]):
-        yield from _ancestry(sha, f"model {models[sha]}", sources.artefacts, told)
+        yield from _ancestry(sha, f"model {models[sha]}", sources, told)
 
 
 def _since(run: Path, located: LocatedCell, together: str) -> str:
@@ -124,11 +124,9 @@ def _since(run: Path, located: LocatedCell, together: str) -> str:
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 
 
-def _ancestry(
-    sha: str, role: str, artefacts: Mapping[str, Artefact], told: set[str], indent: str = "  "
-) -> Iterator[str]:
+def _ancestry(sha: str, role: str, sources: Sources, told: set[str], indent: str = "  ") -> Iterator[str]:
     """A finished folder and, below it, those that it was made of; described once, named again."""
-    artefact = artefacts.get(sha)
+    artefact = sources.artefacts.get(sha)
     if artefact is None:
         yield f"{indent}{role}: {sha[:_SHORT]} (its manifest is not in this run's files)"
         return
@@ -145,8 +143,8 @@ def _ancestry(
     for name, digest in artefact.files.items():
         if name.endswith(".safetensors"):
             yield f"{indent}  weights {name}  {digest[:_SHORT]}"
-    for name, child in artefact.inputs.items():
-        yield from _ancestry(str(child), name, artefacts, told, f"{indent}  ")
+    for name, child in sources.inputs_of(artefact).items():
+        yield from _ancestry(child, name, sources, told, f"{indent}  ")
 
 
 def _json(path: Path) -> dict[str, Any] | None:
