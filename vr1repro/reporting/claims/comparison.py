@@ -41,10 +41,6 @@ class Comparison:
     drawn: Difference | None = None
     margin: float | None = None
 
-    def of(self, value: PublishedValue) -> "Comparison":
-        """The same of another place that prints this number."""
-        return replace(self, published=value)
-
     @property
     def difference(self) -> float | None:
         """Ours minus the paper's."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from vr1repro.published import Target, ValueClass
 from vr1repro.published.targets import target_for
 from vr1repro.reporting.claims.comparison import Comparison
+from vr1repro.reporting.claims.judgement import Judgement, Label
 from vr1repro.reporting.compare.answers import Answer, named, source_of
 from vr1repro.reporting.run.coverage import partly_answered
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Results
@@ -23,6 +24,7 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
     },
     "T2": _SECOND.columns,
 }
+_PRINTED = Judgement(label=Label.NO_VERDICT, reason="a published row; name a row of one of the models")
 _GENERAL = frozenset(_SECOND.columns) - frozenset(_FIRST.columns)
 _HEADS: Mapping[Column, str] = {
     _VISION_ONLY: "Vision Only",
@@ -117,7 +119,7 @@ def _published_lines(answers: Sequence[Answer], columns: Mapping[str, Target]) -
                 continue  # our models have the same printed numbers beside them, each its own score file
             model = named(value)
             place = by_place.setdefault((model, source_of(value)), {})
-            place.setdefault(_of("", value.target), answer.row.of(value))
+            place.setdefault(_of("", value.target), Comparison(published=value, judgement=_PRINTED))
     said: dict[str, list[dict[Target, float]]] = {}
     models = list(dict.fromkeys(model for model, _ in by_place))
     for (model, source), prints in sorted(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vr1repro.benchmarks import lookup
 from vr1repro.published import PublishedValue, ValueClass
 from vr1repro.published.targets import ARMS
 from vr1repro.reporting.claims.comparison import Comparison, gets_verdict
@@ -54,7 +55,8 @@ class Answer:
     def what(self) -> str:
         """Benchmark and sub-score, as printed."""
         value = self.row.published
-        return " ".join(part for part in (value.benchmark, value.subset) if part)
+        title = lookup.facts(value.benchmark).title if value.benchmark in lookup.slugs() else value.benchmark
+        return " ".join(part for part in (title, value.subset) if part)
 
     @property
     def where(self) -> str:
@@ -90,7 +92,7 @@ def answers_of(rows: Iterable[tuple[str, Comparison]]) -> list[Answer]:
         source = value.table if value.value_class is ValueClass.SCORE_FILE else ""
         alike.setdefault((arm, named(value), score, value.value, source), []).append(row)
     return [
-        Answer(arm=key[0], row=min(same, key=_rank), prints=tuple(one.published for one in same))
+        Answer(arm=key[0], row=min(same, key=_rank), prints=tuple(one.published for one in sorted(same, key=_rank)))
         for key, same in alike.items()
     ]
 
@@ -216,8 +218,11 @@ def tally(results: Results, answers: Sequence[Answer]) -> list[str]:
 
 def scorers_of(answers: Sequence[Answer]) -> str:
     """Which scorer suits whose printed numbers, as one text."""
-    suits = dict.fromkeys((one.beside, suiting_scorer(one.row.published)) for one in answers if not _foreign(one))
-    return "; ".join(f"{model}: {scorer}" for model, scorer in suits)
+    suits: dict[str, str] = {}
+    for one in answers:
+        if not _foreign(one):
+            suits.setdefault(one.beside, suiting_scorer(one.row.published))
+    return "; ".join(f"{model}: {scorer}" for model, scorer in suits.items())
 
 
 def _foreign(answer: Answer) -> bool:
