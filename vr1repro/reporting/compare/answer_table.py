@@ -42,7 +42,7 @@ def answer_tables(results: Results, answers: Sequence[Answer]) -> list[Table]:
         columns = {
             name: target for name, column in _COLUMNS[spec.key].items() if (target := _target(column)) is not None
         }
-        arms = list(dict.fromkeys(answer.arm for answer in answers))
+        arms = list(dict.fromkeys([*(answer.arm for answer in answers), *results.evaluated]))
         cells = {arm: {name: _cell(results, answers, arm, target) for name, target in columns.items()} for arm in arms}
         filled = [name for name in columns if any(cells[arm][name].ours is not None for arm in arms)]
         if not filled or (spec is _SECOND and not _GENERAL & set(filled)):
@@ -73,8 +73,8 @@ def _note(results: Results) -> str:
     """What a caption must say, and no more."""
     settings = results.settings
     text = (
-        f"Ours: mean over evaluation seeds, and half the width of its {percent(settings.confidence)} interval over"
-        f" questions, clustered by problem or picture; graded by {settings.profile}, protocol {settings.protocol}."
+        f"Ours: mean over evaluation seeds with a {percent(settings.confidence)} interval over questions, clustered by"
+        f" problem or picture (+-: half its width); graded by {settings.profile}, protocol {settings.protocol}."
         " How the published scores were graded is not stated in the paper."
     )
     if partly := "; ".join(partly_answered(results)):

@@ -88,7 +88,8 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
             file = path / f"{arm}.json" if path.is_dir() else path
             scores = printed.read_score_file(file, grading.benchmark or "mathvista")
             rows += [(arm, row) for row in printed.compare_arm(arm, scores, results)]
-    sides = (set(our_arms), set(_arms(results, out, [one.model for one in theirs]))) if theirs else None
+    their_arms = _arms(results, out, [one.model for one in theirs])
+    sides = (set(our_arms), set(their_arms)) if theirs else None
     write_record(
         out,
         Record(
@@ -99,7 +100,7 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
             printed=[Printed(arm=arm, value=row.published) for arm, row in rows],
         ),
     )
-    return _write(out, results, rows, arm_pairs(results, sides), record.note)
+    return _write(out, results, rows, arm_pairs(results, sides), their_arms, record.note)
 
 
 def _named(targets: Sequence[str], prefix: str) -> list[str]:
@@ -118,10 +119,11 @@ def _write(
     results: Results,
     rows: list[tuple[str, Comparison]],
     pairs: Sequence[ArmPair],
+    theirs: Sequence[str],
     made_of: str,
 ) -> str:
     answers = answers_of(rows)
-    front = _front(results, answers, pairs)
+    front = _front(results, answers, pairs, theirs)
     contents = ReportContents(
         name="compare",
         config=(out / RECORD).read_text(encoding="utf-8"),
@@ -146,11 +148,14 @@ def _write(
     return "\n".join([*lines, f"page: {out / 'report' / 'index.html'}"])
 
 
-def _front(results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair]) -> ComparedFront:
-    ours, beside = (", ".join(dict.fromkeys(names)) for names in _names(results, answers))
+def _front(
+    results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair], theirs: Sequence[str]
+) -> ComparedFront:
+    beside = dict.fromkeys([*(one.beside for one in answers), *(results.label(arm) for arm in theirs)])
+    ours = [results.label(arm) for arm in results.evaluated if arm not in theirs]
     family = family_of((one.row for one in answers), results.settings.confidence)
     return ComparedFront(
-        title=f"{ours or ', '.join(map(results.label, results.evaluated))}{f' beside {beside}' if beside else ''}",
+        title=", ".join(ours) + (f" beside {', '.join(beside)}" if beside else ""),
         tally=tally(results, answers),
         chance=family.chance(results.settings.confidence),
         scorers=scorers_of(answers),
@@ -159,11 +164,6 @@ def _front(results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair]
         without=without(answers),
         pairs=pairs_in_sentences(results, pairs),
     )
-
-
-def _names(results: Results, answers: Sequence[Answer]) -> tuple[list[str], list[str]]:
-    """Names of our models, and of those that they stand beside."""
-    return [results.label(one.arm) for one in answers], [one.beside for one in answers]
 
 
 def _own_tables(results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair], made_of: str) -> list[TextTable]:

@@ -37,7 +37,7 @@ def figure_one(results: Results, width: float | None = None) -> "Figure":
     for draw, panel in zip(draw_panels, axes, strict=True):
         draw(panel, results)
     _legend(figure, results)
-    ghosts = "Grey and hollow: the paper (A-C printed labels, D-F digitised)"
+    ghosts = "Grey, hollow or dashed: the paper (A-C printed labels, D-F digitised)"
     if not results.comparable:
         ghosts += ", on their own right axes in C, D and F, steps scaled so that stage borders coincide"
     say(figure, note(results, f"{ghosts}."))

@@ -1,4 +1,4 @@
-"""Figures of anyone's models: the published scores where they are printed, and lengths in words without token counts."""
+"""Figures of anyone's models: published scores where they are printed; lengths in words without token counts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
