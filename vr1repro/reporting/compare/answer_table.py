@@ -1,12 +1,13 @@
 """The table for a paper: rows of published numbers, then our models, under the columns of v4's Tables 1 and 2."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from vr1repro.published import Target, ValueClass
+from vr1repro.published import PublishedValue, Target, ValueClass
 from vr1repro.published.targets import target_for
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.claims.judgement import Judgement, Label
-from vr1repro.reporting.compare.answers import Answer, named, source_of
+from vr1repro.reporting.compare.answers import Answer, is_third_partys, source_of
 from vr1repro.reporting.run.coverage import partly_answered
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Results
 from vr1repro.reporting.statistics.rounding import percent
@@ -18,13 +19,12 @@ _VISION_ONLY = next(spec for spec in SPECS if spec.key == "README").columns["Vis
 # v4 Table 1's columns, the README's Vision Only, and Table 2's.
 _COLUMNS: Mapping[str, Mapping[str, Column]] = {
     "T1": {
-        **{name: column for name, column in _FIRST.columns.items() if name != "Avg"},
+        **{name: column for name, column in _FIRST.columns.items() if column[0] in ("MathVista", "MathVerse")},
         "Vision Only": _VISION_ONLY,
-        "Avg": _FIRST.columns["Avg"],
+        **{name: column for name, column in _FIRST.columns.items() if column[0] not in ("MathVista", "MathVerse")},
     },
     "T2": _SECOND.columns,
 }
-_PRINTED = Judgement(label=Label.NO_VERDICT, reason="a published row; name a row of one of the models")
 _GENERAL = frozenset(_SECOND.columns) - frozenset(_FIRST.columns)
 _HEADS: Mapping[Column, str] = {
     _VISION_ONLY: "Vision Only",
@@ -63,13 +63,13 @@ def _table(results: Results, spec: Spec, names: Sequence[str], lines: Sequence[L
         marks=(),
         columns=tuple(names),
         lines=tuple(lines),
-        note=_note(results),
+        note=_note(results, names),
         comparable=results.comparable,
         heads=tuple((column[0], _HEADS.get(column, column[1] or "ALL")) for column in columns),
     )
 
 
-def _note(results: Results) -> str:
+def _note(results: Results, names: Sequence[str]) -> str:
     """What a caption must say, and no more."""
     settings = results.settings
     text = (
@@ -77,6 +77,8 @@ def _note(results: Results) -> str:
         f" problem or picture (+-: half its width); graded by {settings.profile}, protocol {settings.protocol}."
         " How the published scores were graded is not stated in the paper."
     )
+    if "ALG" in names:
+        text += " ALG is what v1 heads ARI."
     if partly := "; ".join(partly_answered(results)):
         text += f" Not every question is answered: {partly}."
     return text if results.comparable else f"{MICRO_NOTE}. {text}"
@@ -108,29 +110,55 @@ def _our_line(results: Results, arm: str, cells: Sequence[Cell]) -> Line:
     return Line(name=results.label(arm), arm=arm, marks=(), cells=tuple(cells))
 
 
+@dataclass
+class _PublishedRow:
+    """Numbers of one model that the places which print them agree on."""
+
+    model: str
+    places: list[str]
+    values: dict[Target, PublishedValue]
+
+    def takes(self, model: str, place: str, values: Mapping[Target, PublishedValue]) -> bool:
+        """Take another place's numbers, unless it is somebody else's, or contradicts these."""
+        others = any(is_third_partys(value) for value in (*self.values.values(), *values.values()))
+        agree = all(self.values.get(target, value).number == value.number for target, value in values.items())
+        new = values.keys() - self.values.keys()
+        if model != self.model or not agree or (new and others):
+            return False
+        if new:
+            self.places.append(place)
+            self.values |= {target: values[target] for target in new}
+        return True
+
+
 def _published_lines(answers: Sequence[Answer], columns: Mapping[str, Target]) -> Iterator[Line]:
-    """A line for each model and place that prints it; one that another line of the model says already is left out."""
-    first = answers[0].arm if answers else ""
-    by_place: dict[tuple[str, str], dict[Target, Comparison]] = {}
+    """A line for each model; several where the places that print its numbers do not agree, or are not the paper."""
+    by_place: dict[tuple[str, str], dict[Target, PublishedValue]] = {}
     for answer in answers:
         for value in answer.prints:
-            of_file = value.value_class is ValueClass.SCORE_FILE
-            if value.target is None or not (of_file or answer.arm == first):
-                continue  # our models have the same printed numbers beside them, each its own score file
-            model = named(value)
-            place = by_place.setdefault((model, source_of(value)), {})
-            place.setdefault(_of("", value.target), Comparison(published=value, judgement=_PRINTED))
-    said: dict[str, list[dict[Target, float]]] = {}
+            target = None if value.target is None else _of("", value.target)
+            if target is not None and target in columns.values():
+                by_place.setdefault((answer.beside, source_of(value)), {}).setdefault(target, value)
     models = list(dict.fromkeys(model for model, _ in by_place))
-    for (model, source), prints in sorted(
+    rows: list[_PublishedRow] = []
+    for (model, place), values in sorted(
         by_place.items(), key=lambda item: (models.index(item[0][0]), _order(item[0][1]))
     ):
-        numbers = {target: row.published.number for target, row in prints.items() if target in columns.values()}
-        if not numbers or any(numbers.items() <= other.items() for other in said.get(model, [])):
-            continue
-        said.setdefault(model, []).append(numbers)
-        cells = tuple(Cell(comparison=prints.get(target)) for target in columns.values())
-        yield Line(name=f"{model}, {source.removeprefix('third-party ')}", arm=None, marks=(), cells=cells)
+        if not any(row.takes(model, place, values) for row in rows):
+            rows.append(_PublishedRow(model, [place], values))
+    for row in rows:
+        cells = (row.values.get(target) for target in columns.values())
+        yield Line(
+            name=f"{row.model}, {'; '.join(row.places).removeprefix('third-party ')}",
+            arm=None,
+            marks=(),
+            cells=tuple(Cell(comparison=_printed(value)) if value else Cell() for value in cells),
+        )
+
+
+def _printed(value: PublishedValue) -> Comparison:
+    reason = "a published row; name a row of one of the models"
+    return Comparison(published=value, judgement=Judgement(label=Label.NO_VERDICT, reason=reason))
 
 
 def _order(source: str) -> tuple[int, str]:
