@@ -34,9 +34,9 @@ _TEX = {
 
 
 def tex(text: str) -> str:
-    """Text with LaTeX's special characters escaped; a leading minus becomes a true one."""
+    """Text with LaTeX's special characters escaped; a leading minus and `+-` become true signs."""
     escaped = "".join(_TEX.get(character, character) for character in text)
-    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped.replace("+-", r"$\pm$"))
 
 
 def latex(table: TextTable) -> str:
@@ -109,6 +109,7 @@ def _float(caption: str, label: str, spec: str, body: Sequence[str]) -> str:
         [
             r"\begin{table}",
             r"\centering",
+            r"\setlength{\belowcaptionskip}{4pt}",
             rf"\caption{{{caption}}}",
             rf"\label{{{label}}}",
             r"\footnotesize",

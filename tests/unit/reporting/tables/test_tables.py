@@ -220,6 +220,7 @@ def test_numbers_as_shown(value: float | None, signed: bool, text: str) -> None:
         ("50 % & more_", r"50 \% \& more\_"),
         ("[1, 2]", "{[}1, 2{]}"),
         ("-3.2", "$-$3.2"),
+        ("1 +- 2", r"1 $\pm$ 2"),
         ("Qwen2.5-VL-7B", "Qwen2.5-VL-7B"),
         ("4Kx16 > 8Kx8", r"4Kx16 \textgreater{} 8Kx8"),
         ("\\", r"\textbackslash{}"),
