@@ -75,6 +75,15 @@ def test_a_phone_scrolls_in_one_direction_only(page: Page, name: str) -> None:
     assert page.run("return document.documentElement.scrollWidth") <= PHONE[0]
 
 
+def test_the_first_tables_numbers_are_in_sight_on_a_phone(page: Page) -> None:
+    page.open("index.html", size=PHONE)
+    edges = page.run(
+        "return [...document.querySelectorAll('.arms td')].map((cell) => cell.getBoundingClientRect().right)"
+    )
+    assert edges
+    assert max(edges) <= PHONE[0]
+
+
 def test_the_scheme_is_the_readers(page: Page) -> None:
     colours = []
     for dark in (False, True):

@@ -37,13 +37,19 @@ def redraw(
 @app.command()
 def why(
     cell: Annotated[str, typer.Argument(help="<table>:<row>:<column>, for example T1:Vision-R1-7B:MathVista.")],
-    run: Annotated[Path, typer.Option(help="A run's folder, or a kept run.")] = Path("results/micro"),
+    run: Annotated[Path, typer.Option(help="A run's folder, a kept run, or what `compare --out` wrote.")] = Path(
+        "results/micro"
+    ),
 ) -> None:
     """Print what a table's cell was made from: files, hashes, commits, checkpoints, config."""
+    from vr1repro.reporting.compare.record import RECORD, open_comparison
     from vr1repro.reporting.lineage import archive
     from vr1repro.reporting.run.results import open_run
-    from vr1repro.reporting.tables.why import explain
+    from vr1repro.reporting.tables.why import explain, explain_cell
 
+    if (run / RECORD).is_file():
+        typer.echo(explain_cell(open_comparison(run), cell))
+        return
     with archive.folder_of(run) as (folder, kept):
         results, _ = open_run(run / archive.CONFIG, folder, kept=kept)
         typer.echo(explain(results, run / archive.CONFIG, cell))

@@ -23,6 +23,7 @@ class ValueClass(StrEnum):
         DIGITISED: Read off a printed curve; drawn as a ghost, never judged.
         PHENOMENON: A sentence, mostly of a caption, that says in which direction something goes, as its value.
         EXAMPLE: One output that is printed as an illustration; never judged.
+        SCORE_FILE: Of a file of scores that somebody gave to `compare`: no statement of the authors, equal or not.
     """
 
     CLAIM = "claim"
@@ -32,6 +33,7 @@ class ValueClass(StrEnum):
     DIGITISED = "digitised"
     PHENOMENON = "phenomenon"
     EXAMPLE = "example"
+    SCORE_FILE = "score-file"
 
 
 class Status(StrEnum):

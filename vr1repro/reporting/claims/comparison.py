@@ -19,6 +19,7 @@ from vr1repro.reporting.run.combined import LINEAR, Combination, combination, me
 from vr1repro.reporting.run.results import MICRO_NOTE, Measurement, Missing, Results
 from vr1repro.reporting.run.scores_by_seed import Draws
 from vr1repro.reporting.statistics.estimate import Estimate
+from vr1repro.reporting.statistics.rounding import fixed, settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,9 @@ def _compare_result(value: PublishedValue, results: Results) -> Comparison:
     if value.value_class is ValueClass.PHENOMENON:
         return Comparison(published=value, judgement=phenomenon(value, results).judgement)
     measured, margin = _measure(value, results), None
-    if not gets_verdict(value):
+    if value.value_class is ValueClass.SCORE_FILE and isinstance(measured, Measurement):
+        judgement = _as_in_the_file(value, measured.estimate)
+    elif not gets_verdict(value):
         judgement = Judgement(label=Label.NO_VERDICT, reason=_why_no_verdict(value))
     elif not results.comparable:
         judgement = Judgement(label=Label.NOT_COMPARABLE, reason=MICRO_NOTE)
@@ -114,6 +117,14 @@ def _drawn(value: PublishedValue, measured: Measurement, results: Results) -> Di
         return None
     difference = difference_from(value.number, draws, results.settings, in_points=_in_points(value))
     return difference if difference.parts else None
+
+
+def _as_in_the_file(value: PublishedValue, ours: Estimate) -> Judgement:
+    """Whether a score is that of a score file, but for the file's rounding."""
+    apart = settled(ours.value - value.number)
+    if abs(apart) <= settled(value.rounding or 0.0):
+        return Judgement(label=Label.EQUAL, reason="equal within the file's rounding")
+    return Judgement(label=Label.DIFFERS, reason=f"{fixed(float(apart), 2, signed=True)} from the file's")
 
 
 def gets_verdict(value: PublishedValue) -> bool:
@@ -257,6 +268,8 @@ def _number(value: Any) -> float | None:
 
 
 def _why_no_verdict(value: PublishedValue) -> str:
+    if value.value_class is ValueClass.SCORE_FILE:
+        return "of a score file, and no such score here"
     if value.value_class is ValueClass.QUOTED_BASELINE:
         return "quoted baseline: who measured it and how is not stated"
     if value.value_class is ValueClass.DIGITISED:

@@ -45,14 +45,18 @@ class Family:
         """Claims without a score of ours at the paper's scale."""
         return sum(self.counts.get(label, 0) for label in _UNJUDGED)
 
-    def sentence(self) -> str:
-        """The run in one sentence; its four numbers sum to the claims."""
+    def sentence(self, without: str = "not run at the paper's scale") -> str:
+        """The run in one sentence; its four numbers sum to the claims.
+
+        Args:
+            without: What is said of the claims that have no score of ours.
+        """
         reproduced, not_reproduced = (self.counts.get(one, 0) for one in (Label.REPRODUCED, Label.NOT_REPRODUCED))
         why = [f"{self.counts[one]} {one.value}" for one in (Label.WEIGHTS_ONLY, Label.DEPENDS) if self.counts.get(one)]
         among = f" (among them {', '.join(why)})" if why else ""
         return (
             f"Of {self.claims} claims, {reproduced} reproduced, {not_reproduced} not reproduced, {self.undecided}"
-            f" cannot be told{among}, {self.not_run} not run at the paper's scale."
+            f" cannot be told{among}, {self.not_run} {without}."
         )
 
     def chance(self, confidence: float) -> str:

@@ -1,7 +1,6 @@
 """A model against numbers that were printed for any model: in the paper, or in an official score file."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from vr1repro.published.targets import ARMS, target_for
 from vr1repro.reporting.claims.comparison import Comparison, as_table, compare_published
 from vr1repro.reporting.run.questions import subset_name
 from vr1repro.reporting.run.results import Results
-from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number
 
 _SCORE_FILE = "score file"
 _KINDS = (ValueClass.CLAIM, ValueClass.QUOTED_BASELINE, ValueClass.DERIVED)
@@ -63,7 +61,7 @@ def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> P
     return PublishedValue.model_validate(
         {
             "id": f"{path.stem}.{benchmark}.{subset}",
-            "class": ValueClass.CLAIM,
+            "class": ValueClass.SCORE_FILE,
             "table": path.name,
             "version": _SCORE_FILE,
             "model": path.stem,
@@ -109,46 +107,6 @@ def _about(arm: str, value: PublishedValue) -> PublishedValue:
     if target is not None:
         target = target.model_copy(update={"arm": arm, "checkpoint": None})
     return value.model_copy(update={"target": target})
-
-
-def comparison_table(rows: Sequence[tuple[str, Comparison]], note: str) -> TextTable:
-    """Models beside printed numbers; what several places print alike is one row, the CSV keeps all.
-
-    Numbers without a counterpart are counted in the note, and stand in the CSV with their reason.
-    """
-    printed_alike: dict[tuple[object, ...], list[tuple[str, Comparison]]] = {}
-    for arm, row in rows:
-        if row.ours is not None:
-            value = row.published
-            same = (arm, value.target, value.value, value.value_class, row.judgement.label)
-            printed_alike.setdefault(same, []).append((arm, row))
-    cells = [_cells(*alike[0], [row.published for _, row in alike]) for alike in printed_alike.values()]
-    without = sum(row.ours is None for _, row in rows)
-    text = f"{note} {without} printed numbers have no counterpart here; comparison.csv lists them and why."
-    header = list(cells[0]) if cells else ["Model", "Printed for"]
-    table = [list(cell.values()) for cell in cells]
-    return TextTable(
-        key="comparison", title="Against printed numbers", header=header, rows=table, note=text, text_columns=6
-    )
-
-
-def _cells(arm: str, row: Comparison, alike: Sequence[PublishedValue]) -> dict[str, str]:
-    value, judged = row.published, row.judgement
-    return {
-        "Model": arm,
-        "Printed for": value.model,
-        "Where": "; ".join(f"{one.version.partition(' (')[0]} {one.table}" for one in alike),
-        "Benchmark": " ".join(part for part in (value.benchmark, value.subset) if part),
-        "Suits": "; ".join(dict.fromkeys(suiting_scorer(one) for one in alike)),
-        "Verdict": judged.label.value,
-        "Printed": str(value.value),
-        "Ours": estimate(row.ours),
-        "Difference": number(row.difference, signed=True),
-        "Interval": DASH if row.interval is None else interval(*row.interval),
-        "Over": row.interval_over or DASH,
-        "Seen with 80 %": number(judged.detectable),
-        "Why": re.sub(r"\s+", " ", judged.reason),
-    }
 
 
 def comparison_csv(rows: Sequence[tuple[str, Comparison]]) -> str:

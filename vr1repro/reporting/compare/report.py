@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from vr1repro.config.reporting import ReportSettings
@@ -9,20 +10,38 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
 from vr1repro.reporting.claims.comparison import Comparison
 from vr1repro.reporting.claims.family import family_of
-from vr1repro.reporting.claims.pairs import arm_pairs
+from vr1repro.reporting.claims.pairs import ArmPair, arm_pairs
 from vr1repro.reporting.compare import foreign, printed
+from vr1repro.reporting.compare.answers import (
+    Answer,
+    answers_of,
+    comparison_table,
+    in_sentences,
+    pairs_in_sentences,
+    printed_scores,
+    rows_of,
+    scorers_of,
+    tally,
+    without,
+)
 from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
 from vr1repro.reporting.compare.origins import origins
-from vr1repro.reporting.figures.build import make_figures
+from vr1repro.reporting.compare.record import RECORD, RUN, Printed, Record, comparison_tables, write_record
+from vr1repro.reporting.figures.build import draw_compared
+from vr1repro.reporting.figures.catalogue import COMPARED_FIGURES
+from vr1repro.reporting.lineage.sources import Sources
 from vr1repro.reporting.page.build import ReportContents, write_report
+from vr1repro.reporting.page.compared_front import ComparedFront
+from vr1repro.reporting.run.coverage import partly_answered
 from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables.build import write_table_sources
+from vr1repro.reporting.tables.files import write_tables
 from vr1repro.reporting.tables.our_tables import pairs_table, scorers_table, variance_table
-from vr1repro.reporting.tables.render import markdown, write_tables
+from vr1repro.reporting.tables.render import TextTable
 from vr1repro.reporting.tables.scores_csv import score_table, write_scores
-from vr1repro.reporting.tables.table import arms_table, note
+from vr1repro.reporting.tables.table import note
 
-_FIGURES = ("length-accuracy", "graders")
-_MOST_ROWS = 40  # on the terminal; the files hold all
+_FORMATS = ("csv", "md", "tex", "html")
 
 
 @dataclass(frozen=True)
@@ -39,7 +58,7 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     """Compare and write everything below `out`.
 
     Returns:
-        The two tables as text.
+        The answers in sentences.
 
     Raises:
         UserError: A file is bad or a name unknown.
@@ -54,9 +73,9 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     if twice := {one.model for one in ours} & {one.model for one in theirs}:
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")
     record = origins([*ours, *theirs])
-    models = foreign.assemble_run(out / "run", [*ours, *theirs], grading)
+    models = foreign.assemble_run(out / RUN, [*ours, *theirs], grading)
     results = foreign.open_assembled(
-        out / "run",
+        out / RUN,
         models,
         settings,
         comparable=origins(ours).comparable,
@@ -69,8 +88,19 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
             file = path / f"{arm}.json" if path.is_dir() else path
             scores = printed.read_score_file(file, grading.benchmark or "mathvista")
             rows += [(arm, row) for row in printed.compare_arm(arm, scores, results)]
-    sides = (set(our_arms), set(_arms(results, out, [one.model for one in theirs]))) if theirs else None
-    return _write(out, results, rows, sides, record.note)
+    their_arms = _arms(results, out, [one.model for one in theirs])
+    sides = (set(our_arms), set(their_arms)) if theirs else None
+    write_record(
+        out,
+        Record(
+            models=models,
+            settings=settings,
+            comparable=results.comparable,
+            same_weights=request.same_weights,
+            printed=[Printed(arm=arm, value=row.published) for arm, row in rows],
+        ),
+    )
+    return _write(out, results, rows, arm_pairs(results, sides), their_arms, record.note)
 
 
 def _named(targets: Sequence[str], prefix: str) -> list[str]:
@@ -88,32 +118,66 @@ def _write(
     out: Path,
     results: Results,
     rows: list[tuple[str, Comparison]],
-    sides: tuple[set[str], set[str]] | None,
+    pairs: Sequence[ArmPair],
+    theirs: Sequence[str],
     made_of: str,
 ) -> str:
-    pairs = arm_pairs(results, sides)
-    beside_printed = printed.comparison_table(rows, f"{note(results)} {made_of}")
-    beside_others = pairs_table(results, pairs)
+    answers = answers_of(rows)
+    front = _front(results, answers, pairs, theirs)
     contents = ReportContents(
         name="compare",
-        config=results.settings.model_dump_json(indent=2),
-        comparisons=[row for _, row in rows],
-        tables=[arms_table(results)],
-        own_tables=[beside_printed, beside_others, scorers_table(results), variance_table(results)],
+        config=(out / RECORD).read_text(encoding="utf-8"),
+        comparisons={one.key: one.row for one in front.rows},
+        tables=comparison_tables(results, rows),
+        own_tables=_own_tables(results, answers, pairs, made_of),
+        figures=COMPARED_FIGURES,
+        compared=front,
     )
+    _forget_tables(out / "tables")
     write_tables(out / "tables", contents.tables, contents.own_tables)
+    write_table_sources(out / "tables", contents.tables, Sources(results))
     write_scores(out / "tables" / "scores.csv", score_table(results.frame, results.settings))
     write_atomically(out / "tables" / "comparison.csv", printed.comparison_csv(rows))
-    make_figures(results, out / "figures", _FIGURES)
+    draw_compared(results, printed_scores(answers), out / "figures")
     write_report(out / "report", results, out / "figures", contents)
-    family = family_of(contents.comparisons, results.settings.confidence)
-    texts = [_short(markdown(table)) for table, filled in ((beside_printed, rows), (beside_others, pairs)) if filled]
-    return "\n".join([*texts, family.sentence(), f"page: {out / 'report' / 'index.html'}"])
+    lines = [*in_sentences(results, answers), *front.pairs, *partly_answered(results), *front.tally]
+    if made_of:
+        lines.append(made_of)
+    if contents.tables:
+        lines.append(f"for a paper: {out / 'tables' / contents.tables[0].key.lower()}.tex")
+    return "\n".join([*lines, f"page: {out / 'report' / 'index.html'}"])
 
 
-def _short(text: str) -> str:
-    lines = text.splitlines()
-    head = [line for line in lines if line.startswith("|")]
-    rest = [line for line in lines if not line.startswith("|")]
-    more = [f"... and {len(head) - _MOST_ROWS} more rows in tables/"] if len(head) > _MOST_ROWS else []
-    return "\n".join([rest[0], "", *head[:_MOST_ROWS], *more, *rest[2:]])
+def _front(
+    results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair], theirs: Sequence[str]
+) -> ComparedFront:
+    beside = dict.fromkeys([*(one.beside for one in answers), *(results.label(arm) for arm in theirs)])
+    ours = [results.label(arm) for arm in results.evaluated if arm not in theirs]
+    family = family_of((one.row for one in answers), results.settings.confidence)
+    return ComparedFront(
+        title=", ".join(ours) + (f" beside {', '.join(beside)}" if beside else ""),
+        tally=tally(results, answers),
+        chance=family.chance(results.settings.confidence),
+        scorers=scorers_of(answers),
+        would_tell=family.would_tell,
+        rows=rows_of(answers),
+        without=without(answers),
+        pairs=pairs_in_sentences(results, pairs),
+    )
+
+
+def _own_tables(results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair], made_of: str) -> list[TextTable]:
+    """The long tables, those that have rows."""
+    tables = [
+        comparison_table(results, answers, f"{note(results)} {made_of}"),
+        pairs_table(results, pairs),
+        scorers_table(results),
+        variance_table(results),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _forget_tables(folder: Path) -> None:
+    """Remove an earlier comparison's tables, of which this one may have fewer."""
+    for key, suffix in product(("t1", "t2", "arms", "comparison", "pairs", "scorers", "variance"), _FORMATS):
+        (folder / f"{key}.{suffix}").unlink(missing_ok=True)

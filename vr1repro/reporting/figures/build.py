@@ -1,12 +1,14 @@
-"""Draws a run's figures and writes them."""
+"""Draws the figures of a run or a comparison and writes them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vr1repro.core.errors import UserError
-from vr1repro.reporting.figures import descriptions, length, sensitivity, training
-from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.figures import compared, descriptions, length, sensitivity, training
+from vr1repro.reporting.figures.catalogue import COMPARED_FIGURES, FIGURES, FigureKind
+from vr1repro.reporting.figures.compared import PrintedScore
 from vr1repro.reporting.figures.figure_one import figure_one
 from vr1repro.reporting.figures.published import published_figure_one
 from vr1repro.reporting.figures.style import drawing, save
@@ -46,21 +48,41 @@ def make_figures(results: Results, folder: Path, names: Sequence[str] | None = N
     """
     if unknown := set(names or ()) - set(FIGURES):
         raise UserError(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
-    paths = []
+    chosen = {name: FIGURES[name] for name in names or FIGURES}
+    return _write(results, folder, chosen, {name: partial(DRAW[name], results) for name in chosen})
+
+
+def draw_compared(results: Results, printed: Sequence[PrintedScore], folder: Path) -> list[Path]:
+    """Draw the figures of a comparison, as `make_figures` does a run's.
+
+    Args:
+        printed: The published scores that stand beside the models'.
+    """
+    draw: Mapping[str, Callable[..., Figure]] = {
+        "by-class": partial(compared.by_class, results, printed),
+        "by-length": partial(compared.by_length, results, printed),
+        "graders": partial(sensitivity.graders, results),
+    }
+    return _write(results, folder, COMPARED_FIGURES, draw)
+
+
+def _write(
+    results: Results, folder: Path, figures: Mapping[str, FigureKind], draw: "Mapping[str, Callable[..., Figure]]"
+) -> list[Path]:
+    settings, paths = results.settings, []
     with drawing():
-        for name in names or FIGURES:
+        for name in figures:
             try:
-                paths += save(DRAW[name](results), folder, name)
-                narrow = DRAW[name](results, results.settings.column_width)
-                paths += save(narrow, folder, f"{name}{COLUMN}", ("pdf", "png"))
+                paths += save(draw[name](), folder, name)
+                paths += save(draw[name](width=settings.column_width), folder, f"{name}{COLUMN}", ("pdf", "png"))
             except UserError as error:
                 raise UserError(f"figure {name}: {error}") from None
-    sources, settings = Sources(results), results.settings
+    sources = Sources(results)
     made_from = {
         name: sources.matching(
-            pattern.format(protocol=settings.protocol, profile=settings.profile) for pattern in FIGURES[name].reads
+            pattern.format(protocol=settings.protocol, profile=settings.profile) for pattern in kind.reads
         )
-        for name in names or FIGURES
+        for name, kind in figures.items()
     }
     return [*paths, write_made_from(folder, "figures", made_from, sources)]
 

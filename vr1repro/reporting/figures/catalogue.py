@@ -1,4 +1,4 @@
-"""All figures by name: title, caption and the files that each is made from. Nothing here draws."""
+"""All figures by name, of a run and of a comparison: title, caption, files that each is made from. Draws nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,4 +63,19 @@ FIGURES: Mapping[str, FigureKind] = {
         " the same problems, and how long they are. The paper's v1 Figure 3 (v4 Figure 5) shows one such example.",
         ("coldset/ablation.jsonl",),
     ),
+}
+
+# Of `vr1repro compare`, which has no training to show.
+COMPARED_FIGURES: Mapping[str, FigureKind] = {
+    "by-class": FigureKind(
+        "Accuracy by class of question",
+        "Accuracy of each model on each benchmark and its sub-scores, with intervals, beside the published scores.",
+        _SCORES,
+    ),
+    "by-length": FigureKind(
+        "Accuracy by length of response",
+        "Accuracy of each model in classes of response length, with bootstrap bands; lines: published overall scores.",
+        _SCORES,
+    ),
+    "graders": FIGURES["graders"],
 }

@@ -102,9 +102,9 @@ def accuracy(axes: "Axes", results: Results) -> None:
     for arm_name, step in (("ci", 0), ("vision-r1", ours.last_step if ours else 0)):
         estimate = results.average(arm_name, tuple(benchmarks)) if benchmarks else None
         if estimate is not None:
-            axes.plot(
-                step, estimate.value, "*", color=HIGHLIGHT, markersize=8, markeredgecolor=EDGE, markeredgewidth=0.4
-            )
+            # Above the curves' own markers, which end in the same points.
+            (star,) = axes.plot(step, estimate.value, "*", color=HIGHLIGHT, markersize=8, markeredgecolor=EDGE)
+            star.set(markeredgewidth=0.4, zorder=10)
     if not benchmarks:
         say_missing(axes, "no checkpoint was evaluated")
     _draw_ghosts(axes, results, "E")

@@ -9,7 +9,7 @@ from vr1repro.published import load_values
 from vr1repro.reporting.figures import curves, panels
 from vr1repro.reporting.figures.curves import curve_arms, stage_style
 from vr1repro.reporting.figures.marks import GHOST_BAR, GHOST_LINE, note, say_missing
-from vr1repro.reporting.figures.style import EDGE, HIGHLIGHT, HOLLOW, grid, new_figure, say, twin
+from vr1repro.reporting.figures.style import HIGHLIGHT, grid, new_figure, say, twin
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.run.words import by_length
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WORDS_TOP = 1000  # of the paper's panel C
+_ROOM = 1.45  # above the highest bar, for the legend
 
 
 def figure_one(results: Results, width: float | None = None) -> "Figure":
@@ -36,7 +37,7 @@ def figure_one(results: Results, width: float | None = None) -> "Figure":
     for draw, panel in zip(draw_panels, axes, strict=True):
         draw(panel, results)
     _legend(figure, results)
-    ghosts = "Grey and hollow: the paper (A-C printed labels, D-F digitised)"
+    ghosts = "Grey, hollow or dashed: the paper (A-C printed labels, D-F digitised)"
     if not results.comparable:
         ghosts += ", on their own right axes in C, D and F, steps scaled so that stage borders coincide"
     say(figure, note(results, f"{ghosts}."))
@@ -84,7 +85,7 @@ def _accuracies(axes: "Axes", results: Results) -> None:
     }
     marks = [(number, printed[arm]) for number, arm in enumerate(scores) if arm in printed]
     x, y = [number for number, _ in marks], [value for _, value in marks]
-    axes.plot(x, y, "D", color=HOLLOW, markeredgecolor=EDGE, markersize=4)
+    axes.plot(x, y, **panels.PRINTED_MARK)
     quoted = [value for value in panels.paper_values("B") if not scores or value.target is None]
     for number, value in enumerate(quoted, start=len(scores)):
         axes.bar(number, value.number, 0.7, **GHOST_BAR)
@@ -109,14 +110,19 @@ def _words(axes: "Axes", results: Results) -> None:
         paper_arm = "base-72b" if number == 0 else arm
         for middle, word in zip(x, words, strict=True):
             for value in panels.paper_values("C", arm=paper_arm, subset=f"word-{word.lower()}"):
-                ghosts.bar(middle, value.number, panels.WORD_WIDTH, **GHOST_BAR)
-    if not counts:
-        say_missing(axes, "no MathVerse responses")
-    else:
+                # In the colour of the model's own bars, for here each word has four.
+                ghosts.bar(middle, value.number, panels.WORD_WIDTH, **{**GHOST_BAR, "edgecolor": colour})
+    shown = [counts[arm][word] for arm in arms if arm in counts for word in words]
+    if shown:
         axes.legend(loc="upper center", ncols=2, handlelength=1.2, columnspacing=0.8)
-        top = max(counts[arm][word].high for arm in arms if arm in counts for word in words)
-        axes.set_ylim(0, max(1.0, top) * 1.45)
-    ghosts.set_ylim(0, max(_WORDS_TOP, ghosts.get_ylim()[1]))
+    else:
+        say_missing(axes, "no MathVerse responses")
+    top = max((estimate.high for estimate in shown), default=0.0)
+    ghosts.set_ylim(0, _ROOM * max(_WORDS_TOP, top if results.comparable else 0.0))
+    if not results.comparable:
+        # Where all of ours are 0, an axis of their own would put the paper's hundreds at the height of a one.
+        some = any(estimate.value for estimate in shown)
+        axes.set_ylim((0, _ROOM * top) if some else ghosts.get_ylim())
     axes.set_xticks(range(len(words)), [f'"{word}"' for word in words], fontsize=5.5)
     axes.set_ylabel("Count")
 
@@ -134,6 +140,7 @@ def _legend(figure: "Figure", results: Results) -> None:
         else:
             handles.append(Line2D([], [], label=arm.label, **stage_style(arm.name, 1)))
     handles.append(Line2D([], [], marker="o", linestyle=":", mfc="none", label="paper", **GHOST_LINE))
+    handles.append(Line2D([], [], label="paper, v4 Table 1 (B)", **panels.PRINTED_MARK))
     handles.append(Line2D([], [], label="Qwen2.5-VL-72B (paper)", **panels.REFERENCE_LINE))
     handles.append(Line2D([], [], marker="*", linestyle="", color=HIGHLIGHT, markersize=7, label="CI, Vision-R1"))
     columns = 4 if figure.get_figwidth() > 5 else 2

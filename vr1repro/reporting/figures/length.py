@@ -32,14 +32,14 @@ def length_accuracy(results: Results, width: float | None = None) -> "Figure":
     figure, axes = new_figure(width, 0.8 + 1.65 * rows, rows, columns)
     _arms_as_points(axes[0], results, arms)
     for panel, arm in zip(axes[1:], arms, strict=False):
-        _responses(panel, results.final(arm), results)
+        draw_by_length(panel, results.final(arm), results)
         panel.set_title(results.label(arm), loc="left")
     for panel in axes[len(arms) + 1 :]:
         panel.set_visible(False)
     if arms:
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4 if width > 5 else 2)
     text = (
-        "Bands: bootstrap over problems. Crosses at the right edge: responses cut at the token limit, with their share;"
+        "Bands: bootstrap over problems. Crosses at the right edge: accuracy of the responses cut at the token limit;"
     )
     say(figure, note(results, f"{text} how long they would have been is not known."))
     return figure
@@ -71,7 +71,13 @@ def _arms_as_points(axes: "Axes", results: Results, arms: list[str]) -> None:
         say_missing(axes, "no token counts")
 
 
-def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
+def draw_by_length(axes: "Axes", frame: pd.DataFrame, results: Results, unit: str = "Completion tokens") -> None:
+    """Draw accuracy in classes of equal size by response length, those that were cut apart.
+
+    Args:
+        frame: Rows of one model; `n_tokens` is the length.
+        unit: What it counts.
+    """
     rows = graded(frame[frame["n_tokens"].notna() & (frame["stratum"] != EXCLUDED)])
     cut = (rows["finish_reason"] == "length").to_numpy()
     right = rows["correct"].to_numpy().astype(np.float64)
@@ -97,9 +103,9 @@ def _responses(axes: "Axes", frame: pd.DataFrame, results: Results) -> None:
         height = 100 * right[cut].mean()
         edge = axes.get_yaxis_transform()
         axes.plot(0.97, height, "x", transform=edge, color=CUT, markersize=6, markeredgewidth=1.4, clip_on=False)
-        share = f"{fixed(100 * cut.mean(), 1)} % cut at {fixed(tokens[cut].max(), 0, grouped=True)}"
+        share = f"{int(cut.sum()):,} of {len(cut):,} cut at {fixed(tokens[cut].max(), 0, grouped=True)}"
         axes.text(0.98, 0.98, share, transform=axes.transAxes, ha="right", va="top", fontsize=6, color=CUT)
-    axes.set_xlabel("Completion tokens")
+    axes.set_xlabel(unit)
     axes.set_ylabel("Accuracy (%)")
     axes.set_ylim(0, 100)
     axes.set_xlim(left=0, right=1.25 * axes.get_xlim()[1] if cut.any() else None)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vr1repro.published import PublishedValue, load_values
 from vr1repro.reporting.figures.marks import BAR_ERRORS, errors
-from vr1repro.reporting.figures.style import DARK_BLUE, EDGE, GHOST, GREEN, LIGHT_BLUE, ORANGE, SKY_BLUE
+from vr1repro.reporting.figures.style import DARK_BLUE, EDGE, GHOST, GREEN, HOLLOW, LIGHT_BLUE, ORANGE, SKY_BLUE
 from vr1repro.reporting.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ LENGTH_CLASSES = ("0-4K", "4K-8K", "8K+")  # of panel A
 WORD_STYLES = ((DARK_BLUE, ""), (LIGHT_BLUE, "////"), (GREEN, "...."), (ORANGE, r"\\\\"))  # of panel C's four models
 WORD_WIDTH = 0.2
 REFERENCE_LINE: dict[str, Any] = {"color": GHOST, "linestyle": (0, (4, 2)), "linewidth": 0.8}
+PRINTED_MARK: dict[str, Any] = {
+    "marker": "D",
+    "linestyle": "",
+    "color": HOLLOW,
+    "markeredgecolor": EDGE,
+    "markersize": 4,
+}  # a printed score among our bars
 _LENGTH_SERIES = (("proportion", -0.2, DARK_BLUE, ""), ("accuracy", 0.2, LIGHT_BLUE, "////"))
 
 

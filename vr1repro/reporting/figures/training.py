@@ -45,7 +45,9 @@ def training(results: Results, width: float | None = None) -> "Figure":
     handles, labels = axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside upper center", ncols=4 if width > 5 else 2)
-    text = "Markers: means over equal windows of steps; thin: single steps; band: range of training seeds."
+    text = (
+        "Markers: means over equal windows of steps; band: range of training seeds; thin, for one seed: single steps."
+    )
     say(figure, note(results, f"{text} Dotted verticals: borders between stages."))
     return figure
 
@@ -57,9 +59,9 @@ def _ending_in_own_stage(arm: ArmInfo) -> ArmInfo | None:
 
 def _curve(axes: "Axes", arm: ArmInfo, log: pd.DataFrame, column: str, names: list[str], points: int) -> None:
     style = arm_style(arm.name, names)
-    for _, part in log.groupby("train_seed"):
-        axes.plot(part["step"], part[column], color=style["color"], linewidth=0.4, alpha=0.35)
     means = smoothed(log, column, points, arm.last_step)
+    if log["train_seed"].nunique() == 1:
+        axes.plot(log["step"], log[column], color=style["color"], linewidth=0.4, alpha=0.35)
     axes.plot(means["step"], means["value"], label=arm.label, **style)
     if (means["seeds"] > 1).any():
         low, high = means["seed_low"], means["seed_high"]

@@ -32,7 +32,7 @@ class Artefact:
 
     Attributes:
         settings: That it was made with.
-        inputs: Content hashes of the artefacts that it was made from, by role.
+        inputs: Hashes of what it was made from, by role: of a folder's content, or of one file (`Sources.inputs_of`).
         files: SHA-256 of its files by name.
     """
 
@@ -71,6 +71,30 @@ class Sources:
                 made_at=made.get("at"),
             )
         return artefacts
+
+    @cached_property
+    def _holders(self) -> dict[str, tuple[str, str]]:
+        """Content hash of the finished folder that holds a file, and the file's name, by the file's hash."""
+        holders: dict[str, tuple[str, str]] = {}
+        for sha, artefact in self.artefacts.items():
+            for name, digest in artefact.files.items():
+                holders.setdefault(digest, (sha, name))
+        return holders
+
+    def inputs_of(self, artefact: Artefact) -> dict[str, str]:
+        """Content hashes of what an artefact was made from, by role.
+
+        A stage records the hash of the file that it read, not of the folder that holds it. Such a role is `role (file)`
+        here, and its hash the folder's.
+        """
+        inputs = {}
+        for role, sha in artefact.inputs.items():
+            holder, name = self._holders.get(sha, (sha, ""))
+            if sha in self.artefacts or not name:
+                inputs[role] = sha
+            else:
+                inputs[f"{role} ({name})"] = holder
+        return inputs
 
     def weights_of(self, path: str) -> str | None:
         """Content hash of the weights that wrote a file of responses, from its first row; None for other files."""

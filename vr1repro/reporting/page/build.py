@@ -19,10 +19,11 @@ from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.overview import ArmSummary, arm_summaries, coverage, headlines, reading
 from vr1repro.reporting.claims.phenomena import phenomena
 from vr1repro.reporting.claims.settings import our_settings
-from vr1repro.reporting.figures.catalogue import FIGURES
+from vr1repro.reporting.figures.catalogue import FIGURES, FigureKind
 from vr1repro.reporting.lineage.making import made_here
 from vr1repro.reporting.lineage.sources import FILE, Sources
 from vr1repro.reporting.page.cases import case_studies
+from vr1repro.reporting.page.compared_front import ComparedFront
 from vr1repro.reporting.page.embedding import write_script
 from vr1repro.reporting.page.environment import page_environment
 from vr1repro.reporting.page.number_sources import NumberSources, manifests
@@ -95,19 +96,34 @@ def input_hashes(sources: Sources) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContents:
-    """A report but for its figures and responses.
+    """A report but for its responses.
 
     Attributes:
-        tables: From `tables.paper`.
+        comparisons: Published numbers beside ours, by the key that each has on the page.
+        tables: From `tables.paper`, or `compare.answer_table`.
         own_tables: From `tables.our_tables`.
+        figures: Those that it shows.
+        compared: First page of a report on models that are not ours; None for a run.
     """
 
     name: str
     config: str
-    comparisons: Sequence[Comparison]
+    comparisons: Mapping[str, Comparison]
     tables: Sequence[Table]
     own_tables: Sequence[TextTable] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, FigureKind] = field(default_factory=lambda: FIGURES)
+    compared: ComparedFront | None = None
+
+    @property
+    def heading(self) -> str:
+        """What the report is of."""
+        return self.compared.title if self.compared else f"Vision-R1 reproduction, run {self.name}"
+
+    @property
+    def pages(self) -> Mapping[str, str]:
+        """Its pages; the paper's printed cases are those of its own model."""
+        return {name: title for name, title in PAGES.items() if self.compared is None or name != "cases"}
 
 
 def make_report(
@@ -127,7 +143,9 @@ def make_report(
     contents = ReportContents(
         name=config.run,
         config=config_text,
-        comparisons=compare_published(load_values(), results, our_settings(config, results)),
+        comparisons={
+            row.published.id: row for row in compare_published(load_values(), results, our_settings(config, results))
+        },
         tables=all_tables(results),
         own_tables=own_tables(results) if text_tables is None else text_tables,
         links=links or {},
@@ -159,15 +177,19 @@ def _fill(aside: Path, results: Results, figures: Path, contents: ReportContents
         write_atomically(aside / "assets" / file.name, file.read_bytes())
     facts = {
         "results": results,
-        "run": contents.name,
+        "heading": contents.heading,
+        "brand": "compare" if contents.compared else f"run {contents.name}",
+        "pages": contents.pages,
+        "arms_are": "Model" if contents.compared else "Arm",
+        "compared": contents.compared,
         "micro_note": None if results.comparable else MICRO_NOTE,
-        **_overview_facts(results, summaries, contents.comparisons),
+        **_overview_facts(results, summaries, list(contents.comparisons.values())),
         "responses": responses,
         "tables": contents.tables,
         "own_tables": contents.own_tables,
-        "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in FIGURES.items()],
+        "figures": [(name, kind, _figure(figures, name, aside)) for name, kind in contents.figures.items()],
         "figures_made_from": _made_from(figures, aside),
-        "cases": case_studies(results),
+        "cases": case_studies(results) if "cases" in contents.pages else [],
         "inputs": input_hashes(sources),
         "manifests": manifests(sources),
         "config_text": contents.config,
@@ -181,8 +203,8 @@ def _numbers(sources: Sources, summaries: Sequence[ArmSummary], contents: Report
     numbers = NumberSources(sources)
     for table in contents.tables:
         numbers.add_table(table)
-    for row in contents.comparisons:
-        numbers.add_comparison(row)
+    for key, row in contents.comparisons.items():
+        numbers.add_comparison(key, row)
     for arm in summaries:
         numbers.add_arm(arm)
     return numbers.as_data()
@@ -193,6 +215,7 @@ def _overview_facts(
 ) -> dict[str, Any]:
     """Facts of the first page: arms, published numbers, some responses, the cold-start set, what is missing."""
     labels = {row.judgement.label for row in comparisons}
+    classes = {row.published.value_class for row in comparisons}
     published = {row.published.id for row in comparisons}
     return {
         "seeds": len({seed for seed in results.headline["train_seed"] if seed}) if len(results.headline) else 0,
@@ -203,7 +226,7 @@ def _overview_facts(
         "headlines": headlines(comparisons),
         "phenomena": [one for one in phenomena(results) if one.published.id in published],
         "rows": comparisons,
-        "classes": list(ValueClass),
+        "classes": [one for one in ValueClass if one in classes],
         "labels": [label for label in Label if label in labels],
         "samples": choose(results),
         "reading": reading(results.run),
@@ -218,9 +241,10 @@ def _entries(folder: Path) -> set[str]:
 def _render(folder: Path, facts: Mapping[str, Any]) -> None:
     environment = page_environment()
     environment.filters |= {"num": render.number, "est": render.estimate, "between": render.interval, "slug": _slug}
-    environment.globals |= {"signs": SIGNS, "policy": POLICY, "pages": PAGES, "made": made_here()}
-    for name in PAGES:
-        html = environment.get_template(f"{name}.html.j2").render(page=name, **facts)
+    environment.globals |= {"signs": SIGNS, "policy": POLICY, "made": made_here()}
+    for name in facts["pages"]:
+        template = "compared" if name == "index" and facts["compared"] else name
+        html = environment.get_template(f"{template}.html.j2").render(page=name, **facts)
         write_atomically(folder / f"{name}.html", html)
 
 

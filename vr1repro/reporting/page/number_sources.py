@@ -44,15 +44,15 @@ class NumberSources:
             title = f"{arm.label} minus {arm.gain.start}, points"
             self._add(f"{arm.arm}:gain", title, target, arm.gain.estimate, beside=start)
 
-    def add_comparison(self, row: Comparison) -> None:
-        """Add a published number, under its id."""
+    def add_comparison(self, key: str, row: Comparison) -> None:
+        """Add a published number, under its key on the page."""
         if row.ours is None:
             return
         value, judged = row.published, row.judgement
         title = f"{value.model}, {value.benchmark} {value.subset}".rstrip()
         first, *others = targets_behind(value)
         beside = [path for target in others for path in self._sources.of(target)]
-        number = self._add(value.id, title, first, row.ours, beside)
+        number = self._add(key, title, first, row.ours, beside)
         number |= _paper(value) | {"verdict": judged.label.value, "reason": judged.reason}
 
     def as_data(self) -> dict[str, Any]:
@@ -86,7 +86,13 @@ class NumberSources:
 def manifests(sources: Sources) -> dict[str, dict[str, Any]]:
     """Each finished folder of a run and its inputs, by content hash."""
     return {
-        sha: {"path": one.path, "kind": one.kind, "inputs": one.inputs, "commit": one.commit, "at": one.made_at}
+        sha: {
+            "path": one.path,
+            "kind": one.kind,
+            "inputs": sources.inputs_of(one),
+            "commit": one.commit,
+            "at": one.made_at,
+        }
         for sha, one in sources.artefacts.items()
     }
 

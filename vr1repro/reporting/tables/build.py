@@ -10,8 +10,9 @@ from vr1repro.reporting.claims.comparison import as_table, compare_published
 from vr1repro.reporting.claims.settings import our_settings
 from vr1repro.reporting.lineage.sources import Sources, write_made_from
 from vr1repro.reporting.run.results import Results
+from vr1repro.reporting.tables.files import write_tables
 from vr1repro.reporting.tables.our_tables import own_tables
-from vr1repro.reporting.tables.render import TextTable, frame_csv, write_tables
+from vr1repro.reporting.tables.render import TextTable, frame_csv
 from vr1repro.reporting.tables.scores_csv import score_table, write_scores
 from vr1repro.reporting.tables.table import Table, all_tables
 

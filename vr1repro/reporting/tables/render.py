@@ -1,17 +1,14 @@
-"""Tables as CSV, Markdown, LaTeX (booktabs) and HTML."""
+"""Numbers and tables as text: CSV, Markdown and HTML; `latex` has LaTeX, `files` writes them all."""
 
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import pandas as pd
 
-from vr1repro.core.files import write_atomically
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.run.scores import OpenShares
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -34,6 +31,20 @@ def number(value: float | None, signed: bool = False) -> str:
 def estimate(ours: Estimate | None) -> str:
     """Value and interval: `52.1 [48.0, 56.1]`."""
     return DASH if ours is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
+
+
+def plus_minus(ours: Estimate | None) -> str:
+    """Value and half of its interval's width: `52.1 +- 4.0`."""
+    if ours is None:
+        return DASH
+    return f"{number(ours.value)} +- {half_width(ours)}"
+
+
+def half_width(ours: Estimate) -> str:
+    """Half of an interval's width, with the decimals of the value that it belongs to."""
+    half = (ours.high - ours.low) / 2
+    whole = math.isfinite(ours.value) and abs(settled(ours.value)) >= _DECIMALS_FROM
+    return fixed(half, 0, grouped=True) if whole and math.isfinite(half) else number(half)
 
 
 def interval(low: float, high: float) -> str:
@@ -62,9 +73,13 @@ def printed(cell: Cell) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
-    """The rows that a line takes: paper, ours, difference, verdict; those that say nothing are left out."""
-    if any(cell.paper is not None for cell in line.cells):
+def sub_rows(line: Line, comparable: bool, published_apart: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """The rows that a line takes: paper, ours, difference, verdict; those that say nothing are left out.
+
+    Args:
+        published_apart: The paper's numbers have lines of their own, so that ours say nothing of them.
+    """
+    if any(cell.paper is not None for cell in line.cells) and not (line.arm and published_apart):
         yield "paper", [printed(cell) for cell in line.cells]
     if line.arm is None:
         return
@@ -74,6 +89,8 @@ def sub_rows(line: Line, comparable: bool) -> Iterator[tuple[str, list[str]]]:
     yield "ours", [estimate(cell.ours) for cell in line.cells]
     if any(cell.shares is not None for cell in line.cells):
         yield "left open", [left_open(cell.shares) for cell in line.cells]
+    if published_apart:
+        return
     # "no verdict" says nothing that the class of the number does not say; the CSV keeps it.
     labels = [cell.label.value if cell.label not in (None, Label.NO_VERDICT) else DASH for cell in line.cells]
     if any(cell.difference is not None for cell in line.cells):
@@ -89,7 +106,7 @@ def grid(table: Table) -> tuple[list[str], list[list[str]]]:
     header = [DASH if not table.lines else "Method", *table.marks, "", *table.columns]
     rows = []
     for line in table.lines:
-        for k, (kind, cells) in enumerate(sub_rows(line, table.comparable)):
+        for k, (kind, cells) in enumerate(sub_rows(line, table.comparable, bool(table.heads))):
             name = [line.name, *line.marks] if k == 0 else [""] * (1 + len(line.marks))
             rows.append([*name, kind, *cells])
     return header, rows
@@ -163,58 +180,6 @@ def html(table: TextTable) -> str:
     )
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "[": "{[}",  # after a row's \\ a bare bracket would be read as its optional argument
-    "]": "{]}",
-}
-
-
-def tex(text: str) -> str:
-    """Text with LaTeX's special characters escaped; a leading minus becomes a true one."""
-    escaped = "".join(_TEX.get(character, character) for character in text)
-    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
-
-
-def latex(table: TextTable) -> str:
-    r"""A `table` float; needs `\usepackage{booktabs}`."""
-    spec = "l" * table.text_columns + "r" * (len(table.header) - table.text_columns)
-    body = []
-    for k, cells in enumerate(table.rows):
-        if k and cells[0]:
-            body.append(r"\addlinespace")
-        body.append(" & ".join(tex(cell) for cell in cells) + r" \\")
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{tex(table.title)}. {tex(table.note)}}}",
-            rf"\label{{tab:{table.key}}}",
-            r"\footnotesize",
-            rf"\begin{{tabular}}{{{spec}}}",
-            r"\toprule",
-            " & ".join(tex(cell) for cell in table.header) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
 def plain_csv(table: TextTable) -> str:
     """A table's cells as CSV."""
     stream = io.StringIO()
@@ -272,16 +237,3 @@ def frame_csv(frame: pd.DataFrame, printed: Sequence[str] = ()) -> str:
     ours = frame.columns.difference(list(printed))
     shown = frame[ours].map(lambda value: None if isinstance(value, float) and math.isnan(value) else _plain(value))
     return str(frame.assign(**shown).to_csv(index=False, lineterminator="\n"))
-
-
-def write_tables(folder: Path, tables: Iterable[Table], text_tables: Iterable[TextTable] = ()) -> list[Path]:
-    """Write each table as `<key>.csv`, `.md`, `.tex` and `.html`. Returns the paths."""
-    contents = [(as_text(table), tidy_csv(table)) for table in tables]
-    contents += [(table, plain_csv(table)) for table in text_tables]
-    paths = []
-    for table, rows in contents:
-        texts = {".csv": rows, ".md": markdown(table), ".tex": latex(table), ".html": html(table)}
-        for suffix, text in texts.items():
-            paths.append(folder / f"{table.key}{suffix}")
-            write_atomically(paths[-1], text)
-    return paths

@@ -78,7 +78,12 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table ready to be rendered."""
+    """A table ready to be rendered.
+
+    Attributes:
+        heads: The benchmark and the score of each column, where the paper's numbers have lines of their own; empty
+            where they stand with ours.
+    """
 
     key: str
     title: str
@@ -87,6 +92,7 @@ class Table:
     lines: tuple[Line, ...]
     note: str
     comparable: bool
+    heads: tuple[tuple[str, str], ...] = ()
 
     def cells(self) -> Iterator[tuple[Line, str, Cell]]:
         """Every cell with its row and the name of its column, row by row."""

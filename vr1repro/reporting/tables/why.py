@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from vr1repro.core.errors import UserError
 from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import file_sha, json_sha
-from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Artefact, Sources
+from vr1repro.reporting.lineage.sources import FILE, RESPONSES, Sources
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.render import estimate, number
 from vr1repro.reporting.tables.table import KEY_FORM, Cell, Line, Table, all_tables
@@ -55,7 +55,29 @@ def _pick(kind: str, name: str, choices: Mapping[str, T], aliases: Mapping[str, 
     raise UserError(f"no {kind} `{name}`; {hint}There are: {', '.join(choices)}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """What `why` looks into: a run, or a comparison of anyone's models.
+
+    Attributes:
+        config: The file that says how it was made.
+        tables: Its tables.
+        written: Folder of the tables as they were written.
+    """
+
+    results: Results
+    config: Path
+    tables: Sequence[Table]
+    written: Path
+
+
 def explain(results: Results, config: Path, name: str) -> str:
+    """The chain behind a cell of a run as text; arguments as for `explain_cell`."""
+    written = results.run / "tables"
+    return explain_cell(Explained(results=results, config=config, tables=all_tables(results), written=written), name)
+
+
+def explain_cell(explained: Explained, name: str) -> str:
     """The chain behind a cell as text.
 
     Args:
@@ -64,12 +86,12 @@ def explain(results: Results, config: Path, name: str) -> str:
     Raises:
         UserError: There is no such cell.
     """
-    located = find(list(all_tables(results)), name)
-    return "\n".join(_lines(results, config, located, Sources(results)))
+    located = find(list(explained.tables), name)
+    return "\n".join(_lines(explained, located, Sources(explained.results)))
 
 
-def _lines(results: Results, config: Path, located: LocatedCell, sources: Sources) -> Iterator[str]:
-    cell = located.cell
+def _lines(explained: Explained, located: LocatedCell, sources: Sources) -> Iterator[str]:
+    results, config, cell = explained.results, explained.config, located.cell
     yield f"{located.table.key_of(located.line, located.column)}   ({located.table.title})"
     if cell.paper is not None:
         yield f"paper: {cell.paper.value} ({cell.paper.value_class.value}, {cell.paper.id})"
@@ -87,7 +109,8 @@ def _lines(results: Results, config: Path, located: LocatedCell, sources: Source
     yield f"config: {config} sha256 {file_sha(config)[:_SHORT]}"
     paths = sources.of(cell.target)
     together = json_sha([sources.sha(path) for path in paths])
-    yield f"made from {len(paths)} files, together sha256 {together[:_SHORT]}{_since(results.run, located, together)}:"
+    since = _since(explained.written, located, together)
+    yield f"made from {len(paths)} files, together sha256 {together[:_SHORT]}{since}:"
     yield from _files(paths, sources)
 
 
@@ -111,12 +134,12 @@ def _files(paths: Sequence[str], sources: Sources) -> Iterator[str]:
         yield "written by:"
     told: set[str] = set()
     for sha in sorted(models, key=lambda each: models[each]):
-        yield from _ancestry(sha, f"model {models[sha]}", sources.artefacts, told)
+        yield from _ancestry(sha, f"model {models[sha]}", sources, told)
 
 
-def _since(run: Path, located: LocatedCell, together: str) -> str:
-    """Whether the table that lies in the run was made of the files as they are now."""
-    written = _json(run / "tables" / FILE)
+def _since(folder: Path, located: LocatedCell, together: str) -> str:
+    """Whether the table that was written there was made of the files as they are now."""
+    written = _json(folder / FILE)
     if written is None:
         return ""
     cell = written["cells"].get(located.table.key_of(located.line, located.column))
@@ -124,11 +147,9 @@ def _since(run: Path, located: LocatedCell, together: str) -> str:
     return " (as when tables/ was written)" if same else " (CHANGED since tables/ was written)"
 
 
-def _ancestry(
-    sha: str, role: str, artefacts: Mapping[str, Artefact], told: set[str], indent: str = "  "
-) -> Iterator[str]:
+def _ancestry(sha: str, role: str, sources: Sources, told: set[str], indent: str = "  ") -> Iterator[str]:
     """A finished folder and, below it, those that it was made of; described once, named again."""
-    artefact = artefacts.get(sha)
+    artefact = sources.artefacts.get(sha)
     if artefact is None:
         yield f"{indent}{role}: {sha[:_SHORT]} (its manifest is not in this run's files)"
         return
@@ -145,8 +166,8 @@ def _ancestry(
     for name, digest in artefact.files.items():
         if name.endswith(".safetensors"):
             yield f"{indent}  weights {name}  {digest[:_SHORT]}"
-    for name, child in artefact.inputs.items():
-        yield from _ancestry(str(child), name, artefacts, told, f"{indent}  ")
+    for name, child in sources.inputs_of(artefact).items():
+        yield from _ancestry(child, name, sources, told, f"{indent}  ")
 
 
 def _json(path: Path) -> dict[str, Any] | None:

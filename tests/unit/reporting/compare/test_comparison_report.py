@@ -1,5 +1,6 @@
 """Anyone's model: sources, the assembled run, printed numbers and score files."""
 
+import itertools
 import json
 import re
 import shutil
@@ -8,13 +9,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from synthetic_run import write_run
+from typer.testing import CliRunner
 
+from vr1repro.cli import app
 from vr1repro.core.errors import UserError
 from vr1repro.published import ValueClass
 from vr1repro.reporting.compare import foreign, printed
 from vr1repro.reporting.compare.origins import origins
+from vr1repro.reporting.compare.record import RECORD, open_comparison
 from vr1repro.reporting.compare.report import ComparisonRequest, report
 
+FORMATS = Path(__file__).parents[2] / "evaluation" / "response_formats"
+PAPER_ROW = "Vision-R1-7B, v4 Table 1; README Performance"
 GRADING = foreign.GradingOptions(benchmark=None, questions=None, profile="rule", protocol="single")
 
 
@@ -58,7 +64,10 @@ def test_printed_numbers_get_a_verdict_each(compared: tuple[Path, str]) -> None:
     missing = rows[rows["benchmark"] == "DynaMath"]
     assert set(missing.loc[missing["class"] == "claim", "verdict"]) == {"not run"}
     assert missing["command"].dropna().str.contains("vr1repro evaluate").all()
-    assert re.search(r"^Of \d+ claims, ", text, re.MULTILINE)
+    assert re.search(r"^mine: of \d+ claims, .* not answered; in \d+ yours is lower, ", text, re.MULTILINE)
+    assert re.search(r"^  MathVista ALL: published 73\.5, yours \S+ \+- \S+; difference .* over ", text, re.MULTILINE)
+    assert "mine beside Vision-R1-7B; scorer that suits the print: vlmevalkit, protocol paper (repository)" in text
+    assert max(map(len, text.splitlines())) < 300
     assert "No commit is on record of what mine, theirs was made of." in text
 
 
@@ -70,16 +79,80 @@ def test_models_are_paired_by_question(compared: tuple[Path, str]) -> None:
     assert mean["Difference"] > 10
     assert mean["These weights"] == "differ"
     assert mean["Recipes"] == "not trained here"
-    assert "| mine | theirs | mean |" in text
+    assert re.search(r"^mine minus theirs, mean: \+.* over questions; these weights: differ$", text, re.MULTILINE)
 
 
 def test_page_and_tables_are_made(compared: tuple[Path, str]) -> None:
     out, _ = compared
     page = (out / "report" / "index.html").read_text()
-    assert "mine" in page
+    assert "<h1>mine beside Vision-R1-7B, GPT-4o, theirs</h1>" in page
+    assert "<title>Overview - mine beside Vision-R1-7B, GPT-4o, theirs</title>" in page
+    assert "Vision-R1 reproduction" not in page
     assert "<script>alert" not in page
-    for suffix in ("csv", "md", "tex", "html"):
-        assert (out / "tables" / f"comparison.{suffix}").exists()
+    for suffix, key in itertools.product(("csv", "md", "tex", "html"), ("comparison", "t1", "pairs")):
+        assert (out / "tables" / f"{key}.{suffix}").exists()
+    for name in ("by-class", "by-length"):
+        assert f"figures/{name}.svg" in (out / "report" / "figures.html").read_text()
+
+
+def test_the_page_hides_no_baseline_and_has_each_number_once(compared: tuple[Path, str]) -> None:
+    page = (compared[0] / "report" / "index.html").read_text()
+    assert 'data-filter="numbers" data-start=""' in page
+    rows = re.findall(r'<tr data-arm="mine" data-class="([a-z-]+)".*', page)
+    assert {"claim", "quoted-baseline"} <= set(rows)
+    keys = re.findall(r'data-number="(mine:(?!accuracy|tokens|gain)[^"]+)"', page)
+    assert len(keys) == len(set(keys)) == len(rows)
+    ours = [one for one in re.findall(r"<tr data-arm=.*", page) if "MathVista ALL" in one and "Vision-R1-7B" in one]
+    assert len([one for one in ours if ">73.5<" in one]) == 1
+
+
+def test_the_papers_table_has_published_rows_and_ours(compared: tuple[Path, str]) -> None:
+    text = (compared[0] / "tables" / "t1.tex").read_text()
+    lines = [line for line in text.splitlines() if line.endswith(r"\\")]
+    # v4's row and the README's agree, so that one line has both; who measured it again has a line of their own.
+    published = [line for line in lines if line.startswith("Vision-R1-7B, ")]
+    assert published[0].startswith(f"{PAPER_ROW} & 80.3 & 79.0 & 83.2 & 80.6 & 73.5 & 52.4 & 46.7 & 40.2")
+    assert [line.partition(" & ")[0] for line in published[1:]] == [
+        "Vision-R1-7B, MathVista leaderboard",
+        r"Vision-R1-7B, rerun Issue \#27",
+    ]
+    ours = next(line for line in lines if line.startswith("mine & "))
+    assert ours.count(r"_{\pm ") == ours.count("&")
+    assert any(line.startswith("theirs & ") for line in lines)
+
+
+def test_why_reads_a_comparison(compared: tuple[Path, str]) -> None:
+    done = CliRunner().invoke(app, ["why", "T1:mine:MathVista", "--run", str(compared[0])])
+    assert done.exit_code == 0, done.output
+    assert "paper: 73.5 (claim, v4.table-1.vision-r1-7b.mathvista.all.accuracy-pct)" in done.output
+    assert "eval/mine/mathvista/single/e1/responses.jsonl" in done.output
+    assert "(as when tables/ was written)" in done.output
+    done = CliRunner().invoke(app, ["why", f"T1:{PAPER_ROW}:GEO", "--run", str(compared[0])])
+    assert "ours: none. a published row" in done.output
+
+
+def test_a_record_of_another_version_is_refused(compared: tuple[Path, str], tmp_path: Path) -> None:
+    record = json.loads((compared[0] / RECORD).read_text())
+    (tmp_path / RECORD).write_text(json.dumps(record | {"models": 3}))
+    with pytest.raises(UserError, match=r"comparison\.json: models: .*; compare again with this version"):
+        open_comparison(tmp_path)
+
+
+@pytest.mark.parametrize(("printed_score", "label"), [("66.7", "equal"), ("66.6", "differs")])
+def test_a_score_file_is_no_claim_of_the_authors(tmp_path: Path, printed_score: str, label: str) -> None:
+    scores = tmp_path / "own.json"
+    scores.write_text(json.dumps({"average": {"accuracy": printed_score}}))
+    grading = foreign.GradingOptions(
+        benchmark="mathvista", questions=FORMATS / "questions.jsonl", profile="rule", protocol="single"
+    )
+    request = ComparisonRequest([str(FORMATS / "own.jsonl")], [f"scores:{scores}"])
+    text = report(request, grading, tmp_path / "out")
+    equal = 1 if label == "equal" else 0
+    assert f"own beside own.json (suits: official): {equal} of 1 scores equal within the file's rounding" in text
+    assert "claims" not in text
+    rows = pd.read_csv(tmp_path / "out" / "tables" / "comparison.csv")
+    assert list(rows["verdict"]) == [label]
+    assert list(rows["class"]) == ["score-file"]
 
 
 def test_one_seed_gets_no_verdict_and_says_so(evaluated: Path, tmp_path: Path) -> None:
@@ -91,8 +164,14 @@ def test_one_seed_gets_no_verdict_and_says_so(evaluated: Path, tmp_path: Path) -
     text = report(
         ComparisonRequest([str(tmp_path / "run")], ["published:Vision-R1-7B"], 90.0), GRADING, tmp_path / "out"
     )
-    assert "one run has no spread; a verdict needs two evaluation seeds at least" in text
-    assert re.search(r"^Of \d+ claims, 0 reproduced, 0 not reproduced, ", text, re.MULTILINE)
+    # One greedy run still has an answer: on which side it lies, with the interval over questions.
+    found = re.search(
+        r"^  MathVista ALL: published 73\.5, yours .*; difference (.*) over questions; (.*)$", text, re.MULTILINE
+    )
+    assert found is not None
+    assert found[2].endswith("; cannot tell from one run")
+    assert re.search(r"^mine: of \d+ claims, 0 reproduced, 0 not reproduced, ", text, re.MULTILINE)
+    assert not (tmp_path / "out" / "tables" / "pairs.tex").exists()
 
 
 def test_names_that_are_seeds_are_one_recipe(evaluated: Path, tmp_path: Path) -> None:
@@ -140,7 +219,7 @@ def test_score_files_are_read(tmp_path: Path) -> None:
     assert values[""].value == 34.8
     assert values[""].rounding == pytest.approx(0.05)
     assert values["question_type: multi_choice"].rounding == pytest.approx(0.005)
-    assert values["question_type: multi_choice"].value_class is ValueClass.CLAIM
+    assert values["question_type: multi_choice"].value_class is ValueClass.SCORE_FILE
 
 
 def test_spellings_of_a_model_are_one() -> None:
@@ -180,7 +259,7 @@ def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_pat
     assert (tmp_path / "run" / "thesis.tex").read_text() == "mine"
 
 
-RECORD = {"dataset AI4Math/MathVista": "0123456789abcdef" + 24 * "0", "dataset path data/mine": None}
+COMMITS = {"dataset AI4Math/MathVista": "0123456789abcdef" + 24 * "0", "dataset path data/mine": None}
 
 
 def copied(evaluated: Path, model: str, run: Path, config: Path | None) -> Path:
@@ -197,7 +276,7 @@ def copied(evaluated: Path, model: str, run: Path, config: Path | None) -> Path:
     ("config", "record", "comparable", "note"),
     [
         (None, None, True, "No commit is on record of what vision-r1_s1 was made of."),
-        (None, RECORD, True, "Commits on record: dataset AI4Math/MathVista at 0123456789ab."),
+        (None, COMMITS, True, "Commits on record: dataset AI4Math/MathVista at 0123456789ab."),
         ("micro", None, False, "No commit is on record of what vision-r1_s1 was made of."),
         ("evaluate", None, None, "revisions.json: is missing, so nobody knows which commits this run took of"),
     ],

@@ -96,5 +96,5 @@ def test_questions_without_an_answer_are_named_everywhere(tmp_path: Path) -> Non
     text = report(request, GRADING, tmp_path)
     expected = "mine: 6 of 1000 questions of MathVista"
     assert expected in text
-    for name in ("tables/comparison.tex", "tables/arms.tex", "tables/arms.md", "report/index.html"):
+    for name in ("tables/comparison.tex", "tables/t1.tex", "tables/t1.md", "report/index.html"):
         assert expected in (tmp_path / name).read_text()

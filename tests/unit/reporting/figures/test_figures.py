@@ -1,11 +1,13 @@
 """Figures: drawn from what is there, the same bytes twice, honest about scale, and without torch."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic_run import arm_infos
@@ -24,6 +26,7 @@ from vr1repro.reporting.figures.published import published_figure_one
 from vr1repro.reporting.figures.style import arm_style, drawing
 from vr1repro.reporting.run.arms import ArmInfo, trajectory
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
+from vr1repro.reporting.statistics.estimate import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,56 @@ def test_ghosts_stand_at_the_published_values(results: Results) -> None:
         panel = next(a for a in figure.axes if a.get_title(loc="left").startswith("D"))
         ghosts = {(x, y) for line in panel.lines for x, y in zip(*line.get_data(), strict=True)}
     assert {(300, 1051), (300, 3272), (200, 2059)} <= ghosts
+
+
+def test_counts_of_nothing_stand_on_the_papers_axis(results: Results) -> None:
+    """An axis of their own would put the paper's 699 at the height of a one."""
+    nothing = replace(results)
+    zero = Estimate(value=0.0, n=1, clusters=1, stderr=0.0, low=0.0, high=3.0, method="m")
+    nothing.__dict__["sampled_words"] = {
+        arm: dict.fromkeys(words, zero) for arm, words in results.sampled_words.items()
+    }
+    with drawing():
+        limits = [_limits(figure_one(one)) for one in (results, nothing)]
+    assert limits[0][0] < limits[0][1]
+    assert limits[1][0] == limits[1][1] > 1000
+
+
+def _limits(figure: Any) -> tuple[float, float]:
+    """The tops of panel C's axes, ours and the paper's."""
+    ours = next(axes for axes in figure.axes if axes.get_title(loc="left").startswith("C"))
+    papers = next(axes for axes in figure.axes if axes.get_ylabel() == "Paper's count")
+    return ours.get_ylim()[1], papers.get_ylim()[1]
+
+
+def test_every_mark_of_figure_one_has_a_name_and_the_stars_lie_on_top(results: Results) -> None:
+    with drawing():
+        figure = figure_one(results)
+    labels = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+    assert {"paper, v4 Table 1 (B)", "paper", "CI, Vision-R1"} <= labels
+    lines = next(axes for axes in figure.axes if axes.get_title(loc="left").startswith("E")).lines
+    stars = [line for line in lines if line.get_marker() == "*" and line.get_color() == "red"]
+    assert len(stars) == 2
+    assert min(star.get_zorder() for star in stars) > max(line.get_zorder() for line in lines if line not in stars)
+
+
+def test_cut_responses_are_counted(results: Results) -> None:
+    with drawing():
+        figure = DRAW["length-accuracy"](results)
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert said
+    assert all(re.fullmatch(r"[\d,]+ of [\d,]+ cut at [\d,]+", text) for text in said)
+
+
+def test_single_steps_are_drawn_for_a_single_seed_alone(results: Results) -> None:
+    with drawing():
+        axes = DRAW["training"](results).axes[0]
+    several = [
+        arm.label for arm in results.arms.values() if arm.stages and results.log(arm)["train_seed"].nunique() > 1
+    ]
+    thin = [line for line in axes.lines if line.get_linewidth() == 0.4]
+    named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    assert len(thin) == len([line for line in named if line.get_label() not in several])
 
 
 FEW = {name: arm for name, arm in arm_infos().items() if name in ("base", "ci", "zero")}

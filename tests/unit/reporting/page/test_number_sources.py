@@ -21,7 +21,7 @@ def data(results: Results) -> dict[str, dict[str, object]]:
     for table in all_tables(results):
         sources.add_table(table)
     for row in compare_published(load_values(), results):
-        sources.add_comparison(row)
+        sources.add_comparison(row.published.id, row)
     return sources.as_data()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.run.results import MICRO_NOTE, Missing, Results
 from vr1repro.reporting.run.scores import COLUMNS
 from vr1repro.reporting.statistics.estimate import Estimate
-from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables import latex, render
 from vr1repro.reporting.tables.build import make_tables
 from vr1repro.reporting.tables.paper_tables import SPECS
 from vr1repro.reporting.tables.table import all_tables, arms_table, paper_tables
@@ -182,7 +183,7 @@ def test_differences_are_marked_at_micro_scale_and_judged_at_the_papers(results:
 def test_micro_note_is_in_every_table(results: Results) -> None:
     for table in all_tables(results):
         assert MICRO_NOTE in render.markdown(render.as_text(table))
-        assert MICRO_NOTE in render.latex(render.as_text(table))
+        assert MICRO_NOTE in latex.latex(render.as_text(table))
 
 
 def test_csv_has_a_row_for_each_cell_in_full_precision(results: Results) -> None:
@@ -219,20 +220,21 @@ def test_numbers_as_shown(value: float | None, signed: bool, text: str) -> None:
         ("50 % & more_", r"50 \% \& more\_"),
         ("[1, 2]", "{[}1, 2{]}"),
         ("-3.2", "$-$3.2"),
+        ("1 +- 2", r"1 $\pm$ 2"),
         ("Qwen2.5-VL-7B", "Qwen2.5-VL-7B"),
         ("4Kx16 > 8Kx8", r"4Kx16 \textgreater{} 8Kx8"),
         ("\\", r"\textbackslash{}"),
     ],
 )
 def test_latex_escapes(text: str, escaped: str) -> None:
-    assert render.tex(text) == escaped
+    assert latex.tex(text) == escaped
 
 
 def test_latex_columns_agree(results: Results) -> None:
     for table in all_tables(results):
-        body = [line for line in render.latex(render.as_text(table)).splitlines() if line.endswith(r"\\")]
-        spec = next(line for line in render.latex(render.as_text(table)).splitlines() if "begin{tabular}" in line)
-        columns = len(spec.split("{")[2].rstrip("}"))
+        body = [line for line in latex.latex(render.as_text(table)).splitlines() if line.endswith(r"\\")]
+        spec = next(line for line in latex.latex(render.as_text(table)).splitlines() if "begin{tabular}" in line)
+        columns = len(re.sub(r"p\{[^}]*\}", "p", spec).split("{")[2].rstrip("}"))
         assert {line.replace(r"\&", "").count("&") + 1 for line in body} == {columns}
 
 

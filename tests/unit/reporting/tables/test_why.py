@@ -11,6 +11,7 @@ from vr1repro.config.reporting import ReportSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import file_sha, write_manifest
 from vr1repro.reporting.lineage.sources import FILE, Sources
+from vr1repro.reporting.page.number_sources import manifests
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables import why
 from vr1repro.reporting.tables.build import write_table_sources
@@ -71,6 +72,26 @@ def traced(tmp_path: Path, settings: ReportSettings) -> tuple[Results, Path]:
         folder = run / "eval" / "vision-r1_s1" / "mathvista" / "single" / f"e{seed}"
         (folder / "run.json").write_text(json.dumps({"content": content | {"seed": seed}, "made": made["made"]}))
     return Results.load(run, arm_infos(), settings, comparable=False), step
+
+
+def test_a_set_that_was_recorded_by_a_files_hash_is_found(traced: tuple[Results, Path]) -> None:
+    results, step = traced
+    problems = results.run / "problems" / "rl"
+    problems.mkdir(parents=True)
+    (problems / "problems.parquet").write_bytes(b"2")
+    folder = write_manifest(problems, "problems", {"seed": 5}, {})
+    (step / "manifest.json").unlink()
+    made = write_manifest(step, "model", {"seed": 1}, {"problems": file_sha(problems / "problems.parquet")})
+    for path in (results.run / "eval" / "vision-r1_s1" / "mathvista" / "single").glob("e*/run.json"):
+        written = json.loads(path.read_text())
+        written["content"]["model_sha"] = made["content_sha"]
+        path.write_text(json.dumps(written))
+    text = why.explain(results, results.run / "config.yaml", "t1:vision-r1:mathvista")
+    assert f"problems (problems.parquet): problems/rl  {folder['content_sha'][:12]}" in text
+    assert "is not in this run's files" not in text
+    assert manifests(Sources(results))[made["content_sha"]]["inputs"] == {
+        "problems (problems.parquet)": folder["content_sha"]
+    }
 
 
 def test_the_chain_ends_at_the_first_model(traced: tuple[Results, Path]) -> None:
