@@ -4,7 +4,8 @@
 
 By the server's own count: no request whose reply had arrived whole before a kill is asked again; what was in flight at
 a kill, at most `concurrency` requests, is marked "sent, not answered", counted and asked once more. The client's memory
-is looked at all the time. Started again after it was stopped, the soak goes on where it was.
+is looked at all the time. Started again after it was stopped, the soak goes on where it was; what stopped it stopped
+its client too, and counts as one kill more.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import urllib.request
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ import psutil
 from aiohttp import web
 
 from vr1repro.core.files import write_atomically, write_csv
+from vr1repro.core.processes import end_with_parent
 from vr1repro.core.provenance import made
 from vr1repro.engines.base import request_seed
 
@@ -153,6 +156,7 @@ class Soak:
         self.out, self.questions, self.kills = out, count // SEEDS, kills
         self.folder = out / "evaluated" / "served"
         self.log, self.state, self.memory = out / "server.jsonl", out / "state.json", out / "memory.jsonl"
+        self.running = out / "running"  # as long as a client may run
         self._rows: dict[Path, tuple[int, int]] = {}
 
     def run(self) -> dict[str, Any]:
@@ -167,15 +171,17 @@ class Soak:
         url = f"http://127.0.0.1:{port}"
         try:
             wait_until(lambda: _answers(f"{url}/v1/models"), "the server", every_s=0.1)
-            while len(done) < self.kills:
-                rows = (len(done) + 1) * SEEDS * self.questions // (self.kills + 1)
-                killed = self._kill_at(url, rows, len(done) + 1)
-                done.append({"arrived": sorted(killed.arrived), "flying": killed.flying, "before": killed.before})
-                write_atomically(self.state, json.dumps(done))
-                self._mark(url, f"killed{len(done)}")
-            process = self._client(url, "the last")
+            if self.running.exists():
+                self._note_kill(url, done)
+            for number in range(1, self.kills + 1):
+                rows = number * SEEDS * self.questions // (self.kills + 1)
+                if self._kept() < rows:
+                    self._kill_at(url, rows, len(done) + 1)
+                    self._note_kill(url, done)
+            process = self._client(url, len(done) + 1)
             while process.poll() is None:
-                self._look(process, self.kills + 1)
+                self._look(process, len(done) + 1)
+            self.running.unlink()
             if process.returncode:
                 sys.exit(f"the client failed: {(self.out / 'client.log').read_text()[-3000:]}")
         finally:
@@ -199,9 +205,17 @@ class Soak:
         if not (self.out / "test.parquet").exists():
             pq.write_table(pa.Table.from_pylist(rows), self.out / "test.parquet")
 
-    def _client(self, url: str, name: str) -> "subprocess.Popen[bytes]":
+    def _note_kill(self, url: str, done: list[dict[str, Any]]) -> None:
+        killed = self._on_disk()
+        done.append({"arrived": sorted(killed.arrived), "flying": killed.flying, "before": killed.before})
+        write_atomically(self.state, json.dumps(done))
+        self._mark(url, f"killed{len(done)}")
+        self.running.unlink()
+
+    def _client(self, url: str, number: int) -> "subprocess.Popen[bytes]":
+        self.running.touch()
         log = (self.out / "client.log").open("a")
-        log.write(f"--- {name}\n")
+        log.write(f"--- number {number}\n")
         log.flush()
         # The address is part of no hash, so that a server at another port goes on with the same requests.
         words = ["evaluate", "--model", f"{url}/v1", "--benchmarks", "mathvision", "--name", "served", "--seeds",
@@ -209,19 +223,18 @@ class Soak:
                  "--engine-options", json.dumps(ENGINE)]  # fmt: skip
         return subprocess.Popen(
             [sys.executable, "-m", "vr1repro", *words], stdout=log, stderr=log, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(REPO)},
+            env={**os.environ, "PYTHONPATH": str(REPO)}, preexec_fn=partial(end_with_parent, signal.SIGKILL),
         )  # fmt: skip
 
-    def _kill_at(self, url: str, rows: int, number: int) -> Kill:
+    def _kill_at(self, url: str, rows: int, number: int) -> None:
         """Run the client until so many rows are kept, and kill it."""
-        process = self._client(url, f"number {number}")
+        process = self._client(url, number)
         while self._kept() < rows:
             self._look(process, number)
             if process.poll() is not None:
                 sys.exit(f"the client ended before kill {number}: {(self.out / 'client.log').read_text()[-3000:]}")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return self._on_disk()
 
     def _look(self, process: "subprocess.Popen[bytes]", number: int) -> None:
         """Note the client's memory, and wait a little for its end."""
@@ -301,7 +314,7 @@ class Soak:
             lost = {seed_of[name] for name in kill.flying if name in seed_of} - kill.arrived
             unasked = [seed for seed in lost if not any(after[seed, later] for later in range(number, len(kills) + 1))]
             assert not unasked, f"kill {number}: {len(unasked)} requests in flight were never asked again"
-        starts = (self.out / "client.log").read_text().split("--- ")[2:]  # those after a kill
+        starts = (self.out / "client.log").read_text().split("--- number ")[2:]  # those after a kill
         for number, (kill, start) in enumerate(zip(kills, starts, strict=True), 1):
             told = re.search(r": (\d+) requests were sent and not answered before a kill", start)
             counted = int(told[1]) if told else 0
