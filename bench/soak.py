@@ -23,6 +23,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,7 +63,8 @@ class SoakServer(Server):  # type: ignore[misc]
     def note(self, body: dict[str, Any], what: str) -> None:
         """Log an arrival."""
         self.what = what
-        self.log.write(json.dumps({"name": _name.get(), "seed": body["seed"], "what": what}) + "\n")
+        row = {"name": _name.get(), "seed": body["seed"], "question": _question(body), "what": what}
+        self.log.write(json.dumps(row) + "\n")
 
     def plan(self, key: str) -> list[str]:
         """The faults of a request; replies have no ids that a later process of the client could know again."""
@@ -94,7 +96,8 @@ class SoakServer(Server):  # type: ignore[misc]
             response = web.StreamResponse(headers={"Content-Length": "1000"})
             await response.prepare(request)
             for _ in range(4):
-                await response.write(b" ")
+                with suppress(ConnectionError):  # the client may have been killed
+                    await response.write(b" ")
                 await asyncio.sleep(0.05)
             if request.transport is not None:
                 request.transport.close()
@@ -103,11 +106,9 @@ class SoakServer(Server):  # type: ignore[misc]
 
     def _good(self, body: dict[str, Any], response: web.Response, digest: bytes) -> web.Response:
         """The answer, with what may stand beside it."""
-        text = body["messages"][-1]["content"][-1]["text"]
-        (number,) = re.findall(r"What is (\d+)\+1\?", text)
         reply = json.loads(response.body or b"")  # type: ignore[arg-type]
         choice = reply["choices"][0]
-        choice["message"] = {"role": "assistant", "content": f"{GOOD} \\boxed{{{int(number) + 1}}}"}
+        choice["message"] = {"role": "assistant", "content": f"{GOOD} \\boxed{{{int(_question(body)) + 1}}}"}
         if digest[2] % 4 == 0:
             beside: dict[str, Any] = dict(BESIDE[digest[3] % len(BESIDE)])
             if "finish" in beside:
@@ -119,6 +120,11 @@ class SoakServer(Server):  # type: ignore[misc]
         return web.Response(body=gzip.compress(data) if packed else data, headers=headers)
 
 
+def _question(body: dict[str, Any]) -> str:
+    (number,) = re.findall(r"What is (\d+)\+1\?", body["messages"][-1]["content"][-1]["text"])
+    return str(number)
+
+
 def serve(port: int, log: Path) -> None:
     """Serve until killed."""
     server = SoakServer(log)
@@ -128,17 +134,20 @@ def serve(port: int, log: Path) -> None:
     web.run_app(app, host="127.0.0.1", port=port, print=None)
 
 
+Key = tuple[int, str]  # a request's seed and question; seeds alone may be equal
+
+
 @dataclass
 class Kill:
     """What was on disk when the client had been killed.
 
     Attributes:
-        arrived: Seeds of requests whose good reply had arrived whole: rows, and replies in the journal.
+        arrived: Requests whose good reply had arrived whole: rows, and replies in the journal.
         flying: Names of requests that were sent and had neither reply nor failure.
         before: How many such the journal had counted at earlier kills.
     """
 
-    arrived: set[int] = field(default_factory=set)
+    arrived: set[Key] = field(default_factory=set)
     flying: list[str] = field(default_factory=list)
     before: int = 0
 
@@ -187,7 +196,12 @@ class Soak:
         finally:
             server.kill()
             server.wait()
-        return self._check([Kill(set(one["arrived"]), one["flying"], one["before"]) for one in done])
+        return self._check(
+            [
+                Kill({(seed, question) for seed, question in one["arrived"]}, one["flying"], one["before"])
+                for one in done
+            ]
+        )
 
     def _write_questions(self) -> None:
         import pyarrow as pa
@@ -265,8 +279,8 @@ class Soak:
         found = Kill()
         for path in self.folder.glob("mathvision/single/e*/responses.jsonl"):
             for row in _whole_rows(path):
-                found.arrived.add(request_seed(row["eval_seed"], "mathvision", row["id"], 0))
-        seed_of = {row["name"]: row["seed"] for row in _whole_rows(self.log) if "name" in row}
+                found.arrived.add((request_seed(row["eval_seed"], "mathvision", row["id"], 0), row["id"]))
+        key_of = {row["name"]: _key(row) for row in _whole_rows(self.log) if "name" in row}
         flying: dict[tuple[str, int], None] = {}
         for path in self.folder.glob("replies-*.jsonl"):
             for row in _whole_rows(path):
@@ -277,7 +291,7 @@ class Soak:
                 flying.pop(request, None)
                 found.before += row["what"] == "unanswered"
                 if row["what"] == "reply" and GOOD in row.get("body", ""):
-                    found.arrived.add(seed_of[request[0]])
+                    found.arrived.add(key_of[request[0]])
         found.flying = [name for name, _ in flying]
         return found
 
@@ -291,37 +305,37 @@ class Soak:
         keys = Counter((row["eval_seed"], row["id"]) for row in rows)
         assert len(keys) == len(rows) == SEEDS * self.questions, "a request has no row, or two"
         assert all(row["response"] == f"{GOOD} \\boxed{{{int(row['id']) + 1}}}" for row in rows), "a text is lost"
-        epoch, arrivals, good, after = 0, Counter[str](), Counter[int](), Counter[tuple[int, int]]()
-        seed_of: dict[str, int] = {}
+        epoch, arrivals, good, after = 0, Counter[str](), Counter[Key](), Counter[tuple[Key, int]]()
+        key_of: dict[str, Key] = {}
         for row in _whole_rows(self.log):
             if "mark" in row:
                 epoch = int(row["mark"].removeprefix("killed"))
                 continue
-            seed_of[row["name"]] = row["seed"]
+            key = key_of[row["name"]] = _key(row)
             arrivals[row["what"]] += 1
-            good[row["seed"]] += row["what"] == "good"
-            after[row["seed"], epoch] += 1
+            good[key] += row["what"] == "good"
+            after[key, epoch] += 1
         again = [
-            seed
+            key
             for number, kill in enumerate(kills, 1)
-            for seed in kill.arrived
-            if any(after[seed, later] for later in range(number, len(kills) + 1))
+            for key in kill.arrived
+            if any(after[key, later] for later in range(number, len(kills) + 1))
         ]
         assert not again, f"{len(again)} requests were asked again whose reply had arrived whole"
         for number, kill in enumerate(kills, 1):
             assert len(kill.flying) <= CONCURRENCY, f"kill {number}: {len(kill.flying)} in flight"
             # Asked once more: but where the reply before the last try was a fault, or had been good and not read.
-            lost = {seed_of[name] for name in kill.flying if name in seed_of} - kill.arrived
-            unasked = [seed for seed in lost if not any(after[seed, later] for later in range(number, len(kills) + 1))]
+            lost = {key_of[name] for name in kill.flying if name in key_of} - kill.arrived
+            unasked = [key for key in lost if not any(after[key, later] for later in range(number, len(kills) + 1))]
             assert not unasked, f"kill {number}: {len(unasked)} requests in flight were never asked again"
         starts = (self.out / "client.log").read_text().split("--- number ")[2:]  # those after a kill
         for number, (kill, start) in enumerate(zip(kills, starts, strict=True), 1):
             told = re.search(r": (\d+) requests were sent and not answered before a kill", start)
             counted = int(told[1]) if told else 0
             assert counted == kill.before + len(kill.flying), f"kill {number}: the client counted {counted}"
-        flying = Counter(seed_of[name] for kill in kills for name in kill.flying if name in seed_of)
-        twice = {seed: count for seed, count in good.items() if count > 1}
-        assert all(count <= 1 + flying[seed] for seed, count in twice.items()), "asked more often than once more a kill"
+        flying = Counter(key_of[name] for kill in kills for name in kill.flying if name in key_of)
+        twice = {key: count for key, count in good.items() if count > 1}
+        assert all(count <= 1 + flying[key] for key, count in twice.items()), "asked more often than once more a kill"
         memory = _whole_rows(self.memory)
         return {
             "requests": len(rows), "kills": len(kills), "concurrency": CONCURRENCY, "arrivals": dict(arrivals),
@@ -349,6 +363,10 @@ def _flatness(memory: list[dict[str, Any]], total: int) -> dict[str, float]:
         "most_mb_asking": max(row["rss_mb"] for row in memory if row["rows"] < total),
         "most_mb": max(row["rss_mb"] for row in memory),
     }
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row["seed"], row["question"]
 
 
 def _whole_rows(path: Path) -> list[dict[str, Any]]:

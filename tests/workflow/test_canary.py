@@ -64,7 +64,10 @@ class Echo:
         else:
             text = reply(asked.text, self.habits)
             text = text if text in "01" else f"{text} {echo}"
-        _, body = completion(text, reasoning_content=echo) or (0, {})
+        _, body = completion(text, **({"reasoning_content": echo} if kind_of(asked.text) == "bridge" else {})) or (
+            0,
+            {},
+        )
         body["id"] = body["system_fingerprint"] = echo
         body["usage"] = {"completion_tokens": echo, "prompt_tokens": {"cached": echo}}
         body["choices"][0]["finish_reason"] = self.draw.choice(["stop", echo])
@@ -96,7 +99,8 @@ def test_a_key_that_is_echoed_is_in_no_file(smoke: Workflow, tmp_path: Path) -> 
         values["graders"]["llm"] = asked
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         graded = [f"results/smoke/eval/base_s0/{slug}/verdicts.json" for slug in ("mathvista", "mathverse")]
-        done = workflow.run("results/smoke/coldset/content.sha256", *graded)
+        shards = [f"results/smoke/coldset/shards/{shard}/content.sha256" for shard in (0, 1)]
+        done = workflow.run(*shards, *graded)
         assert {one.key for one in server.asked} == {f"Bearer {CANARY}"}
     (workflow.folder / "printed").write_text(done.stdout + done.stderr)
     assert echo.kinds == {"bridge", "extract", "judge"}
