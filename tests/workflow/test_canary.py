@@ -64,10 +64,8 @@ class Echo:
         else:
             text = reply(asked.text, self.habits)
             text = text if text in "01" else f"{text} {echo}"
-        _, body = completion(text, **({"reasoning_content": echo} if kind_of(asked.text) == "bridge" else {})) or (
-            0,
-            {},
-        )
+        further = {"reasoning_content": echo} if kind_of(asked.text) == "bridge" else {}
+        _, body = completion(text, **further) or (0, {})
         body["id"] = body["system_fingerprint"] = echo
         body["usage"] = {"completion_tokens": echo, "prompt_tokens": {"cached": echo}}
         body["choices"][0]["finish_reason"] = self.draw.choice(["stop", echo])
