@@ -75,7 +75,7 @@ class Echo:
 def kind_of(prompt: str) -> str:
     if prompt.endswith("Judgement:"):
         return "judge"
-    return "extract" if "extract" in prompt.lower()[:300] else "bridge"
+    return "extract" if "extract" in prompt.rstrip().lower().rpartition("\n")[2] else "bridge"
 
 
 def test_a_key_that_is_echoed_is_in_no_file(smoke: Workflow, tmp_path: Path) -> None:
