@@ -61,9 +61,8 @@ figures: $(VENV)/.micro ## Draw tables, figures and page of the reference run ag
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-verify: $(VENV)/.test ## Run the tests, the micro run, and what is too long for `make test`
-	$(SNAKEMAKE) --rerun-incomplete
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+verify: $(VENV)/.test ## Run the tests, micro, and what is too long for `make test`, in parts; started again it goes on
+	$(BIN)/python bench/verify.py --workers $(CORES) --data $(DATA)
 
 bench: $(VENV)/.test ## Measure speed, one table a script; DATA=folder of public model outputs for the grader's
 	$(BIN)/python bench/grpo_update.py --out results/reference/bench/grpo-update.json

@@ -46,6 +46,7 @@ class LlmServer(ThreadingHTTPServer):
         answer: What to reply to a request.
         models: What it says that it serves.
         asked: Every request, in the order of arrival.
+        headers: Further headers of every reply.
     """
 
     daemon_threads = True
@@ -54,6 +55,7 @@ class LlmServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.models = answer, ["m"]
         self.asked: list[Asked] = []
+        self.headers: dict[str, str] = {}
         self.over = threading.Event()
 
     @property
@@ -106,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

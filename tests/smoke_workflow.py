@@ -1,5 +1,8 @@
 """Snakemake over the smoke config, run, stopped and read by tests."""
 
+import base64
+import gzip
+import json
 import os
 import signal
 import subprocess
@@ -7,12 +10,15 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 from waiting import heed_interrupts, wait_until
 
 # Pressed again where a job has swallowed it; no limit, the workflow may take longer to end.
 _NEXT_PRESS_S = 20
+# The key of all endpoints, the lab's grader among them. No file that a run leaves may hold it, however it is spelt.
+CANARY = 'sk-canary/smoke"5583+Zq0xYw7'
 # What Python and the package cost before a job works.
 _LOADED_CPU_S = 1.0
 
@@ -68,6 +74,7 @@ class Workflow:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(search),
             "VR1REPRO_NOTED_IMPORTS": str(self.imports),
+            "OPENAI_API_KEY": CANARY,
         }
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +122,28 @@ class Workflow:
                     "eval/**/responses.jsonl", "eval/**/verdicts/*.jsonl", "tables/*.csv", "figures/*.png")  # fmt: skip
         paths = sorted({path for pattern in patterns for path in self.root.glob(pattern)})
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths}
+
+
+def spellings(key: str) -> list[str]:
+    """A key as it is, escaped as in JSON once and twice, as in an address, and in base64 by itself and as a header."""
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
+    shifted = (base64.b64encode(before + key.encode()).decode() for before in (b"", b"Bearer ", b'{"k":"'))
+    # The letters at both ends depend on what stands around the key.
+    return [key, json.dumps(key)[1:-1], json.dumps(json.dumps(key)[1:-1])[1:-1], escaped, quote(key, safe=""),
+            *(text.rstrip("=")[-24:-2] for text in shifted)]  # fmt: skip
+
+
+def holding(key: str, folder: Path) -> list[Path]:
+    """Files below a folder, packed ones unpacked, that hold a key in any spelling."""
+    patterns = [spelling.encode() for spelling in spellings(key)]
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 3
+    return [path for path in files if any(pattern in _unpacked(path) for pattern in patterns)]
+
+
+def _unpacked(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
 def _is_at_work(workflow: "subprocess.Popen[bytes]", seen: set[int]) -> bool:

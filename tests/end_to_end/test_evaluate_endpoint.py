@@ -4,9 +4,12 @@ import base64
 import io
 import json
 import os
+import platform
 import random
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from llm_server import LlmServer, Reply, completion, failure
 from PIL import Image
+from waiting import wait_until
 
 pytest.importorskip("aiohttp")
 
@@ -128,6 +132,39 @@ def test_a_key_in_engine_options_is_refused_before_anything_is_written(questions
         assert not server.asked
     assert KEY not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_two_processes_on_one_folder(questions: Path, tmp_path: Path) -> None:
+    """The second is refused before it asks anything, and all rows of the first are kept; others may work beside it."""
+    held, first = threading.Event(), threading.Event()
+
+    def answer(asked: Any) -> Reply:
+        first.set()
+        held.wait()
+        return completion("\\boxed{1}")
+
+    out, folder = tmp_path / "out", tmp_path / "out/served/mathvision/single/e1"
+    with LlmServer(answer).running() as server, ThreadPoolExecutor() as pool:
+        try:
+            running = pool.submit(evaluate, server, questions, out)
+            wait_until(lambda: first.is_set() or running.done(), "the first question")
+            asked = len(server.asked)
+            assert not running.done()
+            pid = json.loads((folder / "responses.jsonl.lock").read_text())["pid"]
+            refused = evaluate(server, questions, out)
+            assert len(server.asked) <= max(asked, 3)  # the first's `concurrency`
+        finally:
+            held.set()
+        beside = evaluate(server, questions, tmp_path / "another")
+        done = running.result()
+    assert (refused.returncode, done.returncode, beside.returncode) == (2, 0, 0)
+    assert refused.stderr.splitlines()[-1] == (
+        f"error: {folder}/responses.jsonl: another process is working on these responses (process {pid} on"
+        f" {platform.node()}, for 0 min); wait for it or end it"
+    )
+    assert [row["id"] for row in responses(out)] == [str(number) for number in range(COUNT)]
+    assert len(server.asked) == 2 * COUNT
+    assert not list(out.rglob("*.lock"))
 
 
 # The files of `grade`, and what its one line says.

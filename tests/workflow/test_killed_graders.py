@@ -19,17 +19,32 @@ from vr1repro.lab.grader import MODEL, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(3600)]
 
+# Two checkpoints stand for all: the start of an arm, which answers without tags, and its end.
+CHECKPOINTS = ("ci_s1", "vision-r1_s1")
+BENCHMARKS = ("mathvista", "mathverse", "mmmath")
+TARGETS = [f"results/smoke/eval/{slug}/{name}/verdicts.json" for slug in CHECKPOINTS for name in BENCHMARKS]
+
+
+def below(workflow: Workflow, pattern: str) -> list[Path]:
+    """Files of the two checkpoints."""
+    return [path for slug in CHECKPOINTS for path in workflow.root.glob(f"eval/{slug}/{pattern}")]
+
+
+def ledgers(workflow: Workflow) -> list[Path]:
+    """Ledgers of replies; what an endpoint's client keeps for itself until they are taken is none."""
+    return [path for path in below(workflow, "*/llm/*.jsonl") if not path.stem.endswith(".replies")]
+
 
 def kept(workflow: Workflow) -> int:
     """Whole rows of all ledgers."""
-    return sum(path.read_bytes().count(b"\n") for path in workflow.root.glob("eval/*/*/llm/*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in ledgers(workflow))
 
 
 def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
     """Start the workflow, and kill it and its jobs with -9 while replies of a kind are held back."""
     grader.shut(kind, after=5)
     process = subprocess.Popen(
-        workflow.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=workflow.environment,
+        workflow.command(*TARGETS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=workflow.environment,
         cwd=workflow.source, start_new_session=True,
     )  # fmt: skip
     try:
@@ -43,7 +58,7 @@ def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         grader.open()
-    assert workflow.run("--unlock").returncode == 0
+    shutil.rmtree(workflow.folder / ".snakemake" / "locks")  # what `vr1repro recover` does, without a start of Python
 
 
 def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path: Path) -> None:
@@ -52,8 +67,8 @@ def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path:
     shutil.copy(smoke.repo / "Snakefile", tmp_path / "copy")
     workflow = replace(smoke, folder=tmp_path / "run", package=tmp_path / "copy")
     shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
-    verdicts = {path: path.read_bytes() for path in workflow.root.glob("eval/**/verdicts/*.jsonl")}
-    for folder in workflow.root.glob("eval/*/*/llm"):
+    verdicts = {path: path.read_bytes() for path in below(workflow, "**/verdicts/*.jsonl")}
+    for folder in below(workflow, "*/llm"):
         shutil.rmtree(folder)
 
     path = tmp_path / "copy" / "config" / "smoke.yaml"
@@ -65,15 +80,17 @@ def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path:
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         for kind in ("extract", "judge"):
             kill_in(workflow, grader, kind)
-        workflow.finish()
+        done = replace(workflow, warm=True).run(*TARGETS)
+        assert done.returncode == 0, done.stderr[-3000:]
 
     lost = len(grader.lost)
     assert {kind_of(prompt) for prompt in grader.lost} == {"extract", "judge"}
     assert len(grader.arrived) == kept(workflow) + lost
-    for ledger in workflow.root.glob("eval/*/*/llm/*.jsonl"):
+    for ledger in ledgers(workflow):
         keys = [row["key"] for _, row in read_lines(ledger)]
         assert len(keys) == len(set(keys))
     print(f"{len(grader.arrived)} requests at the server: {kept(workflow)} kept, {lost} in flight at the two kills")
     # The same script replied as in the run that nobody disturbed.
     assert {path: path.read_bytes() for path in verdicts} == verdicts
-    assert "Nothing to be done" in workflow.run("-n").stdout + workflow.run("-n").stderr
+    again = workflow.run("-n", *TARGETS)
+    assert "Nothing to be done" in again.stdout + again.stderr

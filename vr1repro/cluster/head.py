@@ -2,22 +2,29 @@
 
 Jobs that a killed head left behind go on and are never taken up again. A new start would submit the same jobs while the
 old ones write the same files, so both the start and the recovery ask the queue first. That a head lives is told by a
-lock that the kernel drops with the process, whatever killed it.
+lock (`core.locks`): one for all heads on Slurm, and one for each local head, since those may work side by side.
 """
 
-import fcntl
+import atexit
 import os
 import platform
 import shutil
 import time
 from pathlib import Path
-from typing import IO
 
 from vr1repro.cluster import slurm
 from vr1repro.core.errors import UserError
+from vr1repro.core.locks import Held, Lock
 
 STATE = Path(".snakemake")
-_held: list[IO[str]] = []  # locks live as long as the process
+_SLURM, _WHAT = "head-slurm", "this folder's workflow"
+_held: list[Lock] = []  # locks live as long as the process
+
+
+@atexit.register
+def _let_go() -> None:
+    for lock in _held:
+        lock.close()
 
 
 def begin(folder: Path, on_slurm: bool) -> None:
@@ -30,19 +37,17 @@ def begin(folder: Path, on_slurm: bool) -> None:
     Raises:
         UserError: Another head submits jobs from this folder, or jobs of a dead one are in the queue.
     """
-    if not on_slurm:
-        if lock := _lock(folder, "local", shared=True):
-            _held.append(lock)
-        return
-    lock = _lock(folder, "slurm")
-    if lock is None:
+    try:
+        lock = Lock(folder / STATE / (_SLURM if on_slurm else f"head-{platform.node()}-{os.getpid()}"), _WHAT)
+    except Held as error:
+        if not on_slurm:
+            return  # a recovery looks at it just now
         raise UserError(
-            f"{folder}: another snakemake submits jobs from this folder ({_who(folder)}); wait for it, stop it with"
+            f"{folder}: another snakemake submits jobs from this folder ({error.holder}); wait for it, stop it with"
             " Ctrl-C, or start this one in another clone"
-        )
-    _sign(lock)
+        ) from None
     _held.append(lock)
-    if jobs := slurm.jobs_of(folder):
+    if on_slurm and (jobs := slurm.jobs_of(folder)):
         raise UserError(
             f"{folder}: {_some(jobs)} of an earlier start are in the queue and would write the same files as new ones;"
             " `vr1repro recover` cancels them, then start again"
@@ -58,12 +63,10 @@ def recover(folder: Path, patience_s: float = 180) -> list[str]:
     Raises:
         UserError: A head still lives, or the jobs do not go.
     """
-    locks = [_lock(folder, kind) for kind in ("slurm", "local")] if (folder / STATE).is_dir() else []
-    if None in locks:
-        raise UserError(
-            f"{folder}: a snakemake is at work here ({_who(folder)}); stop it with Ctrl-C, which cancels its jobs"
-        )
+    locks: list[Lock] = []
     try:
+        for path in _heads(folder):
+            locks.append(Lock(path, _WHAT))  # the first keeps new heads away
         done = []
         jobs = slurm.jobs_of(folder) if slurm.installed() else []
         if jobs:
@@ -81,34 +84,21 @@ def recover(folder: Path, patience_s: float = 180) -> list[str]:
             shutil.rmtree(held)  # what `snakemake --unlock` does, without reading a workflow
             done.append("unlocked the folder")
         return done or ["nothing to recover: no job in the queue, no lock"]
+    except Held as error:
+        raise UserError(
+            f"{folder}: a snakemake is at work here ({error.holder}); stop it with Ctrl-C, which cancels its jobs"
+        ) from None
     finally:
         for lock in locks:
-            if lock is not None:
-                lock.close()
+            lock.close()
 
 
-def _lock(folder: Path, kind: str, shared: bool = False) -> IO[str] | None:
-    """Take a folder's place for one head on Slurm or, shared, for local heads; None where it is taken."""
-    (folder / STATE).mkdir(exist_ok=True)
-    stream = (folder / STATE / f"head-{kind}").open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        stream.close()
-        return None
-    return stream
-
-
-def _sign(lock: IO[str]) -> None:
-    """Write who holds the place, for the message to others."""
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M')}")
-    lock.flush()
-
-
-def _who(folder: Path) -> str:
-    signatures = [path.read_text(encoding="utf-8") for path in sorted((folder / STATE).glob("head-*"))]
-    return next((text for text in signatures if text), "it has not said who it is")
+def _heads(folder: Path) -> list[Path]:
+    """What heads of a folder hold or have left: first that of heads on Slurm, then those of local ones."""
+    if not (folder / STATE).is_dir():
+        return []
+    files = sorted((folder / STATE).glob("head-*.lock"))
+    return [folder / STATE / _SLURM, *(path.with_suffix("") for path in files if path.stem != _SLURM)]
 
 
 def _some(jobs: list[slurm.Job]) -> str:

@@ -4,11 +4,12 @@ A part is a row group of a problem file, so that parts are the same whatever the
 function of the files; the main process only joins the parts in their order.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from vr1repro.answers.completion import answer_only, completion
 from vr1repro.answers.grade import Work
@@ -17,6 +18,8 @@ from vr1repro.coldset.filters import PICTURE, Candidate, first_rule, pair, split
 from vr1repro.coldset.polish import polish
 from vr1repro.coldset.records import Draft
 from vr1repro.config.coldset import ColdsetSettings
+from vr1repro.core.errors import UserError
+from vr1repro.core.outside import decoded, json_cell
 from vr1repro.core.problem_files import problem_row
 from vr1repro.core.records import Outcome, Problem, Trace, sha256
 from vr1repro.problems.prompt import user_turn
@@ -79,6 +82,15 @@ class Judged:
     polished: Counter[str]
 
 
+def _draft(line: bytes, where: str) -> Draft:
+    try:
+        return Draft.model_validate(json_cell(decoded(line, where), where))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{where}: not a draft: {key}: {first['msg']}; bridge this shard again") from None
+
+
 def judge(part: Part, settings: ColdsetSettings) -> Judged:
     """Judge one part, all but what only the grader can compare."""
     import pyarrow as pa
@@ -94,9 +106,9 @@ def judge(part: Part, settings: ColdsetSettings) -> Judged:
             if place is None:
                 continue
             streams[place[0]].seek(place[1])
-            draft = Draft.model_validate(json.loads(streams[place[0]].read(place[2])))
+            draft = _draft(streams[place[0]].read(place[2]), f"{part.drafts[place[0]]}, byte {place[1]}")
             image = (row.pop("image") or {}).get("bytes")
-            row["metadata"] = json.loads(row.get("metadata") or "{}")
+            row["metadata"] = json_cell(row.get("metadata") or "{}", f"{part.problems}: metadata of {row['id']!r}")
             problem = Problem(**row)
             chain, answer = split_reply(draft.reply)
             if settings.polish:

@@ -25,6 +25,7 @@ from vr1repro.config.coldset import ColdsetSettings
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import explained, whole_file, write_atomically
 from vr1repro.core.jsonl import read_lines
+from vr1repro.core.outside import decoded, json_cell
 from vr1repro.core.records import Outcome, dump_line
 
 Key = tuple[str, str]
@@ -112,9 +113,9 @@ def index(drafts: Sequence[Path]) -> dict[Key, Place]:
 
 def _key(path: Path, line: bytes) -> Key:
     try:
-        row = json.loads(line)
+        row = json_cell(decoded(line, str(path)), str(path))
         return str(row["source"]), str(row["id"])
-    except (ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         raise UserError(f"{path}: a line is no draft; bridge this shard again") from None
 
 

@@ -29,6 +29,7 @@ OUTSIDE = {
     "vr1repro.core.code_hash": "it says whether a checkpoint may be resumed, and decides nothing in it",
     "vr1repro.core.errors": "messages",
     "vr1repro.core.mistakes": "messages",
+    "vr1repro.core.locks": "it refuses a second process, and decides nothing that the first one writes",
     "vr1repro.core.processes": "it ends a process with its parent, and decides nothing that one writes",
     "vr1repro.core.progress": "progress bars",
     "vr1repro.core.secrets": "it removes keys that a server echoes; for an edit of it no server is asked again",

@@ -93,7 +93,8 @@ def _made_aside(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     while True:
         aside = path.with_name(f"{_aside_prefix(path)}{secrets.token_hex(8)}.partial")
         handle = make(aside)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # a disk without flock, or NFS for a folder: nothing is swept there
+            fcntl.flock(handle, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), aside.lstat()):
                 return aside, handle

@@ -1,5 +1,6 @@
 """JSONL: reading with line numbers, appending so that a crash loses no finished row."""
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -67,13 +68,25 @@ class Appender:
 
     Opening an existing file cuts off a last line without a newline (the mark of a crash). Each row is flushed to the
     operating system; `close` syncs to disk. Use as a context manager.
+
+    Raises:
+        UserError: Another writer has the file open, whose last row may be half written (disks of this machine; on
+            others a ledger's `core.locks.Lock` alone tells).
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_tail(path)
         self._path = path
         self._stream = path.open("ab", buffering=0)
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._stream.close()
+            raise UserError(f"{path}: another process appends to it; wait for it or end it") from None
+        except OSError:
+            pass  # a disk without flock
+        _cut_torn_tail(path)
+        self._stream.seek(0, os.SEEK_END)
 
     def append(self, row: BaseModel | dict[str, Any]) -> int:
         """Write one row to the operating system.

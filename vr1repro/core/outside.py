@@ -82,6 +82,16 @@ def json_value(text: str) -> Any:
         raise NotReadable(f"not JSON: {error.msg} at column {error.colno}", error.lineno) from None
 
 
+def json_part(text: str, place: int) -> tuple[Any, int]:
+    """The value that begins at a place of a JSON text, and where it ends; `check_nesting` of the text is the caller's.
+
+    Raises:
+        NotReadable: An integer has too many digits, or a key stands twice.
+        json.JSONDecodeError: No JSON begins there; it knows line and column.
+    """
+    return _COUNTING.raw_decode(text, place)
+
+
 def json_file(path: Path) -> Any:
     """The value of a JSON file, under the limits.
 

@@ -6,10 +6,7 @@ A source without a revision in the config is resolved to the newest commit once,
 fetches for the run takes that one from then on. What lies in a local folder has no revision, and gets none.
 """
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,9 +14,11 @@ from pydantic import BaseModel
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import write_atomically
+from vr1repro.core.locks import Lock
 from vr1repro.core.outside import json_file
 
 FILE = "revisions.json"
+_PATIENCE_S = 600.0  # another job may be asking a slow hub
 RepositoryKind = Literal["model", "dataset"]
 _Source = TypeVar("_Source", bound=BaseModel)
 
@@ -63,7 +62,7 @@ class Revisions:
         if key is None:
             return source
         given = getattr(source, "revision", None)
-        with self._locked():
+        with Lock(self.path, "the commits of this run", patience_s=_PATIENCE_S):
             known = self.known()
             if given is not None and known.get(key, given) != given:
                 raise UserError(
@@ -80,13 +79,6 @@ class Revisions:
         from vr1repro.core.fetch import newest
 
         return newest(str(getattr(source, "id", "")), kind)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def key_of(source: BaseModel, kind: RepositoryKind) -> str | None:

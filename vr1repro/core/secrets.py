@@ -86,14 +86,14 @@ def _spellings(key: str) -> Iterator[str]:
 
 
 def _letter(letter: str) -> str:
-    """A letter as it is, or escaped as JSON may escape any."""
+    """A letter as it is, or escaped as JSON may escape any; JSON in a text of JSON is escaped again."""
     units = letter.encode("utf-16-be", "surrogatepass").hex()
     escaped = "".join(
-        r"\\u"
+        r"\\{1,16}u"
         + "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in units[place : place + 4])
         for place in range(0, len(units), 4)
     )
-    plain = {'"': r"\\?\"", "\\": r"\\\\?", "/": r"\\?/"}.get(letter, re.escape(letter))
+    plain = {'"': r"\\{0,16}\"", "\\": r"\\{1,16}", "/": r"\\{0,16}/"}.get(letter, re.escape(letter))
     return f"(?:{plain}|{escaped})"
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from vr1repro.config.evaluation import Protocol
 from vr1repro.core.jsonl import Appender, read, write_rows
+from vr1repro.core.locks import Lock
 from vr1repro.core.records import Response
 
 RESPONSES, ASIDE, TIMING, RUN = "responses.jsonl", "responses.aside.jsonl", "timing.jsonl", "run.json"
@@ -20,7 +21,7 @@ def key(row: Response) -> Key:
 
 
 class Ledger:
-    """Response rows, earned once.
+    """Response rows, earned once, held by one process until `close` or the end of `finish`. A context manager.
 
     Rows are appended to `responses.jsonl` of each protocol as they come, so a crash loses none. `finish` rewrites the
     files in the benchmark's order. Rows of other settings, or of questions that are not asked now, are moved to
@@ -28,13 +29,25 @@ class Ledger:
     """
 
     def __init__(self, folders: dict[Protocol, Path]) -> None:
-        """Read what was earned.
+        """Hold the folders, so that no other process works there; `open` reads them.
 
         Args:
             folders: Folder of each protocol, `<benchmark>/<protocol>/e<seed>`.
+
+        Raises:
+            UserError: Another process holds one of them.
         """
         self.folders = folders
         self._rows: dict[Key, Response] = {}
+        self._appenders: dict[Protocol, Appender] = {}
+        self._timing: list[Appender] = []
+        self._locks: list[Lock] = []
+        for folder in folders.values():
+            self._locks.append(Lock(folder / RESPONSES, "these responses"))
+
+    def open(self) -> Self:
+        """Read what was earned."""
+        folders = self.folders
         for folder in folders.values():
             for name in (RESPONSES, ASIDE):
                 path = folder / name
@@ -44,6 +57,7 @@ class Ledger:
                         self._rows.setdefault(key(row), row)
         self._appenders = {protocol: Appender(folder / RESPONSES) for protocol, folder in folders.items()}
         self._timing = [Appender(folder / TIMING) for folder in folders.values()]
+        return self
 
     def row_of(self, key: Key) -> Response | None:
         """The row that answers this very prompt, or None."""
@@ -59,12 +73,25 @@ class Ledger:
             timing.append({"id": row.id, "attempt": row.attempt, **telemetry})
 
     def close(self) -> None:
-        """Sync and close the files without ordering them."""
+        """Sync and close the files without ordering them, and let other processes have them."""
+        self._sync()
+        self._rows.clear()
+        for lock in self._locks:
+            lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sync(self) -> None:
         for appender in (*self._appenders.values(), *self._timing):
             appender.close()
+        self._appenders, self._timing = {}, []
 
     def finish(self, attempts: Sequence[Response]) -> Iterator[tuple[Protocol, list[Response]]]:
-        """Close the files and write them in order.
+        """Write the files in order and close them.
 
         Args:
             attempts: The rows that count, in the benchmark's order, attempts at a question together.
@@ -72,7 +99,7 @@ class Ledger:
         Yields:
             Each protocol and the rows of its file.
         """
-        self.close()
+        self._sync()
         counting = {key(row) for row in attempts}
         spare = sorted((row for name, row in self._rows.items() if name not in counting), key=_order)
         for protocol, folder in self.folders.items():
@@ -84,6 +111,7 @@ class Ledger:
             if not aside:
                 (folder / ASIDE).unlink(missing_ok=True)
             yield protocol, rows
+        self.close()
 
 
 def counts(rows: Iterable[Response]) -> dict[str, int]:

@@ -49,30 +49,28 @@ def sample_lengths(
         See `ledger.counts`.
 
     Raises:
-        UserError: The model cannot be loaded, or the endpoint gave up.
+        UserError: The model cannot be loaded, the endpoint gave up, or another process is asking it.
     """
     chosen = list(problems) if limit is None else heapq.nsmallest(limit, problems, key=lambda each: sha256(each.id))
     prompts = [
         Prompt(id=each.id, text=user_turn(each), image=each.image, system=model.system_prompt) for each in chosen
     ]
-    engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels)
-    run = BenchmarkRun(
-        benchmark=SET,
-        seed=seed,
-        prompts=prompts,
-        ledger=Ledger({PROTOCOL: out}),
-        common=columns(model, settings, engine),
-        retries=0,
-    )
-    sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
-    with progress() as bar:
-        counter = bar.add_task(f"{model.name}, RL set", total=len(prompts))
-        try:
+    with Ledger({PROTOCOL: out}) as ledger:
+        engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels)
+        run = BenchmarkRun(
+            benchmark=SET,
+            seed=seed,
+            prompts=prompts,
+            ledger=ledger.open(),
+            common=columns(model, settings, engine),
+            retries=0,
+        )
+        sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
+        with progress() as bar:
+            counter = bar.add_task(f"{model.name}, RL set", total=len(prompts))
             collect_responses([run], engine, sampling, partial(bar.advance, counter))
-        except BaseException:
-            run.ledger.close()
-            raise
-    ((_, rows),) = run.ledger.finish([row for prompt in prompts for row in run.attempts[prompt.id]])
-    record = {"content": {**content_of(model, settings, engine), "seed": seed, "counts": counts(rows)}, "made": made()}
-    write_atomically(out / RUN, json.dumps(record, indent=2, sort_keys=True) + "\n")
+        ((_, rows),) = ledger.finish([row for prompt in prompts for row in run.attempts[prompt.id]])
+        content = {**content_of(model, settings, engine), "seed": seed, "counts": counts(rows)}
+        record = {"content": content, "made": made()}
+        write_atomically(out / RUN, json.dumps(record, indent=2, sort_keys=True) + "\n")
     return counts(rows)

@@ -4,13 +4,13 @@ Source: Vision-R1's printed samples have think and answer tags. The rest is ours
 no tag is asked for a box. How the paper asked the other models of its tables is not stated.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vr1repro.config.evaluation import Preset
+from vr1repro.core.outside import json_file
 from vr1repro.core.provenance import MANIFEST
 
 _TRAINED = ("sft", "rl-stage")
@@ -45,9 +45,13 @@ def preset_of(location: str, served: str | None = None) -> Choice:
     Args:
         location: A checkpoint folder, `owner/name@commit` on the hub, or an endpoint's URL.
         served: The name under which an endpoint serves it.
+
+    Raises:
+        UserError: The folder has a manifest that is damaged.
     """
     content = _manifest(Path(location)) if served is None else {}
-    kind, settings = content.get("kind"), content.get("settings") or {}
+    kind, settings = content.get("kind"), content.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     if kind in _TRAINED:
         return Choice("think-answer", f"{MANIFEST} says that it was trained here ({kind}), on the paper's completion")
     source = settings.get("id") or settings.get("path")
@@ -61,8 +65,9 @@ def preset_of(location: str, served: str | None = None) -> Choice:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["content"]
-    except (OSError, ValueError, KeyError, TypeError):
+    """What a folder's manifest says; nothing where it has none, or that of another program."""
+    if not (folder / MANIFEST).is_file():
         return {}
+    values = json_file(folder / MANIFEST)
+    content = values.get("content") if isinstance(values, dict) else None
     return content if isinstance(content, dict) else {}

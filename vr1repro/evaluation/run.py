@@ -13,7 +13,8 @@ Deviations from the paper, beside the values that it does not state:
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -123,7 +124,8 @@ def evaluate(
         One result for each benchmark, protocol and seed.
 
     Raises:
-        UserError: The model or a benchmark cannot be loaded, a benchmark has no such prompt, or the endpoint gave up.
+        UserError: The model or a benchmark cannot be loaded, a benchmark has no such prompt, the endpoint gave up, or
+            another process asks the model one of the benchmarks.
     """
     began = time.perf_counter()
     folder = out / model.name
@@ -135,51 +137,60 @@ def evaluate(
             raise UserError("a benchmark is named twice")
         problems, skipped[spec.slug] = questions_of(spec, folder, limit)
         prompts[spec.slug] = prompts_of(spec.slug, problems, settings, model.system_prompt)
-    # Of these benchmarks: another process may ask the model others.
-    journal = folder / f"replies-{json_sha(sorted(prompts))[:12]}.jsonl"
-    engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels, journal)
-    sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
-    common, content = columns(model, settings, engine), content_of(model, settings, engine)
-    loading = time.perf_counter() - began
     protocols: list[Protocol] = [name for name in PROTOCOLS if name in settings.protocols]
-    results: list[EvaluationResult] = []
-    with progress() as bar:
-        counter = bar.add_task(model.name, total=len(seeds) * sum(map(len, prompts.values())))
-        for seed in seeds:
-            started = time.perf_counter()
-            runs = [
-                BenchmarkRun(
-                    benchmark=slug,
-                    seed=seed,
-                    prompts=benchmark_prompts,
-                    ledger=Ledger({name: folder / slug / name / f"e{seed}" for name in protocols}),
-                    common=common,
-                    retries=settings.retries if "paper" in protocols else 0,
-                )
-                for slug, benchmark_prompts in prompts.items()
-            ]
-            try:
-                generating = collect_responses(runs, engine, sampling, partial(bar.advance, counter))
-            except BaseException:
-                for run in runs:
-                    run.ledger.close()
-                raise
-            seconds = {"loading_s": loading, "seed_s": time.perf_counter() - started, "generating_s": generating}
-            for run in runs:
-                attempts = [row for prompt in run.prompts for row in run.attempts[prompt.id]]
-                for name, rows in run.ledger.finish(attempts):
-                    result = EvaluationResult(
-                        benchmark=run.benchmark,
-                        protocol=name,
+    # Held before the model is loaded. Another process may ask it other benchmarks, and has another journal.
+    with _held_ledgers(folder, list(prompts), protocols, seeds) as ledgers:
+        journal = folder / f"replies-{json_sha(sorted(prompts))[:12]}.jsonl"
+        engine = load_engine(model.location, settings.engine, threads, settings.max_image_pixels, journal)
+        sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
+        common, content = columns(model, settings, engine), content_of(model, settings, engine)
+        loading = time.perf_counter() - began
+        results: list[EvaluationResult] = []
+        with progress() as bar:
+            counter = bar.add_task(model.name, total=len(seeds) * sum(map(len, prompts.values())))
+            for seed in seeds:
+                started = time.perf_counter()
+                runs = [
+                    BenchmarkRun(
+                        benchmark=slug,
                         seed=seed,
-                        folder=run.ledger.folders[name],
-                        counts=counts(rows),
-                        skipped=skipped[run.benchmark],
+                        prompts=benchmark_prompts,
+                        ledger=ledgers[slug, seed].open(),
+                        common=common,
+                        retries=settings.retries if "paper" in protocols else 0,
                     )
-                    _write_run(result, {**content, "prompts": prompts_sha(run.prompts)}, seconds)
-                    results.append(result)
-    journal.unlink(missing_ok=True)  # every reply is a row now
+                    for slug, benchmark_prompts in prompts.items()
+                ]
+                generating = collect_responses(runs, engine, sampling, partial(bar.advance, counter))
+                seconds = {"loading_s": loading, "seed_s": time.perf_counter() - started, "generating_s": generating}
+                for run in runs:
+                    attempts = [row for prompt in run.prompts for row in run.attempts[prompt.id]]
+                    for name, rows in run.ledger.finish(attempts):
+                        result = EvaluationResult(
+                            benchmark=run.benchmark,
+                            protocol=name,
+                            seed=seed,
+                            folder=run.ledger.folders[name],
+                            counts=counts(rows),
+                            skipped=skipped[run.benchmark],
+                        )
+                        _write_run(result, {**content, "prompts": prompts_sha(run.prompts)}, seconds)
+                        results.append(result)
+        journal.unlink(missing_ok=True)  # every reply is a row now
     return results
+
+
+@contextmanager
+def _held_ledgers(
+    folder: Path, slugs: Sequence[str], protocols: Sequence[Protocol], seeds: Sequence[int]
+) -> Iterator[dict[tuple[str, int], Ledger]]:
+    """The ledgers by benchmark and seed, not opened yet, which no other process has meanwhile."""
+    with ExitStack() as held:
+        yield {
+            (slug, seed): held.enter_context(Ledger({name: folder / slug / name / f"e{seed}" for name in protocols}))
+            for slug in slugs
+            for seed in seeds
+        }
 
 
 def columns(model: EvaluatedModel, settings: EvaluationSettings, engine: Engine) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
+from vr1repro.core.locks import Lock
 from vr1repro.core.outside import json_cell
 from vr1repro.core.revisions import Revisions
 from vr1repro.engines.endpoint.client import served_model
@@ -21,6 +22,8 @@ from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.presets import preset_of
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
 from vr1repro.problems.fetch import fetch_benchmark, linked_source
+
+_FETCH_PATIENCE_S = 3600.0  # how long another process may take to fetch a benchmark's questions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +103,9 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path, tell: Callable[[str]
     specs = []
     for slug, source in sources.items():
         folder = out / "questions" / slug
-        if not (folder / "manifest.json").exists():
-            fetch_benchmark(Revisions(out).pinned(source, "dataset"), folder)
+        with Lock(folder, "these questions", patience_s=_FETCH_PATIENCE_S):
+            if not (folder / "manifest.json").exists():
+                fetch_benchmark(Revisions(out).pinned(source, "dataset"), folder)
         specs.append(BenchmarkSpec(slug, linked_source(source, folder, slug)))
     results = evaluate(
         EvaluatedModel(location=options.model, name=name, run=out.name),

@@ -32,7 +32,7 @@ def run(
     if vllm := settings.rl.generation.engine != "transformers":
         start_cold()  # TRL looks for vLLM when it is imported
     import_trl(vllm=vllm)
-    from vr1repro.training import grpo
+    from vr1repro.training import grpo, resume
 
     first = plan.last_step(arm, stage - 1)
     job = grpo.StageJob(
@@ -48,4 +48,5 @@ def run(
     )
     assert chosen.reward is not None  # noqa: S101 - checked by Arm
     threads = settings.resources.rl.threads
-    grpo.train(job, settings.rl, settings.rewards[chosen.reward], model, reference, problems, threads, out)
+    with resume.alone(out):
+        grpo.train(job, settings.rl, settings.rewards[chosen.reward], model, reference, problems, threads, out)

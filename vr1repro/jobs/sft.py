@@ -26,6 +26,7 @@ def run(
     if not guard(out, settings, remake, {"model": content_sha(model), "coldset": content_sha(coldset)}):
         return
     import_trl(vllm=False)
-    from vr1repro.training import sft
+    from vr1repro.training import resume, sft
 
-    sft.train(settings.sft, model, coldset, initialised.sft, seed, settings.resources.sft.threads, out)
+    with resume.alone(out):
+        sft.train(settings.sft, model, coldset, initialised.sft, seed, settings.resources.sft.threads, out)

@@ -9,7 +9,7 @@ inputs or code starts afresh. Checkpoints lie at borders of rollouts, so no buff
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from transformers import Trainer
 from vr1repro.core.code_hash import code_hash
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import remove, write_atomically
+from vr1repro.core.locks import Lock
 from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import json_sha
 from vr1repro.core.upstream import require
@@ -79,6 +80,15 @@ def _prepare(
         return None
     _copy_logs(newest, out)
     return newest
+
+
+def alone(out: Path) -> AbstractContextManager[object]:
+    """What keeps other processes from the same job; of several processes of one job, the first holds it.
+
+    Raises:
+        UserError: Another process is working on the job.
+    """
+    return Lock(out, "this training") if is_first_process() else nullcontext()
 
 
 def finish(out: Path) -> None:

@@ -14,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender
 from vr1repro.core.records import STEPS_VERSION, Outcome
+from vr1repro.training.launch import is_first_process
 from vr1repro.training.phases import PhaseClock
 
 Entry = dict[str, Any]
@@ -95,8 +96,8 @@ class StepLog(TrainerCallback):
         self._row, self._labels, self._first = row, labels, first_step
         self._check, self._clock = check, clock
         self._updates, self._entries, self._facts = updates, list[Entry](), facts
-        self._steps = Appender(folder / "steps.jsonl")
-        self._timing = Appender(folder / "timing.jsonl")
+        # The first of several processes writes, and no other opens the files.
+        self._files = [Appender(folder / name) for name in ("steps.jsonl", "timing.jsonl") if is_first_process()]
         self._logged_at = time.perf_counter()
 
     def on_log(
@@ -108,8 +109,9 @@ class StepLog(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Keep one step's row."""
-        if not logs or "loss" not in logs or not state.is_world_process_zero:
-            return  # the summary at the end of training
+        if not logs or "loss" not in logs or not self._files:
+            return  # the summary at the end of training, or another process writes
+        steps, timing = self._files
         done, surplus = divmod(state.global_step - 1, self._updates)
         step = self._first + done + 1
         self._entries.append(logs)
@@ -123,11 +125,11 @@ class StepLog(TrainerCallback):
             **self._facts(),
         }
         self._entries = []
-        self._steps.append(row)
+        steps.append(row)
         now = time.perf_counter()
         phases = self._clock.take() if self._clock else {}
         phases = {name: round(seconds, 4) for name, seconds in phases.items()}
-        self._timing.append({"step": step, "seconds": round(now - self._logged_at, 4), **phases})
+        timing.append({"step": step, "seconds": round(now - self._logged_at, 4), **phases})
         self._logged_at = now
         if not math.isfinite(logs["loss"]):
             raise UserError(
@@ -141,5 +143,5 @@ class StepLog(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Close the files."""
-        self._steps.close()
-        self._timing.close()
+        for file in self._files:
+            file.close()

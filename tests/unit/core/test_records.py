@@ -101,6 +101,33 @@ def test_problems_survive_parquet(tmp_path: Path) -> None:
     assert list(read_problems(tmp_path / "p.parquet")) == problems
 
 
+@pytest.mark.parametrize("ending", ["close", "kill"])
+def test_a_file_that_another_process_appends_to_is_let_be(tmp_path: Path, ending: str) -> None:
+    """Its last row may be half written: a second writer does not cut it off, it is refused."""
+    code = """
+import sys
+from pathlib import Path
+from vr1repro.core.jsonl import Appender
+appender = Appender(Path(sys.argv[1]))
+appender.append({"i": 1})
+appender._stream.write(b'{"i": 2, "te')
+print("writing", flush=True)
+sys.stdin.read()
+"""
+    path = tmp_path / "rows.jsonl"
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=-1, stdout=-1, text=True)
+    assert writer.stdout
+    assert writer.stdout.readline() == "writing\n"
+    with pytest.raises(UserError, match=r"rows\.jsonl: another process appends to it"):
+        Appender(path)
+    assert path.read_text() == '{"i":1}\n{"i": 2, "te'
+    writer.kill() if ending == "kill" else writer.communicate()
+    writer.wait()
+    with Appender(path) as appender:  # now it is the mark of a crash
+        appender.append({"i": 3})
+    assert path.read_text() == '{"i":1}\n{"i":3}\n'
+
+
 def test_not_parquet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     path.write_text("no")

@@ -230,6 +230,9 @@ ECHOES = {
     "in base64": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
     "in base64, one letter on": lambda key: base64.b64encode(f"x{key}!".encode()).decode(),
     "in base64, two letters on": lambda key: base64.urlsafe_b64encode(f"xy{key}!".encode()).decode(),
+    "in JSON": lambda key: json.dumps({"key": key}),
+    "in JSON in JSON": lambda key: json.dumps({"log": json.dumps({"key": key})}),
+    "in JSON, letter by letter": lambda key: json.dumps("".join(f"\\u{ord(letter):04x}" for letter in key)),
     "percent": lambda key: key.replace("/", "%2F").replace('"', "%22").replace("+", "%2B"),
 }
 

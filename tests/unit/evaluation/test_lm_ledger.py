@@ -22,7 +22,7 @@ def rows(tmp_path, protocol, name="responses.jsonl"):
 
 
 def test_files_end_in_order_and_each_protocol_has_its_attempts(tmp_path):
-    ledger = Ledger(folders(tmp_path))
+    ledger = Ledger(folders(tmp_path)).open()
     first, second, again = row("1"), row("2"), row("1", attempt=1)
     for one in (second, first, again):
         ledger.add(one, {"seconds": 1.0})
@@ -33,14 +33,14 @@ def test_files_end_in_order_and_each_protocol_has_its_attempts(tmp_path):
 
 
 def test_a_torn_last_line_is_asked_again_and_the_rest_is_not(tmp_path):
-    ledger = Ledger(folders(tmp_path))
+    ledger = Ledger(folders(tmp_path)).open()
     for one in (row("1"), row("2")):
         ledger.add(one, {})
     ledger.close()
     for protocol in folders(tmp_path):
         path = tmp_path / protocol / "responses.jsonl"
         path.write_bytes(path.read_bytes()[:-5])
-    after = Ledger(folders(tmp_path))
+    after = Ledger(folders(tmp_path)).open()
     assert after.row_of(key(row("1"))) is not None
     assert after.row_of(key(row("2"))) is None
     after.close()
@@ -48,13 +48,13 @@ def test_a_torn_last_line_is_asked_again_and_the_rest_is_not(tmp_path):
 
 def test_other_settings_are_asked_anew_and_nothing_earned_is_lost(tmp_path):
     for generation in ("old", "new"):
-        ledger = Ledger(folders(tmp_path))
+        ledger = Ledger(folders(tmp_path)).open()
         one = row("1", generation=generation)
         assert ledger.row_of(key(one)) is None
         ledger.add(one, {})
         list(ledger.finish([one]))
     assert rows(tmp_path, "single", ASIDE) == [("1", 0, "single")]
-    back = Ledger(folders(tmp_path))
+    back = Ledger(folders(tmp_path)).open()
     old = back.row_of(key(row("1", generation="old")))
     assert old is not None
     list(back.finish([old]))

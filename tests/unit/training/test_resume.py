@@ -136,3 +136,17 @@ def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="shape"), writing(tmp_path):
         raise RuntimeError("shape mismatch")
+
+
+def test_one_process_works_on_a_training_and_its_further_ranks_do_not_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vr1repro.training.resume import alone
+
+    with alone(tmp_path / "stage1"):
+        with pytest.raises(UserError, match=r"another process is working on this training \(process"):
+            alone(tmp_path / "stage1")
+        monkeypatch.setenv("RANK", "1")
+        with alone(tmp_path / "stage1"):
+            pass
+    assert list(tmp_path.iterdir()) == []

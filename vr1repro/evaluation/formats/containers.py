@@ -12,7 +12,7 @@ from typing import Any
 
 from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
-from vr1repro.core.outside import NotReadable, check_nesting, json_value
+from vr1repro.core.outside import NotReadable, check_nesting, json_part, json_value
 from vr1repro.evaluation.formats.table import KEY
 
 Row = dict[str, Any]
@@ -120,37 +120,47 @@ def _json_map(path: Path) -> Numbered:
 
 def _members(path: Path, text: str) -> Iterator[tuple[str, Any, int]]:
     """Key, value and line of each member of the object that a text holds; a key that stands twice comes twice."""
-    decoder, place = json.JSONDecoder(), _past(text, 0)
-    lines = _LineCount(text)
+    place, lines = _past(text, 0), _LineCount(text)
     if text[place : place + 1] != "{":
         raise BadResponses(f"{path}:{lines.at(place)}: a JSON object must begin here")
     place = _past(text, place + 1)
     while text[place : place + 1] != "}":
         line = lines.at(place)
-        try:
-            key, place = decoder.raw_decode(text, place)
-            place = _past(text, place)
-            if not isinstance(key, str) or text[place : place + 1] != ":":
-                raise BadResponses(f"{path}:{line}: not JSON: a key and a colon must stand here")
-            value, place = decoder.raw_decode(text, _past(text, place + 1))
-        except json.JSONDecodeError as error:
-            raise BadResponses(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+        key, place = _value(path, text, place, line)
+        place = _past(text, place)
+        if not isinstance(key, str) or text[place : place + 1] != ":":
+            raise BadResponses(f"{path}:{line}: not JSON: a key and a colon must stand here")
+        value, place = _value(path, text, _past(text, place + 1), line)
         yield key, value, line
         place = _next(path, text, place, "}", lines)
+    _refuse_more(path, text, place + 1, lines)
 
 
 def _items(path: Path, text: str, place: int) -> Iterator[tuple[Any, int]]:
     """Value and line of each item of the list that begins at a place."""
-    decoder, lines = json.JSONDecoder(), _LineCount(text)
+    lines = _LineCount(text)
     place = _past(text, place + 1)
     while text[place : place + 1] != "]":
         line = lines.at(place)
-        try:
-            value, place = decoder.raw_decode(text, place)
-        except json.JSONDecodeError as error:
-            raise BadResponses(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+        value, place = _value(path, text, place, line)
         yield value, line
         place = _next(path, text, place, "]", lines)
+    _refuse_more(path, text, place + 1, lines)
+
+
+def _value(path: Path, text: str, place: int, line: int) -> tuple[Any, int]:
+    """The value at a place, which is in a line, and where it ends."""
+    try:
+        return json_part(text, place)
+    except json.JSONDecodeError as error:
+        raise BadResponses(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+    except NotReadable as error:
+        raise BadResponses(f"{path}:{line}: {error}") from None
+
+
+def _refuse_more(path: Path, text: str, place: int, lines: "_LineCount") -> None:
+    if text[(place := _past(text, place)) :]:
+        raise BadResponses(f"{path}:{lines.at(place)}: not JSON: more stands after its end")
 
 
 def _next(path: Path, text: str, place: int, end: str, lines: "_LineCount") -> int:

@@ -115,12 +115,13 @@ def parse_columns(arguments: Sequence[str]) -> dict[str, str]:
     """Columns by role, of `ROLE=NAME` each.
 
     Raises:
-        UserError: It is not of that form, or there is no such role.
+        UserError: It is not of that form, there is no such role, or a role has two columns.
     """
-    columns = {}
+    columns: dict[str, str] = {}
     for argument in arguments:
         role, _, name = argument.partition("=")
         if role not in ROLES or not name:
             raise UserError(f"--column {argument}: must be ROLE=NAME, where ROLE is one of {', '.join(ROLES)}")
-        columns[role] = name
+        if columns.setdefault(role, name) != name:
+            raise UserError(f"--column {argument}: {role} is {columns[role]} already; name one")
     return columns

@@ -5,6 +5,7 @@ written as `_x000D_`; pandas cuts a text at the 32767 characters that a cell hol
 """
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from vr1repro.core.errors import BadResponses, UserError
 MOST_BYTES = 2**30
 MOST_COLUMNS = 1024
 CELL_LIMIT = 32767
+# What zip, XML and openpyxl make of a file that is damaged, encrypted or something else; its own is an Exception alone.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError)
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -27,7 +30,6 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError:
         raise UserError(f"{path}: an xlsx file needs the package openpyxl; install it, or save as .tsv") from None
     _refuse_large(path)
@@ -40,8 +42,8 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             sheet.reset_dimensions()  # what a file says of its size need not be true
             yield from _records(path, sheet.iter_rows(max_col=MOST_COLUMNS))
             book.close()
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, SyntaxError, ValueError) as error:
-        raise BadResponses(f"{path}: not an xlsx file that can be read: {error}") from None
+    except _UNREADABLE as error:
+        raise BadResponses(f"{path}: not an xlsx file that can be read: {' '.join(str(error).split())}") from None
 
 
 def _refuse_large(path: Path) -> None:

@@ -6,7 +6,6 @@ file of responses. A file that differs from them is refused. One that none of th
 `vr1repro grade` or a folder that was copied here, is read as it is, and the page says so.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from vr1repro.config.plan import SELECTED, SLUG
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import count_rows, read_lines
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import CONTENT, MANIFEST, file_sha, json_sha, read_manifest
 from vr1repro.evaluation.selection import PROTOCOL, best_of
 from vr1repro.reporting.run.best import read_selections
@@ -246,12 +246,12 @@ class _Check:
     def _check_record(self, one: ClosedFile, again: str) -> None:
         """Check that the record of how responses were sampled is there, and is theirs."""
         path, columns = one.path.with_name(RUN), self._columns(one.path)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))["content"]
-        except FileNotFoundError:
+        if not path.exists():
             self._refuse(path, f": is gone, and with it which weights and settings gave the responses; {again}")
             return
-        except (ValueError, KeyError, TypeError):
+        try:
+            content = dict(json_object(path)["content"])
+        except (UserError, ValueError, KeyError, TypeError):
             self._refuse(path, f": no record of an evaluation; {again}")
             return
         stated = {"seed": columns["eval_seed"], "model": columns["model"], "counts": one.figures}

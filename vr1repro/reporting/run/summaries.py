@@ -1,12 +1,12 @@
 """The summaries by which jobs close a checkpoint's files: `responses.json` and `verdicts.json`."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vr1repro.core.errors import UserError
+from vr1repro.core.outside import json_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def closed_files(summary: Path, older: str) -> Iterator[ClosedFile]:
         UserError: It is no such summary.
     """
     try:
-        for name, entry in json.loads(summary.read_text(encoding="utf-8")).items():
+        for name, entry in json_object(summary).items():
             yield ClosedFile(
                 path=summary.parent / entry.get("file", f"{name}/{older}"),
                 summary=summary,
@@ -49,5 +49,5 @@ def closed_files(summary: Path, older: str) -> Iterator[ClosedFile]:
                 responses=entry.get("responses"),
                 code=entry.get("code"),
             )
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (UserError, AttributeError, TypeError, KeyError):
         raise UserError(f"{summary}: no summary of a job; delete it: the workflow makes it again") from None
