@@ -90,3 +90,13 @@ def smoke(repo: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) 
             workflow.interrupt_at("train/ci/s1/sft.log")
             replace(workflow, warm=True).finish()
     return workflow
+
+
+@pytest.fixture(scope="session")
+def micro_run(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A finished micro run, for `make verify`; VR1REPRO_MICRO_RUN names the folder that `make micro` ran in."""
+    made = os.environ.get("VR1REPRO_MICRO_RUN")
+    workflow = Workflow(repo, Path(made or tmp_path_factory.mktemp("micro-run")), config="micro", warm=True)
+    if not (workflow.root / "report" / "index.html").exists():
+        workflow.finish()
+    return workflow

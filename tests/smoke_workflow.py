@@ -1,4 +1,4 @@
-"""Snakemake over the smoke config, run, stopped and read by tests."""
+"""Snakemake over the smoke config, or another of the lab, run, stopped and read by tests."""
 
 import base64
 import gzip
@@ -25,18 +25,19 @@ _LOADED_CPU_S = 1.0
 
 @dataclass(frozen=True)
 class Workflow:
-    """Snakemake over the smoke config in a folder of its own."""
+    """Snakemake over a config of the lab in a folder of its own."""
 
     repo: Path
     folder: Path
     package: Path | None = None  # a copy of the repository whose `vr1repro` is used in place of the installed one
     warm: bool = False  # jobs are forked from a warm process, as `make smoke` has it
     overrides: tuple[str, ...] = ()  # further words of the command line
+    config: str = "smoke"  # the run's, and its config's, name
 
     @property
     def root(self) -> Path:
         """The run's results."""
-        return self.folder / "results" / "smoke"
+        return self.folder / "results" / self.config
 
     @property
     def source(self) -> Path:
@@ -58,7 +59,7 @@ class Workflow:
             "--rerun-incomplete",
         ]
         return [*command, "--directory", str(self.folder), "--cores", "1",
-                "--configfile", str(source / "config" / "smoke.yaml"), *self.overrides]  # fmt: skip
+                "--configfile", str(source / "config" / f"{self.config}.yaml"), *self.overrides]  # fmt: skip
 
     @property
     def imports(self) -> Path:

@@ -1,4 +1,4 @@
-"""The smoke run with its extractor and judge behind a server of the test: killed in each, resumed, counted there."""
+"""A run with its extractor and judge behind a server of the test: killed in each, resumed, counted there."""
 
 import os
 import shutil
@@ -22,7 +22,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(3600)]
 # Two checkpoints stand for all: the start of an arm, which answers without tags, and its end.
 CHECKPOINTS = ("ci_s1", "vision-r1_s1")
 BENCHMARKS = ("mathvista", "mathverse", "mmmath")
-TARGETS = [f"results/smoke/eval/{slug}/{name}/verdicts.json" for slug in CHECKPOINTS for name in BENCHMARKS]
+
+
+def targets(workflow: Workflow) -> list[str]:
+    """What closes the verdicts of the two checkpoints."""
+    root = workflow.root.relative_to(workflow.folder)
+    return [f"{root}/eval/{slug}/{name}/verdicts.json" for slug in CHECKPOINTS for name in BENCHMARKS]
 
 
 def below(workflow: Workflow, pattern: str) -> list[Path]:
@@ -44,8 +49,8 @@ def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
     """Start the workflow, and kill it and its jobs with -9 while replies of a kind are held back."""
     grader.shut(kind, after=5)
     process = subprocess.Popen(
-        workflow.command(*TARGETS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=workflow.environment,
-        cwd=workflow.source, start_new_session=True,
+        workflow.command(*targets(workflow)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=workflow.environment, cwd=workflow.source, start_new_session=True,
     )  # fmt: skip
     try:
         # All that it was answered is kept, and it waits for the next replies.
@@ -61,17 +66,21 @@ def kill_in(workflow: Workflow, grader: HeldGrader, kind: str) -> None:
     shutil.rmtree(workflow.folder / ".snakemake" / "locks")  # what `vr1repro recover` does, without a start of Python
 
 
-def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path: Path) -> None:
+@pytest.mark.parametrize("finished", ["smoke", "micro_run"])
+def test_killed_in_extraction_and_judging_and_resumed(
+    finished: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: Workflow = request.getfixturevalue(finished)
     for name in ("vr1repro", "workflow", "config", "envs"):
-        shutil.copytree(smoke.repo / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(smoke.repo / "Snakefile", tmp_path / "copy")
-    workflow = replace(smoke, folder=tmp_path / "run", package=tmp_path / "copy")
-    shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
+        shutil.copytree(run.repo / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(run.repo / "Snakefile", tmp_path / "copy")
+    workflow = replace(run, folder=tmp_path / "run", package=tmp_path / "copy")
+    shutil.copytree(run.folder, workflow.folder, symlinks=True)
     verdicts = {path: path.read_bytes() for path in below(workflow, "**/verdicts/*.jsonl")}
     for folder in below(workflow, "*/llm"):
         shutil.rmtree(folder)
 
-    path = tmp_path / "copy" / "config" / "smoke.yaml"
+    path = tmp_path / "copy" / "config" / f"{run.config}.yaml"
     values = yaml.safe_load(path.read_text())
     grader = HeldGrader(ScriptedGrader.model_validate(values["graders"]["llm"]))
     with serve(grader) as url:
@@ -80,7 +89,7 @@ def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path:
         path.write_text(yaml.safe_dump(values, sort_keys=False))
         for kind in ("extract", "judge"):
             kill_in(workflow, grader, kind)
-        done = replace(workflow, warm=True).run(*TARGETS)
+        done = replace(workflow, warm=True).run(*targets(workflow))
         assert done.returncode == 0, done.stderr[-3000:]
 
     lost = len(grader.lost)
@@ -92,5 +101,5 @@ def test_killed_in_extraction_and_judging_and_resumed(smoke: Workflow, tmp_path:
     print(f"{len(grader.arrived)} requests at the server: {kept(workflow)} kept, {lost} in flight at the two kills")
     # The same script replied as in the run that nobody disturbed.
     assert {path: path.read_bytes() for path in verdicts} == verdicts
-    again = workflow.run("-n", *TARGETS)
+    again = workflow.run("-n", *targets(workflow))
     assert "Nothing to be done" in again.stdout + again.stderr
