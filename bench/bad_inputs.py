@@ -128,7 +128,7 @@ AUDIT: tuple[tuple[int, str, str], ...] = (
     (129, "question row without choices/answer", f"{_BAD}::test_a_bad_question_is_named[a column is missing]"),
     (130, "question file with metadata not JSON", f"{_BAD}::test_a_bad_question_is_named[metadata that is no JSON]"),
     (131, "grade --out in a folder that is a file", f"{_END}::test_grade_says_one_line[an output below a file]"),
-    (132, "grade --out unwritable (/proc/x)", f"{_END}::test_grade_says_one_line[an output in a place that takes none]"),
+    (132, "grade --out unwritable (/proc/x)", f"{_END}::test_grade_says_one_line[an output in a place"),
     (133, "grade --out on a full disk", f"{_RECORDS}::test_a_full_disk_is_one_message_and_loses_nothing[rows]"),
     (134, "Appender on a full disk", f"{_RECORDS}::test_a_full_disk_is_one_message_and_loses_nothing[append]"),
     (135, "endpoint: ok", f"{_KEPT}[length]"),
@@ -183,7 +183,7 @@ AUDIT: tuple[tuple[int, str, str], ...] = (
     (184, "coldset/traces.jsonl half the rows", f"{_RUN}[half of the traces]"),
     (185, "coldset manifest removed", f"{_RUN}[no manifest of the cold-start set]"),
     (186, "two evaluate processes on one eval ledger", f"{_END}::test_two_processes_on_one_folder"),
-    (187, "two processes on one coldset ledger", "coldset/test_bad_server.py::test_a_second_process_on_a_shard_is_refused"),
+    (187, "two processes on one coldset ledger", "coldset/test_bad_server.py::test_a_second_process"),
     (188, "two evaluate processes: one finishes first", f"{_END}::test_two_processes_on_one_folder"),
     (189, "a third process opens while another is mid-row",
      f"{_RECORDS}::test_a_file_that_another_process_appends_to_is_let_be[close]"),
@@ -264,9 +264,10 @@ def _row(number: object, what: str, tests: list[str], recorder: Recorder) -> dic
     outcomes = {recorder.outcomes[test] for test in tests} or {"no test"}
     status, message = next((recorder.messages[test] for test in tests if test in recorder.messages), ("", ""))
     message = re.sub(r"/\S*?/pytest-\d+/[^/\s]+/", "", " ".join(message.split()))[:200]
+    outcome = "as expected" if outcomes == {"passed"} else "/".join(sorted(outcomes))
     return {
-        "audit": number, "case": what, "outcome": "as expected" if outcomes == {"passed"} else "/".join(sorted(outcomes)),
-        "exit": status, "names": named_by(message), "message": message, "test": tests[0] if tests else "",
+        "audit": number, "case": what, "outcome": outcome, "exit": status, "names": named_by(message),
+        "message": message, "test": tests[0] if tests else "",
     }  # fmt: skip
 
 

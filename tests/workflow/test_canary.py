@@ -78,6 +78,7 @@ def kind_of(prompt: str) -> str:
     return "extract" if "extract" in prompt.rstrip().lower().rpartition("\n")[2] else "bridge"
 
 
+@pytest.mark.verify
 def test_a_key_that_is_echoed_is_in_no_file(smoke: Workflow, tmp_path: Path) -> None:
     """Bridging, extraction and judging in the workflow, over what the smoke run has made before."""
     for name in ("vr1repro", "workflow", "config", "envs"):

@@ -72,7 +72,7 @@ def test_what_passed_is_not_run_again_on_the_same_code(
 def test_a_limit_stops_between_parts_and_in_one(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("--limit", "0", monkeypatch=monkeypatch) == 0
     assert not ran.exists()
-    forever = Part(name="one", what="the first", command="{python} -c 'import time; time.sleep(1000)'")
+    forever = Part(name="one", what="the first", command="{python} -c 'import threading; threading.Event().wait()'")
     monkeypatch.setattr(verify, "PARTS", (forever,))
     assert run("--limit", "0.001", monkeypatch=monkeypatch) == 1
     assert "| stopped |" in Path("results/verify/table.md").read_text()
