@@ -58,3 +58,28 @@ def export(
         if row.likeness not in ("exact", "operational"):
             typer.echo(f"{row.likeness.value:12} {row.key}: {row.why}")
     typer.echo(f"{out}: {chosen.title} {chosen.version}, {chosen.support}; start it with {out}/run.sh")
+
+
+@app.command()
+def adopt(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="LLaMA-Factory's output folder, or global_step_<n> of verl or EasyR1.")
+    ],
+    engine: Annotated[str, typer.Option("--engine", help="llama-factory, verl or easyr1.")],
+    arm: Annotated[str, typer.Option("--for", help="The arm that it was exported for.")],
+    stage: Annotated[int, typer.Option(min=0, help=_STAGE)],
+    out: Annotated[Path, typer.Option(help="New folder for the model.")],
+    export: Annotated[Path | None, typer.Option(help="The export, where the checkpoint lies elsewhere.")] = None,
+    log: Annotated[Path | None, typer.Option(help="The engine's step log, where it lies elsewhere.")] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let the engine's merger open pickled shards, which can run any code.")
+    ] = False,
+) -> None:
+    """Take back what an engine trained, so that a stage of the config can say `adopted: PATH`."""
+    from vr1repro.handover.adopt import adopt as take
+    from vr1repro.handover.engines import engine as engine_of
+
+    chosen = engine_of(engine)
+    of = take(checkpoint, chosen, arm, stage, out, export=export, log=log, trusted=trust)
+    where = f"starts.{of.identity['name']}" if of.is_sft else f"arms.{arm}.stages[{stage - 1}]"
+    typer.echo(f"{out}: {arm} stage {stage} by {chosen.title}; in the config, {where}.adopted: {out.absolute()}")

@@ -1,7 +1,7 @@
 """The engines that a stage can be handed to: versions, environments, and what of them was run here.
 
 None can be imported beside this package: LLaMA-Factory pins transformers to at most 5.6, EasyR1 to below 5, and verl's
-Hydra wants another antlr than our grader. Each has an environment of its own, and we meet it through files and processes.
+Hydra wants another antlr than our grader. Each has an environment of its own, met through files and processes.
 """
 
 import os
@@ -84,7 +84,7 @@ ENGINES: dict[str, Engine] = {
     )
 }
 # Printed by the engine's own Python; the names are those that a checkpoint of it may depend on.
-_VERSIONS = """
+PRINT_VERSIONS = """
 import json, platform
 from importlib.metadata import PackageNotFoundError, version
 names = ("accelerate", "datasets", "deepspeed", "llamafactory", "peft", "ray", "safetensors", "torch", "transformers",
@@ -119,8 +119,8 @@ def environment(of: Engine) -> Path:
     folder = Path(os.environ.get(of.variable) or f".venv-{of.name}")
     if not (folder / "bin" / "python").exists():
         raise UserError(
-            f"{folder}: no environment of {of.title}; make it with `make env-{of.name}` ({of.requirements}), or name its"
-            f" folder in {of.variable}"
+            f"{folder}: no environment of {of.title}; make it with `make env-{of.name}` ({of.requirements}), or name"
+            f" its folder in {of.variable}"
         )
     return folder.absolute()
 
@@ -164,7 +164,7 @@ def versions(of: Engine) -> dict[str, str]:
         UserError: Its Python does not run.
     """
     python = environment(of) / "bin" / "python"
-    done = subprocess.run([python, "-c", _VERSIONS], capture_output=True, text=True, env=process_environment(of))
+    done = subprocess.run([python, "-c", PRINT_VERSIONS], capture_output=True, text=True, env=process_environment(of))
     if done.returncode:
         raise UserError(f"{python}: does not run: {done.stderr.strip()[-200:]}; make the environment again")
     by_name = {str(name): str(value) for name, value in json_cell(done.stdout, f"{python}: versions").items()}

@@ -12,10 +12,9 @@ from vr1repro.core.provenance import write_manifest
 from vr1repro.handover import files, transformers4
 from vr1repro.handover.counterparts import COUNTERPARTS, Counterpart, as_json, counterparts, refuse
 from vr1repro.handover.engines import Engine
-from vr1repro.handover.settings import DATA, LOGS, MODEL, REWARD, TEMPLATE, settings_of
+from vr1repro.handover.names import DATA, KIND, LOGS, MODEL, REWARD, TEMPLATE
+from vr1repro.handover.settings import settings_of
 from vr1repro.handover.stage import HandedStage
-
-KIND = "handed-stage"  # of the manifest
 
 
 def export_stage(stage: HandedStage, engine: Engine, out: Path, *, approximate: bool = False) -> list[Counterpart]:
@@ -71,6 +70,7 @@ def identity(stage: HandedStage, engine: Engine) -> dict[str, Any]:
     return {
         "engine": engine.name,
         "name": stage.name,
+        "arm": stage.arm,
         "stage": stage.number,
         "seed": stage.seed,
         "first_step": stage.first_step,

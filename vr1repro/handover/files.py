@@ -1,17 +1,20 @@
 """The text files of an export beside stage.yaml: reward.py, run.sh, the chat template and LLaMA-Factory's index."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoProcessor
 
-from vr1repro.handover.engines import EASYR1_FOLDER, Engine
-from vr1repro.handover.settings import DATA, DATASET, LOGS
+from vr1repro.core.provenance import PACKAGE
+from vr1repro.handover.engines import EASYR1_FOLDER, PRINT_VERSIONS, Engine
+from vr1repro.handover.names import DATA, LOGS, VERSIONS
+from vr1repro.handover.settings import DATASET
 from vr1repro.handover.stage import HandedStage
 
 _REWARD = '''\
-"""The reward of {title} as {engine} calls it: `vr1repro.answers` with the stage's settings. Made by `vr1repro export`."""
+"""The reward of {title} as {engine} calls it: `vr1repro.answers` with the stage's settings."""
 
 from vr1repro.handover.rewarding import StageReward{imports}
 
@@ -25,17 +28,23 @@ _CALLS = {
 }
 _HEAD = """\
 #!/usr/bin/env bash
-# {title} by {engine} {version} ({support}). Made by `vr1repro export`; docs/engines.md says what it needs.
+# {title} by {engine} {version} ({support}). docs/engines.md says what it needs.
 #   bash run.sh                 on this machine
 #   sbatch ... run.sh           on {nodes} node(s) of {processes} GPU(s) under Slurm; name your partition
 #SBATCH --nodes={nodes}
 #SBATCH --ntasks-per-node=1
 #SBATCH --gpus-per-node={processes}
 set -euo pipefail
+# The engine's environment, where it is not the active one.
+[ -n "${{{variable}:-}}" ] && export PATH="${variable}/bin:$PATH"
+export PYTHONPATH={package}"${{PYTHONPATH:+:$PYTHONPATH}}"
 # sbatch runs a copy of this file, so its own place is written here.
 here={here}
 mkdir -p "$here/{logs}"
 {check}
+python - >"$here/{logs}/{versions_file}" <<'PYTHON'
+{versions}
+PYTHON
 """
 # A launcher of its own on each node; the batch script runs on the first one.
 _TORCHRUN = """\
@@ -51,7 +60,7 @@ fi
 """
 # Ray over Slurm: a head on the first node, a worker on each other; all end with this script.
 _RAY = """\
-export VERL_FILE_LOGGER_PATH="$here/{logs}/experiment.jsonl"
+export VERL_FILE_LOGGER_PATH="$here/{logs}/experiment-$(date +%s).jsonl"
 steps=()
 stop() {{ for step in "${{steps[@]}}"; do kill "$step" 2>/dev/null || true; done; wait || true; }}
 trap stop EXIT
@@ -113,9 +122,13 @@ def run_file(stage: HandedStage, engine: Engine, out: Path) -> str:
         "support": engine.support,
         "nodes": launch.nodes,
         "processes": launch.processes,
-        "here": f"'{here}'",
+        "here": shlex.quote(str(here)),
         "logs": LOGS,
-        "check": 'python -c "import vr1repro.answers"  # the reward; put the clone of vr1repro on PYTHONPATH',
+        "versions_file": VERSIONS,
+        "versions": PRINT_VERSIONS.strip(),
+        "variable": engine.variable,
+        "package": shlex.quote(str(PACKAGE.parent)),
+        "check": 'python -c "import vr1repro.handover.rewarding"  # else each reward would fail, in Ray',
         "gpus": f"--num-gpus={gpus}" if gpus else "",
         "torchrun": int(launch.nodes * launch.processes > 1 or bool(launch.zero_stage)),
     }

@@ -14,10 +14,9 @@ from transformers import AutoProcessor
 from vr1repro.core.errors import UserError
 from vr1repro.core.outside import json_object
 from vr1repro.handover.engines import Engine
+from vr1repro.handover.names import CHECKPOINTS, DATA, MODEL, REWARD, TEMPLATE
 from vr1repro.handover.stage import HandedStage
 
-DATA, REWARD, TEMPLATE, MODEL = "data.parquet", "reward.py", "chat_template.jinja", "model"
-LOGS, CHECKPOINTS = "logs", "checkpoints"
 DATASET = "vision_r1_stage"
 # "No limit" where an engine wants a number.
 _NO_LIMIT = 2**31 - 1

@@ -1,7 +1,7 @@
 """A stage as it is handed over: its values by flat key, and the files that it is made of."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class HandedStage:
     Attributes:
         config: As the jobs of the arm's model see it.
         name: Of the arm, or of the start where it is fine-tuned.
+        arm: For which arm it was asked; of a start that was asked for itself its own name.
         number: From 1; 0 for SFT.
         model: The checkpoint that it starts from.
         source: The cold-start set's folder (SFT), or the Parquet file of the RL set.
@@ -34,6 +35,7 @@ class HandedStage:
 
     config: Config
     name: str
+    arm: str
     number: int
     seed: int
     model: Path
@@ -108,12 +110,13 @@ def handed_stage(config: Config, arm: str, number: int, seed: int, results: str 
     if not 0 <= number <= len(config.arms[arm].stages):
         raise UserError(f"--stage {number}: {arm} has the stages 1 to {len(config.arms[arm].stages)}, and 0 for SFT")
     if number == 0:
-        return handed_start(config, config.arms[arm].start, seed, results)
+        return replace(handed_start(config, config.arms[arm].start, seed, results), arm=arm)
     settings = config.of_arm(arm)
     chosen = settings.arms[arm].stages[number - 1]
     return HandedStage(
         config=settings,
         name=arm,
+        arm=arm,
         number=number,
         seed=seed,
         model=Path(plan.stage_model(arm, number - 1, seed)),
@@ -134,6 +137,7 @@ def handed_start(config: Config, start: str, seed: int, results: str = "results"
     return HandedStage(
         config=config.of_start(start),
         name=start,
+        arm=start,
         number=0,
         seed=seed,
         model=Path(plan.model(config.starts[start].model)),
