@@ -156,18 +156,17 @@ class Plan:
             return self.start_model(self.config.arms[arm].start, seed)
         return self.stage_dir(arm, stage, seed) / f"step{self.last_step(arm, stage)}"
 
-    def start_elsewhere(self, engine: bool) -> list[str]:
-        """Starts that another engine fine-tunes (`engine`), or that are adopted."""
-        starts = self.config.starts.items()
-        return [name for name, start in starts if (start.engine if engine else start.adopted) is not None]
+    def starts_elsewhere(self, key: str) -> list[str]:
+        """Starts that say a key: `engine` that fine-tunes them, or `adopted` weights."""
+        return [name for name, start in self.config.starts.items() if getattr(start, key) is not None]
 
-    def stages_elsewhere(self, engine: bool) -> list[tuple[str, int]]:
-        """Arms and stages that another engine trains (`engine`), or that are adopted."""
+    def stages_elsewhere(self, key: str) -> list[tuple[str, int]]:
+        """Arms and stages that say a key: `engine` that trains them, or `adopted` weights."""
         return [
             (arm, number)
             for arm, values in self.config.arms.items()
             for number, stage in enumerate(values.stages, 1)
-            if (stage.engine if engine else stage.adopted) is not None
+            if getattr(stage, key) is not None
         ]
 
     def kept_steps(self, arm: str, stage: int) -> list[int]:

@@ -11,16 +11,16 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
-# It imports vLLM for its workers, which has no build for this environment.
+# It imports vLLM for its workers, and what comes with vLLM, which is not in an environment for CPUs.
 _VLLM = (
     *("vllm", "vllm.lora", "vllm.lora.models", "vllm.lora.request", "vllm.lora.peft_helper", "vllm.lora.utils"),
     *("vllm.lora.worker_manager", "vllm.distributed", "vllm.distributed.parallel_state", "vllm.utils"),
-    *("vllm.model_executor", "vllm.sampling_params"),
+    *("vllm.model_executor", "vllm.sampling_params", "msgspec"),
 )
 
 
 class _Absent(MagicMock):
-    __path__: list[str] = []
+    __path__ = ()
     __spec__ = None
 
 

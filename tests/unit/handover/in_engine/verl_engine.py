@@ -77,7 +77,6 @@ def config(export: str, out: str) -> None:
     validate_config(made, use_reference_policy=need_reference_policy(made), use_critic=need_critic(made))
     actor = omega_conf_to_dataclass(made.actor_rollout_ref.actor)
     assert actor.optim.lr == made.actor_rollout_ref.actor.optim.lr
-    omega_conf_to_dataclass(made.reward.reward_manager)
     Path(out).write_text(json.dumps(OmegaConf.to_container(made, resolve=False)))
 
 
@@ -93,7 +92,12 @@ def keys(out: str) -> None:
 def losses(out: str) -> None:
     import numpy as np
     import torch
-    from verl.trainer.ppo.core_algos import agg_loss, compute_grpo_outcome_advantage, compute_policy_loss_vanilla, kl_penalty
+    from verl.trainer.ppo.core_algos import (
+        agg_loss,
+        compute_grpo_outcome_advantage,
+        compute_policy_loss_vanilla,
+        kl_penalty,
+    )
     from verl.workers.config import FSDPActorConfig
 
     batch = torch.load(out + ".in", weights_only=True)
