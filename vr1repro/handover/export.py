@@ -40,6 +40,7 @@ def export_stage(stage: HandedStage, engine: Engine, out: Path, *, approximate: 
         raise UserError(f"{out}: is there already; give a new folder")
     values = stage.values()
     refuse(engine, counterparts(engine, values, stage.number), approximate)
+    inputs = stage.inputs()  # here, for a model that is missing is named
     with whole_folder(out) as aside:
         (aside / LOGS).mkdir()
         from vr1repro.handover.rows import write_rows  # torch; what cannot be handed over is refused without it
@@ -61,7 +62,7 @@ def export_stage(stage: HandedStage, engine: Engine, out: Path, *, approximate: 
         (aside / "run.sh").chmod(0o755)
         write_atomically(aside / COUNTERPARTS, json.dumps(as_json(engine, rows), indent=2, ensure_ascii=False) + "\n")
         facts = {"rows": written.rows, "rows_too_long": written.too_long, "model": str(stage.model.absolute())}
-        write_manifest(aside, KIND, identity(stage, engine), stage.inputs(), facts, apart=[LOGS])
+        write_manifest(aside, KIND, identity(stage, engine), inputs, facts, apart=[LOGS])
     return rows
 
 

@@ -1,52 +1,32 @@
 """What the engines' tests hand over: a tiny model, small sets, and the engines' own Pythons."""
 
-import json
-import os
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handed_stages import Run
 from lab_sizes import LAB
 
 from vr1repro.coldset import prompts
 from vr1repro.config.loader import check
-from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import write_manifest
 from vr1repro.core.yaml_tree import yaml_document
 from vr1repro.handover.engines import ENGINES, easyr1_checkout, environment, process_environment
-from vr1repro.handover.stage import HandedStage, handed_stage
 from vr1repro.lab.model import build, save
 from vr1repro.lab.tokenizer import Prompts
 from vr1repro.lab.world import generate
 from vr1repro.rehearsal.inputs import write_coldset
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "in_engine"))  # one script runs in both environments
 SCRIPTS = {"llama-factory": "llama_factory.py", "verl": "verl_engine.py", "easyr1": "easyr1_engine.py"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run's folder with what stages are made from, and its config.
-
-    Attributes:
-        results: The folder that holds the run's.
-    """
-
-    config: Config
-    results: Path
-
-    def stage(self, arm: str, number: int, **changed: Any) -> HandedStage:
-        """A stage of it; `changed` keys of the config's `sft` or `rl`."""
-        section = "rl" if number else "sft"
-        values = self.config.model_dump(mode="json")
-        values[section] |= changed
-        return handed_stage(check(values, "test"), arm, number, 1, str(self.results))
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +40,9 @@ def run(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)
     save(*build(LAB, bridging, 0), home / "models" / "tiny")
     write_manifest(home / "models" / "tiny", "model", {}, {})
+    # What stages start from; untrained, which no engine can tell.
+    for folder in ("ci/s1/sft/final", "ci-answers/s1/sft/final", "vision-r1/s1/stage1/step10"):
+        shutil.copytree(home / "models" / "tiny", home / "train" / folder)
     write_coldset(LAB, 96, home / "coldset")
     write_problems(home / "problems" / "rl" / "problems.parquet", generate(LAB.world, "rl", 40, 1))
     return Run(config, root / "results")
@@ -86,24 +69,3 @@ def engine_python() -> Callable[..., Any]:
         assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
     return call
-
-
-def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def with_template(model: Path, template: Path, out: Path) -> Path:
-    """A model's folder with another chat template."""
-    out.mkdir()
-    for path in model.iterdir():
-        if path.name not in ("manifest.json", "content.sha256", "chat_template.jinja"):
-            os.link(path.resolve(), out / path.name)
-    (out / "chat_template.jinja").write_text(template.read_text())
-    write_manifest(out, "model", {}, {})
-    return out
-
-
-def of_model(stage: HandedStage, model: Path) -> HandedStage:
-    """The same stage from another model's folder."""
-    return replace(stage, model=model)

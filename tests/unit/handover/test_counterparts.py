@@ -56,7 +56,9 @@ def test_every_case_has_a_reason_and_every_value_that_is_named_exists(paper: Con
     assert len(cases) > 100
     for engine, key, case in cases:
         assert len(case.why) > 5, (engine, key)
-        assert case.theirs or case.likeness is not Likeness.EXACT or case.values, f"{engine} {key}: which key is it there?"
+        assert case.theirs or case.likeness is not Likeness.EXACT or case.values, (
+            f"{engine} {key}: which key is it there?"
+        )
 
 
 # What stays unlike, word for word as findings of the engines say it.
@@ -102,7 +104,9 @@ def test_rows_in_one_order_for_several_epochs_are_approximate(repo: Path) -> Non
 def test_none_needs_to_be_said_and_refused_stays_refused(repo: Path) -> None:
     verl = ENGINES["verl"]
     rows = counterparts(verl, handed_stage(micro(repo), "vision-r1", 2, 1).values(), 2)
-    with pytest.raises(UserError, match=r"(?s)rl\.reference: 'start' .*rl\.generation\.ban_placeholders.*--approximate"):
+    with pytest.raises(
+        UserError, match=r"(?s)rl\.reference: 'start' .*rl\.generation\.ban_placeholders.*--approximate"
+    ):
         refuse(verl, rows, approximate=False)
     refuse(verl, rows, approximate=True)
     as_they_are = as_json(verl, rows)
