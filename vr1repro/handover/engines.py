@@ -89,13 +89,13 @@ import json, platform
 from importlib.metadata import PackageNotFoundError, version
 names = ("accelerate", "datasets", "deepspeed", "llamafactory", "peft", "ray", "safetensors", "torch", "transformers",
          "trl", "verl", "vllm")
-found = {"python": platform.python_version()}
+by_name = {"python": platform.python_version()}
 for name in names:
     try:
-        found[name] = version(name)
+        by_name[name] = version(name)
     except PackageNotFoundError:
         pass
-print(json.dumps(found))
+print(json.dumps(by_name))
 """
 
 

@@ -115,8 +115,8 @@ def default_system(model: Path) -> str:
     """What a model's template says in a system turn that was not asked for; empty where it says nothing."""
     processor = AutoProcessor.from_pretrained(model)
     turns = [{"role": "user", "content": [{"type": "text", "text": "."}]}]
-    found = _SYSTEM_TURN.match(processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
-    return found[1] if found else ""
+    turn = _SYSTEM_TURN.match(processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+    return turn[1] if turn else ""
 
 
 def _verl(stage: HandedStage, out: Path, model: Path) -> dict[str, Any]:

@@ -27,9 +27,9 @@ def logs_of(engine: Engine, export: Path) -> list[Path]:
         "verl": sorted((export / LOGS).glob("experiment-*.jsonl")),
         "easyr1": [export / CHECKPOINTS / "experiment_log.jsonl"],
     }[engine.name]
-    if not (found := [path for path in places if path.is_file()]):
+    if not (logs := [path for path in places if path.is_file()]):
         raise UserError(f"{export}: no step log of {engine.title} in it; name it with --log")
-    return found
+    return logs
 
 
 def sft_steps(log: Path) -> list[Row]:
