@@ -14,7 +14,7 @@ _COUNTED = ("exact", "operational")
 
 def elsewhere_tables(results: Results) -> list[TextTable]:
     """One table where an engine trained anything; none where all was trained here."""
-    rows = []
+    rows: list[list[str]] = []
     for path in sorted(results.run.glob(COUNTERPARTS)):
         folder, seed, stage = path.relative_to(results.run / "train").parts[:3]
         rows.extend(_rows(f"{folder} {seed} {stage}", json_object(path)))
