@@ -14,9 +14,10 @@ from vr1repro.config.run import Config
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import remove
 from vr1repro.core.jsonl import count_rows
+from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import CONTENT, MANIFEST, content_sha, read_manifest, write_manifest
 from vr1repro.handover.adopt import ADOPTED, STEPS, adopt
-from vr1repro.handover.counterparts import COUNTERPARTS
+from vr1repro.handover.counterparts import COUNTERPARTS, Likeness
 from vr1repro.handover.engines import Engine, engine, environment, process_environment
 from vr1repro.handover.export import export_stage, identity
 from vr1repro.handover.names import CHECKPOINTS
@@ -117,17 +118,25 @@ def _last_checkpoint(folder: Path, stage: HandedStage) -> Path:
 
 
 def _check_values(folder: Path, made: Mapping[str, Any], stage: HandedStage) -> None:
-    """Refuse what was trained for another place of the experiment."""
+    """Refuse what was trained for another place of the experiment, by other values or from other weights.
+
+    Keys that are operational in the engine may differ.
+    """
     place = {"name": stage.name, "stage": stage.number, "seed": stage.seed, "first_step": stage.first_step}
-    values = stage.values()
+    rows = json_object(folder / COUNTERPARTS)["keys"]
+    operational = {row["key"] for row in rows if row["likeness"] == Likeness.OPERATIONAL}
+    values = {key: value for key, value in stage.values().items() if key not in operational}
+    trained_by = {key: value for key, value in made["values"].items() if key not in operational}
     wrong = [key for key, value in place.items() if made[key] != value]
-    wrong += [key for key, value in values.items() if made["values"].get(key) != value]
-    wrong += sorted(made["values"].keys() - values.keys())
+    wrong += [key for key, value in values.items() if trained_by.get(key) != value]
+    wrong += sorted(trained_by.keys() - values.keys())
     if wrong:
         raise UserError(
             f"{folder}: was trained with other values than the config's {stage.title}: {', '.join(wrong)}; export and"
             " train it again, or correct the config"
         )
+    if read_manifest(folder)["content"]["inputs"]["start"] != content_sha(stage.model):
+        raise UserError(f"{folder}: was trained from other weights than {stage.model}; export and train it again")
 
 
 def _install(

@@ -174,7 +174,7 @@ def _verl(stage: HandedStage, out: Path, model: Path) -> dict[str, Any]:
                 "freeze_vision_tower": rl.freeze_vision,
                 "optim": {
                     "lr": rl.learning_rate,
-                    "lr_scheduler_type": rl.schedule,
+                    "lr_scheduler_type": rl.schedule if rl.schedule == "cosine" else "constant",
                     "lr_warmup_steps": 0,
                     "weight_decay": rl.weight_decay,
                     "betas": [0.9, 0.999],

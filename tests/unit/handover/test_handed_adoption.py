@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from handed_stages import Run, json_lines
+from handed_stages import Run, json_lines, with_template
 from typer.testing import CliRunner
 
 from vr1repro.cli import app
@@ -19,6 +20,7 @@ from vr1repro.handover.adopt import ADOPTED, adopt
 from vr1repro.handover.counterparts import COUNTERPARTS
 from vr1repro.handover.engines import ENGINES
 from vr1repro.handover.export import export_stage
+from vr1repro.handover.stage import HandedStage
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +106,26 @@ def test_a_stage_comes_back_with_the_log_of_every_start(trained: Path, run: Run,
     job.take_adopted(run.stage("vision-r1", 1), str(tmp_path / "m"), tmp_path / "stage1", "")
     assert (tmp_path / "stage1" / "step10" / "model.safetensors").is_file()
     assert read_manifest(tmp_path / "stage1")["content"]["facts"]["completions"] == 10 * 4 * 16
+
+
+def test_an_adopted_stage_must_be_the_configs(fine_tuned: Path, run: Run, tmp_path: Path) -> None:
+    adopt(fine_tuned / "checkpoints", ENGINES["llama-factory"], "ci", 0, tmp_path / "m")
+
+    def refused(stage: HandedStage) -> str:
+        with pytest.raises(UserError) as error:
+            job.take_adopted(stage, str(tmp_path / "m"), tmp_path / "sft", "")
+        return str(error.value)
+
+    message = refused(run.stage("ci", 0, learning_rate=1e-5, weight_decay=0.5))
+    assert "was trained with other values than the config's ci-s1-sft: sft.learning_rate, sft.weight_decay;" in message
+    assert "other values than the config's ci-s2-sft: seed;" in refused(replace(run.stage("ci", 0), seed=2))
+    other = with_template(run.stage("ci", 0).model, run.stage("ci", 0).model / "config.json", tmp_path / "other")
+    assert "was trained from other weights than" in refused(replace(run.stage("ci", 0), model=other))
+    with pytest.raises(UserError, match=r"is no model that `vr1repro adopt` made; adopt it first"):
+        job.take_adopted(run.stage("ci", 0), str(run.stage("ci", 0).model), tmp_path / "sft", "")
+    # How it was spread over devices is no part of what was learnt.
+    job.take_adopted(run.stage("ci", 0, device_batch=8), str(tmp_path / "m"), tmp_path / "sft", "")
+    assert (tmp_path / "sft" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
