@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 WARM ?= $(BIN)/vr1repro warm
 SNAKEMAKE := $(WARM) $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help env env-micro micro smoke figures test verify bench lint format docs lock clean
+.PHONY: help env env-micro micro smoke figures test verify bench lint format docs lock lock-engines clean
+.PHONY: env-llama-factory env-verl env-easyr1
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +47,11 @@ $(VENV)/.test: envs/test.txt pyproject.toml
 env: $(VENV)/.test ## Make .venv with everything that tests need
 
 env-micro: $(VENV)/.micro ## Make .venv with what `make micro` needs
+
+# The engines that a stage can be handed to, each in an environment of its own (docs/engines.md).
+env-llama-factory env-verl env-easyr1: env-%: $(VENV)/.micro ## Make .venv-<engine> for an engine of the field
+	test -x .venv-$*/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-$*
+	VIRTUAL_ENV=.venv-$* $(BIN)/uv pip install --quiet --no-deps --require-hashes -r envs/engine-$(subst -,,$*).txt
 
 micro: $(VENV)/.micro ## Reproduce the experiment at micro scale, problems to report
 	$(SNAKEMAKE) --rerun-incomplete
@@ -92,6 +98,9 @@ docs: $(VENV)/.micro ## Generate config/README.md, config/schema.json, docs/DEVI
 
 lock: ## Resolve pyproject.toml again and export envs/*.txt
 	$(PYTHON) envs/export.py
+
+lock-engines: ## Resolve the engines' environments again, envs/engine-*.txt
+	$(PYTHON) envs/engines.py
 
 clean: ## Remove what runs made, but not results/reference
 	rm -rf .snakemake $(filter-out results/reference,$(wildcard results/*))

@@ -13,7 +13,7 @@ FLOORS = [
     ["answers", "benchmarks", "problems", "engines", "lab", "scale", "cluster"],
     ["coldset", "training", "evaluation"],
     ["reporting", "cards"],
-    ["commands", "jobs", "rehearsal", "cli", "__main__"],
+    ["commands", "jobs", "handover", "rehearsal", "cli", "__main__"],
 ]
 # The report's shelves by floor: a shelf imports those of lower floors only.
 SHELVES = [

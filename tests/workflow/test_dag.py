@@ -155,3 +155,38 @@ def test_the_literal_profile_option_finds_the_slurm_profile(repo: Path) -> None:
     profile = yaml.safe_load((repo / "slurm" / "profile.yaml").read_text())
     assert profile["executor"] == "slurm"
     assert profile["configfile"] == "config/paper.yaml"
+
+
+def test_a_stage_of_another_engine_has_its_own_rule(repo: Path, tmp_path: Path) -> None:
+    """An arm on each engine, and one whose stage was trained before; the rest of the workflow knows nothing of it."""
+    values = yaml.safe_load((repo / "config" / "micro.yaml").read_text())
+    values["starts"]["ci"]["engine"] = "llama-factory"
+    adopted = tmp_path / "adopted" / "s1"
+    adopted.mkdir(parents=True)
+    (adopted / "content.sha256").write_text("0\n")
+    for arm, said in {
+        "vision-r1": {"engine": "verl", "approximate": True},
+        "long": {"engine": "easyr1", "approximate": True},
+        "zero": {"adopted": str(tmp_path / "adopted" / "s{seed}")},
+    }.items():
+        values["arms"][arm]["stages"][0] |= said
+    values["run_arms"] = ["base", "ci", "zero", "long", "vision-r1"]
+    done = snakemake(repo, tmp_path, "-n", "--configfile", write(tmp_path / "c.yaml", values))
+    planned = jobs(done)
+    rules = ("train_sft", "train_start_elsewhere", "train_stage_elsewhere", "adopt_stage", "train_rl_stage")
+    # Vision-R1's second stage is trained here, from what verl's stage gives back.
+    assert [planned.get(rule, 0) for rule in rules] == [0, 1, 2, 1, 1]
+    assert "LLaMA-Factory 0.9.5: executed: results/micro/train/ci/s1/sft/content.sha256" in done.stdout
+    for engine, path in (("verl 0.9.1", "vision-r1"), ("EasyR1 b44b311", "long")):
+        line = next(
+            line for line in done.stdout.splitlines() if f"train/{path}/s1/stage1/content" in line and engine in line
+        )
+        assert "validated, never trained" in line
+
+
+def test_keys_of_other_engines_change_no_setting_of_a_run_without_them(repo: Path) -> None:
+    from vr1repro.config.loader import load
+
+    config = load(repo / "config" / "paper.yaml")
+    written = [config.starts["ci"].model_dump(), config.arms["vision-r1"].stages[0].model_dump()]
+    assert not {"engine", "adopted", "approximate"} & {key for values in written for key in values}

@@ -156,9 +156,27 @@ class Plan:
             return self.start_model(self.config.arms[arm].start, seed)
         return self.stage_dir(arm, stage, seed) / f"step{self.last_step(arm, stage)}"
 
+    def starts_elsewhere(self, key: str) -> list[str]:
+        """Starts that say a key: `engine` that fine-tunes them, or `adopted` weights."""
+        return [name for name, start in self.config.starts.items() if getattr(start, key) is not None]
+
+    def stages_elsewhere(self, key: str) -> list[tuple[str, int]]:
+        """Arms and stages that say a key: `engine` that trains them, or `adopted` weights."""
+        return [
+            (arm, number)
+            for arm, values in self.config.arms.items()
+            for number, stage in enumerate(values.stages, 1)
+            if getattr(stage, key) is not None
+        ]
+
     def kept_steps(self, arm: str, stage: int) -> list[int]:
-        """Steps of a stage whose checkpoints are kept: every `rl.evaluate_every`, and the last."""
+        """Steps of a stage whose checkpoints are kept: every `rl.evaluate_every`, and the last.
+
+        Of a stage that another engine trains, the last alone comes back.
+        """
         first, last = self.last_step(arm, stage - 1), self.last_step(arm, stage)
+        if self.config.arms[arm].stages[stage - 1].elsewhere:
+            return [last]
         every = self.config.rl.evaluate_every
         return [*range((first // every + 1) * every, last, every), last]
 

@@ -234,6 +234,10 @@ class Config(Section):
             where, selection = f"arms.{name}.select", self.selection
             if selection is None:
                 raise ValueError(f"{where}: {arm.select} needs `selection`, which is null")
+            if arm.stages[-1].elsewhere:
+                raise ValueError(
+                    f"{where}: of a last stage that another engine trains only the end comes back; set it to last"
+                )
             if selection.steps > arm.stages[-1].steps:
                 raise ValueError(
                     f"{where}: selection.steps {selection.steps} reach before the last stage, which has"
@@ -292,6 +296,22 @@ class Config(Section):
             if not any(sources):
                 key = "coldset" if name == "coldset" else f"arms.{name}"
                 raise ValueError(f"take_released: {name!r} has no {key}.released that says where to take it from")
+        return self
+
+    @model_validator(mode="after")
+    def _adopted_has_a_seed(self) -> Self:
+        starts = [(f"starts.{name}", start.adopted) for name, start in self.starts.items()]
+        stages = [
+            (f"arms.{name}.stages[{number}]", stage.adopted)
+            for name, arm in self.arms.items()
+            for number, stage in enumerate(arm.stages)
+        ]
+        seeds = len(self.seeds.training)
+        for where, path in [*starts, *stages]:
+            if path is not None and seeds > 1 and "{seed}" not in path:
+                raise ValueError(
+                    f"{where}.adopted: one path for {seeds} training seeds; write {{seed}} where it has the seed"
+                )
         return self
 
     @model_validator(mode="after")

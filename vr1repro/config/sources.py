@@ -90,9 +90,10 @@ def source_rules() -> Sequence[SourceRule]:
 
 
 def leaves(value: Any, key: str = "", field: str = "") -> Iterator[Leaf]:
-    """Every value of a section, in the order of the models; an empty list or mapping is a value."""
+    """Every value of a section that is written, in the order of the models; an empty list or mapping is a value."""
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
+        written = value.model_dump()
+        for name in (name for name in type(value).model_fields if name in written):
             dot = "." if key else ""
             yield from leaves(getattr(value, name), f"{key}{dot}{name}", f"{field}{dot}{name}")
     elif isinstance(value, dict) and value:

@@ -1,8 +1,8 @@
 """SFT, GRPO and the arms of the experiment."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from vr1repro.config.base import Name, Section
 from vr1repro.config.evaluation import Protocol
@@ -242,7 +242,40 @@ class RlSettings(Section):
         return self
 
 
-class Stage(Section):
+# Keys of a start and a stage that say who else trains them. They are written only where they say something, so that the
+# settings of what is trained here are those of configs without these keys.
+_ELSEWHERE = ("engine", "adopted", "approximate")
+_ADOPTED = (
+    "A model that `vr1repro adopt` made of what another engine trained, taken instead of training it here. `{seed}` in"
+    " the path stands for the training seed. Ours."
+)
+_APPROXIMATE = "With `engine`: train there though a key has no counterpart in that engine (docs/engines.md). Ours."
+
+
+class _Elsewhere(Section):
+    """What a start and a stage share where somebody else trains them."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is not trained by this package."""
+        return getattr(self, "engine", None) is not None or getattr(self, "adopted", None) is not None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {key: value for key, value in values.items() if key not in _ELSEWHERE or value}
+
+    @model_validator(mode="after")
+    def _one_trains(self) -> Self:
+        engine, adopted = getattr(self, "engine", None), getattr(self, "adopted", None)
+        if engine is not None and adopted is not None:
+            raise ValueError(f"adopted: is trained already, and engine {engine} would train it; keep one of the two")
+        if getattr(self, "approximate", False) and engine is None:
+            raise ValueError("approximate: says how `engine` may train, and there is none; drop it")
+        return self
+
+
+class Stage(_Elsewhere):
     """One stage of an arm (PTST, paper Eq. 2): a length limit, a group size and a number of steps."""
 
     max_tokens: int = Field(gt=0, description="L_s, the longest completion in tokens; a longer one is cut.")
@@ -253,9 +286,15 @@ class Stage(Section):
         " Zero and Long (v1 section 4.1, v4 App. A). Not stated for v4 Tables 5 and 6, 32B and 72B: 100 a stage.",
     )
     problems: Name | None = Field(default=None, description="Another RL set than `rl.problems` (32B, 72B).")
+    engine: Literal["verl", "easyr1"] | None = Field(
+        default=None,
+        description="Train this stage with another engine, in its own environment (docs/engines.md). null: here. Ours.",
+    )
+    approximate: bool = Field(default=False, description=_APPROXIMATE)
+    adopted: str | None = Field(default=None, description=_ADOPTED)
 
 
-class Start(Section):
+class Start(_Elsewhere):
     """What an arm starts from: a model, with or without SFT on the cold-start set."""
 
     model: Name = Field(description="A key of `models`.")
@@ -267,11 +306,21 @@ class Start(Section):
     released: ModelSource | None = Field(
         default=None, description="The finished checkpoint, taken where `take_released` names this start."
     )
+    engine: Literal["llama-factory"] | None = Field(
+        default=None,
+        description="Fine-tune with another engine, in its own environment (docs/engines.md). null: here. Ours.",
+    )
+    approximate: bool = Field(default=False, description=_APPROXIMATE)
+    adopted: str | None = Field(default=None, description=_ADOPTED)
 
     @model_validator(mode="after")
-    def _released_is_of_a_trained_start(self) -> Self:
-        if self.released is not None and self.sft is None:
-            raise ValueError("released: this start is its model and trains nothing; name the weights under `models`")
+    def _only_a_trained_start_comes_from_elsewhere(self) -> Self:
+        if self.sft is None:
+            for key in ("released", "engine", "adopted"):
+                if getattr(self, key) is not None:
+                    raise ValueError(
+                        f"{key}: this start is its model and trains nothing; name the weights under `models`"
+                    )
         return self
 
 

@@ -21,7 +21,10 @@ from vr1repro.reporting.run.commits import without_commit
 GPU_KINDS = {
     "bridge_shard": "bridge", "train_sft": "sft", "train_rl_stage": "rl", "evaluate_checkpoint": "evaluate",
     "sample_lengths": "evaluate", "extract_answers": "graders", "judge_answers": "graders",
+    "train_start_elsewhere": "sft", "train_stage_elsewhere": "rl",
 }  # fmt: skip
+# Rules whose jobs guard a finished training that came from elsewhere (workflow/rules/elsewhere.smk).
+ELSEWHERE_RULES = ("train_start_elsewhere", "train_stage_elsewhere", "adopt_start", "adopt_stage")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def planned_again(workflow: Any) -> Iterator[PlannedAgain]:
     """
     records = workflow.persistence
     for job in workflow.dag.needrun_jobs():
-        folder = Path(job.output.closed).parent if job.rule.name in GUARDED_RULES else None
+        folder = Path(job.output.closed).parent if job.rule.name in (*GUARDED_RULES, *ELSEWHERE_RULES) else None
         if folder is None or not (folder / MANIFEST).exists():
             continue
         params = {"code": job.params.code, "settings": job.params.settings}

@@ -19,6 +19,7 @@ from vr1repro.core.provenance import CONTENT, folder_shas, json_sha, restore_con
 from vr1repro.core.files import write_atomically
 from vr1repro.engines.load import engine_modules
 from vr1repro.evaluation.graders import grader_modules
+from vr1repro.handover.engines import ENGINES
 from vr1repro.problems.lookup import adapter_modules
 
 # `--config remake=FOLDER,...` names finished folders that may be made again; jobs read it from their environment.
@@ -52,6 +53,21 @@ def any_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+def own_stages():
+    """Arms and stages that are trained here."""
+    return [
+        (arm, number)
+        for arm, values in CONFIG.arms.items()
+        for number, stage in enumerate(values.stages, 1)
+        if not stage.elsewhere
+    ]
+
+
+def of_stages(stages):
+    """A constraint of the wildcard `arm` in train/{arm}/s{seed}/stage{stage}/ that matches these stages alone."""
+    return "|".join(rf"{re.escape(arm)}(?=/s\d+/stage{number}/)" for arm, number in stages) or "(?!)"
+
+
 wildcard_constraints:
     arm=any_of(CONFIG.arms),
     start=any_of(CONFIG.starts),
@@ -79,6 +95,13 @@ def code(job, *by_name):
     modules = (f"vr1repro.jobs.{job}", *by_name)
     sha = code_hash(*modules)
     keep_table("code", sha, lambda: module_hashes(*modules))
+    return sha
+
+
+def code_elsewhere():
+    """Hash of the code that hands a stage to another engine and takes it back."""
+    sha = code_hash("vr1repro.handover.job")
+    keep_table("code", sha, lambda: module_hashes("vr1repro.handover.job"))
     return sha
 
 
@@ -163,6 +186,33 @@ def question_modules(slug):
 
 def stage_of(wildcards):
     return CONFIG.arms[wildcards.arm].stages[int(wildcards.stage) - 1]
+
+
+def start_settings(wildcards):
+    """What a start's fine-tuning reruns on."""
+    return settings(of_start(wildcards).sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads)
+
+
+def stage_settings(wildcards):
+    """What a stage reruns on."""
+    return settings(
+        of_arm(wildcards).rl,
+        stage_of(wildcards),
+        CONFIG.rewards[CONFIG.arms[wildcards.arm].reward],
+        CONFIG.arms[wildcards.arm].system_prompt,
+        saved_steps(wildcards),
+        CONFIG.resources.rl.threads,
+    )
+
+
+def support(name):
+    """What of another engine was run here; its rule says it."""
+    return f"{ENGINES[name].title} {ENGINES[name].version}: {ENGINES[name].support}"
+
+
+def adopted(source, wildcards):
+    """The file that closes what a start or stage is adopted from."""
+    return f"{source.adopted.replace('{seed}', wildcards.seed)}/{CONTENT}"
 
 
 def saved_steps(wildcards):

@@ -1,6 +1,7 @@
 # Cold-start initialisation and GRPO stages. A stage starts from the checkpoint that the stage before it wrote. What later
 # stages wait for goes before evaluations (priority). Only the closing file is an output: Snakemake removes outputs before a
 # job, and a finished training must survive until the job has decided whether it may be made again (`guard_finished`).
+# Where a start or stage says `engine` or `adopted`, it has a rule of its own (elsewhere.smk).
 
 
 rule train_sft:
@@ -13,6 +14,8 @@ rule train_sft:
         f"{ROOT}/logs/train/{{start}}/s{{seed}}/sft.log",
     benchmark:
         f"{ROOT}/benchmarks/train/{{start}}/s{{seed}}/sft.jsonl"
+    wildcard_constraints:
+        start=any_of(name for name in CONFIG.starts if not CONFIG.starts[name].elsewhere),
     priority: 10
     conda:
         TRAINING_ENV
@@ -24,9 +27,7 @@ rule train_sft:
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("sft"),
-        settings=lambda wildcards: settings(
-            of_start(wildcards).sft, CONFIG.starts[wildcards.start], CONFIG.resources.sft.threads
-        ),
+        settings=start_settings,
     shell:
         "{params.launcher} stage sft --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
         " --out {params.out} > {log} 2>&1"
@@ -43,6 +44,8 @@ rule train_rl_stage:
         f"{ROOT}/logs/train/{{arm}}/s{{seed}}/stage{{stage}}.log",
     benchmark:
         f"{ROOT}/benchmarks/train/{{arm}}/s{{seed}}/stage{{stage}}.jsonl"
+    wildcard_constraints:
+        arm=of_stages(own_stages()),
     priority: 10
     conda:
         TRAINING_ENV
@@ -54,14 +57,7 @@ rule train_rl_stage:
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
         code=code("rl"),
-        settings=lambda wildcards: settings(
-            of_arm(wildcards).rl,
-            stage_of(wildcards),
-            CONFIG.rewards[CONFIG.arms[wildcards.arm].reward],
-            CONFIG.arms[wildcards.arm].system_prompt,
-            saved_steps(wildcards),
-            CONFIG.resources.rl.threads,
-        ),
+        settings=stage_settings,
     shell:
         "{params.launcher} stage rl --config {params.config} --arm {wildcards.arm} --stage {wildcards.stage}"
         " --seed {wildcards.seed} --out {params.out} > {log} 2>&1"

@@ -34,6 +34,7 @@ from vr1repro.reporting.run.arms import coldset_yield
 from vr1repro.reporting.run.results import MICRO_NOTE, Results
 from vr1repro.reporting.statistics.rounding import fixed
 from vr1repro.reporting.tables import render
+from vr1repro.reporting.tables.elsewhere import COUNTERPARTS
 from vr1repro.reporting.tables.our_tables import own_tables
 from vr1repro.reporting.tables.render import TextTable
 from vr1repro.reporting.tables.table import Table, all_tables
@@ -81,6 +82,7 @@ _INPUTS = (
     "eval/*/selected.json",
     "lengths/*/e*/responses.jsonl",
     "train/*/s*/stage*/steps.jsonl",
+    COUNTERPARTS,
     "coldset/traces.jsonl",
     "coldset/yield.json",
     "coldset/ablation.jsonl",

@@ -17,6 +17,7 @@ from vr1repro.reporting.run.scores import accuracy, average_weights, open_shares
 from vr1repro.reporting.run.variance import variance_split
 from vr1repro.reporting.statistics.paired import FEWEST_SEEDS, SeedDifference
 from vr1repro.reporting.statistics.rounding import fixed, percent
+from vr1repro.reporting.tables.elsewhere import elsewhere_tables
 from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number
 from vr1repro.reporting.tables.table import note
 
@@ -32,6 +33,7 @@ def own_tables(results: Results) -> Sequence[TextTable]:
         variance_table(results),
         words_table(results.counted_sets),
         contradictions_table(),
+        *elsewhere_tables(results),
     ]
 
 

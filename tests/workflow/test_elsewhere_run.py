@@ -1,0 +1,52 @@
+"""A fine-tuning by LLaMA-Factory in the workflow: trained by its own launcher, adopted, evaluated beside ours."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from smoke_workflow import Workflow
+
+from vr1repro.core.errors import UserError
+from vr1repro.core.provenance import read_manifest
+from vr1repro.handover.engines import ENGINES, environment
+
+pytestmark = pytest.mark.verify
+
+
+def test_a_start_by_llama_factory_is_trained_adopted_and_evaluated(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        folder = environment(ENGINES["llama-factory"])
+    except UserError as missing:
+        pytest.skip(str(missing))
+    monkeypatch.setitem(os.environ, "VR1REPRO_LLAMAFACTORY", str(folder))
+    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text())
+    values["starts"]["ci-elsewhere"] = {"model": "tiny", "sft": "chains", "engine": "llama-factory"}
+    values["arms"]["ci-elsewhere"] = {"label": "CI by LLaMA-Factory", "start": "ci-elsewhere"}
+    values["run_arms"] = ["base", "ci", "ci-elsewhere"]
+    values |= {"lengths": None}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
+    workflow = Workflow(repo, tmp_path / "run")
+    workflow.folder.mkdir()
+    replace(workflow, overrides=("--configfile", str(tmp_path / "c.yaml"))).finish()
+    sft = {start: workflow.root / "train" / start / "s1" / "sft" for start in ("ci", "ci-elsewhere")}
+    assert "LLaMA-Factory 0.9.5: executed" in (workflow.root / "logs/train/ci-elsewhere/s1/sft.log").read_text()
+    # The same rows in the same order by the same values: the losses are equal.
+    losses = {
+        start: [json.loads(line)["loss"] for line in (folder / "steps.jsonl").read_text().splitlines()]
+        for start, folder in sft.items()
+    }
+    assert losses["ci-elsewhere"] == pytest.approx(losses["ci"], rel=1e-4)
+    assert losses["ci"]
+    made = read_manifest(sft["ci-elsewhere"])["content"]
+    assert made["inputs"] == read_manifest(sft["ci"])["content"]["inputs"]
+    # Evaluated and reported as every arm, and the page says who trained it.
+    for slug in ("ci_s1", "ci-elsewhere_s1"):
+        assert list((workflow.root / "eval" / slug).glob("*/verdicts.json"))
+    tables = (workflow.root / "report" / "tables.html").read_text()
+    assert "What was trained by other engines" in tables
+    assert "llama-factory 0.9.5" in tables
