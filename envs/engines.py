@@ -15,11 +15,12 @@ _REWARD = (
     *("pillow>=12.0", "pyarrow>=21", "pyyaml>=6.0.3", "qwen-vl-utils==0.0.14"),
 )
 _TORCH = ("torch==2.13.0", "torchvision==0.28.0")
-# requirements.txt of hiyouga/EasyR1@b44b311, which is on no registry. It has no floors, so datasets would go back to 2.14,
-# and its config does not load with OmegaConf 2.4.
+# requirements.txt of hiyouga/EasyR1@b44b311, which is on no registry. It has no floors, so datasets would go back to
+# 2.14, and its config does not load with OmegaConf 2.4.
 _EASYR1 = (
-    *("accelerate", "codetiming", "datasets==4.8.5", "huggingface-hub<1", "liger-kernel", "mathruler", "pandas", "peft"),
-    *("omegaconf==2.3.1", "pylatexenc", "ray[default]", "tensordict", "torchdata", "transformers==4.57.6", "wandb"),
+    *("accelerate", "codetiming", "datasets==4.8.5", "huggingface-hub<1", "liger-kernel", "mathruler", "pandas"),
+    *("omegaconf==2.3.1", "peft", "pylatexenc", "ray[default]", "tensordict", "torchdata", "transformers==4.57.6"),
+    "wandb",
 )
 ENGINES = {
     "llamafactory": ("llamafactory==0.9.5", *_TORCH),

@@ -97,7 +97,14 @@ def fault_of(command: Command, targets: set[str], repo: Path) -> str | None:
         case _:
             makefile = (repo / "Makefile").read_text(encoding="utf-8")
             named = [word for word in command.words[1:] if "=" not in word]
-            return next((f"no target {word}" for word in named if not re.search(rf"^{word}:", makefile, re.M)), None)
+            return next(
+                (
+                    f"no target {word}"
+                    for word in named
+                    if not re.search(rf"^(?:[\w-]+ )*{word}(?: [\w-]+)*:", makefile, re.M)
+                ),
+                None,
+            )
 
 
 def test_every_printed_command_is_taken(repo: Path, targets: set[str]) -> None:
