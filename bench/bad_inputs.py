@@ -248,6 +248,30 @@ def named_by(message: str) -> str:
 
 def plain(message: str) -> str:
     """A message on one line, without folders and addresses of this run."""
+    message = re.sub(r"/\S*?/pytest-\d+/[^/\s:']+/", "", " ".join(message.split()))
+    message = re.sub(r"/\S*?/pytest-\d+", "FOLDER", message).replace(f"{REPO}/", "")
+    return re.sub(r" at 0x[0-9a-f]+", "", message)[:200]
+
+
+def rows_of(recorder: Recorder) -> Iterator[dict[str, object]]:
+    """The audit's cases, then further ones."""
+    shown: set[str] = set()
+    starts = [number for number, _, _ in AUDIT] + [196]
+    for (number, what, start), after in zip(AUDIT, starts[1:], strict=True):
+        tests = [test for test in recorder.outcomes if _below_unit(test).startswith(start)]
+        shown.update(tests)
+        many = after - number > 1
+        for place in range(after - number):
+            of = tests[place : place + 1] if many and place < len(tests) else tests
+            yield _row(number + place, f"{what}: {place + 1}" if many else what, of, recorder)
+    for test in recorder.outcomes:
+        if test not in shown and _below_unit(test).startswith(FURTHER):
+            yield _row("", test.partition("::")[2], [test], recorder)
+
+
+def _row(number: object, what: str, tests: list[str], recorder: Recorder) -> dict[str, object]:
+    outcomes = {recorder.outcomes[test] for test in tests} or {"no test"}
+    status, message = next((recorder.messages[test] for test in tests if test in recorder.messages), ("", ""))
     message = plain(message)
     outcome = "as expected" if outcomes == {"passed"} else "/".join(sorted(outcomes))
     return {
