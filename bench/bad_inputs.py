@@ -237,11 +237,20 @@ class Recorder:
 
 def named_by(message: str) -> str:
     """What a message names, in one word."""
+    if re.match(r"image_\w+: ", message):
+        return "a word that is counted"
     if re.match(r"\S*[\w\]]+:\d+: ", message):
         return "file and line"
-    if re.match(r"(/|\w+/|[\w.-]+\.\w+|https?://)\S*: ", message):
+    if re.match(r"(FOLDER|/|\w+/|[\w.-]+\.\w+|https?://)\S*: |[\w.-]+: cannot be ", message):
         return "file"
     return "key or option" if message else ""
+
+
+def plain(message: str) -> str:
+    """A message on one line, without folders and addresses of this run."""
+    message = re.sub(r"/\S*?/pytest-\d+/[^/\s:']+/", "", " ".join(message.split()))
+    message = re.sub(r"/\S*?/pytest-\d+", "FOLDER", message).replace(f"{REPO}/", "")
+    return re.sub(r" at 0x[0-9a-f]+", "", message)[:200]
 
 
 def rows_of(recorder: Recorder) -> Iterator[dict[str, object]]:
@@ -263,7 +272,7 @@ def rows_of(recorder: Recorder) -> Iterator[dict[str, object]]:
 def _row(number: object, what: str, tests: list[str], recorder: Recorder) -> dict[str, object]:
     outcomes = {recorder.outcomes[test] for test in tests} or {"no test"}
     status, message = next((recorder.messages[test] for test in tests if test in recorder.messages), ("", ""))
-    message = re.sub(r"/\S*?/pytest-\d+/[^/\s]+/", "", " ".join(message.split()))[:200]
+    message = plain(message)
     outcome = "as expected" if outcomes == {"passed"} else "/".join(sorted(outcomes))
     return {
         "audit": number, "case": what, "outcome": outcome, "exit": status, "names": named_by(message),
