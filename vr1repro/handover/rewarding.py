@@ -4,6 +4,7 @@ It runs in the engine's environment, which has what `vr1repro.answers` needs, an
 drops special tokens; here the text keeps them, as in our training (`training.rewards`), and only its end is removed.
 """
 
+import asyncio
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ def verl_manager(reward: StageReward) -> type[Any]:
             choices = row.non_tensor_batch["extra_info"]["choices"]
             options = None if choices is None else list(choices)
             text = self.tokenizer.decode(ids, skip_special_tokens=False)
-            (score,) = await self.loop.run_in_executor(None, lambda: reward.score([text], [gold], [options]))
+            (score,) = await asyncio.to_thread(reward.score, [text], [gold], [options])
             return {"reward_score": score["score"], "reward_extra_info": score}
 
     return StageRewardManager

@@ -45,9 +45,9 @@ def rewards(export: str, texts: str, out: str) -> None:
 
     config = _composed(export)
     tokenizer = AutoTokenizer.from_pretrained(config.actor_rollout_ref.model.path)
-    manager = load_reward_manager(config, tokenizer)
 
-    async def of_all() -> list[dict[str, Any]]:
+    async def of_all() -> list[float]:
+        manager = load_reward_manager(config, tokenizer)  # it takes the running loop
         made = []
         for one in json.loads(Path(texts).read_text()):
             ids = torch.tensor([tokenizer(one["text"], add_special_tokens=False).input_ids])
