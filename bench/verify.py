@@ -13,10 +13,12 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -133,13 +135,18 @@ def run_part(part: Part, code: str, options: argparse.Namespace, seconds_left: f
     ]
     began = time.monotonic()
     with log.open("w") as stream:
-        try:
-            code_of_exit = subprocess.run(
-                command, cwd=REPO, stdout=stream, stderr=subprocess.STDOUT, timeout=seconds_left, check=False,
-                env={**os.environ, "PYTHONPATH": str(REPO)},
-            ).returncode  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return Stamp(part.name, "stopped", time.monotonic() - began, code)
+        process = subprocess.Popen(
+            command, cwd=REPO, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+        )  # fmt: skip
+    try:
+        code_of_exit = process.wait(timeout=seconds_left)
+    except subprocess.TimeoutExpired:
+        return Stamp(part.name, "stopped", time.monotonic() - began, code)
+    finally:  # the limit, or Ctrl-C: with all that it has started
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     counts, skipped = _read_junit(junit) if junit.exists() else ({}, {})
     outcome = "passed" if code_of_exit == 0 else "failed"
     if outcome == "passed" and counts and not counts.get("passed"):
@@ -211,7 +218,8 @@ def main() -> None:
         stamp = stamps[part.name] = run_part(part, code, options, left)
         record = {"stamp": asdict(stamp), "made": made()}
         write_atomically(STAMPS / f"{part.name}.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
-        print(f"{part.name}: {stamp.outcome}, {stamp.seconds:.0f} s; {STAMPS / part.name}.log")
+        log = f"; {STAMPS / part.name}.log" if stamp.seconds else ""
+        print(f"{part.name}: {stamp.outcome}, {stamp.seconds:.0f} s{log}")
         write_atomically(OUT / "table.md", table(stamps, code))
     print(table(stamps, code), end="")
     sys.exit(any(stamp.outcome in ("failed", "stopped") for stamp in stamps.values()))

@@ -54,7 +54,7 @@ STAGES = {
         "evaluate --checkpoint ci_s1", "eval/ci_s1", made=("*/single/e?/[rt]*", "responses.json"),
         same=("*/single/e?/responses.jsonl",),
     ),
-    "lengths": Stage("lengths --checkpoint ci_s1", "lengths/ci_s1", same=("responses.jsonl",)),
+    "lengths": Stage("lengths --checkpoint ci_s1", "lengths/ci_s1", same=("*/responses.jsonl",)),
     "extract": Stage(
         f"extract {EVALUATED}", "eval/ci_s1/mathverse", made=("llm/extract*", "extracted.json", "*/e?/extractions*"),
         same=("llm/extract.jsonl", "*/e?/extractions.jsonl"),

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vr1repro.config.lab import Lab, LabModel
+from vr1repro.core.errors import UserError
+from vr1repro.core.files import explained
 from vr1repro.lab.drawing import CELL
 from vr1repro.lab.tokenizer import EOS, IMAGE, PAD, VIDEO, VISION_END, VISION_START, Prompts, build_tokenizer
 
@@ -101,6 +103,16 @@ def _config(shape: LabModel, tokenizer: "PreTrainedTokenizerFast", tied: bool) -
 
 
 def save(model: "Qwen2_5_VLForConditionalGeneration", processor: "Qwen2_5_VLProcessor", folder: Path) -> None:
-    """Write a checkpoint folder that `AutoModelForImageTextToText` and `AutoProcessor` load (safetensors)."""
-    model.save_pretrained(folder, safe_serialization=True)
-    processor.save_pretrained(folder)
+    """Write a checkpoint folder that `AutoModelForImageTextToText` and `AutoProcessor` load (safetensors).
+
+    Raises:
+        UserError: The disk is full or failing.
+    """
+    from safetensors import SafetensorError
+
+    with explained(folder):
+        try:
+            model.save_pretrained(folder, safe_serialization=True)
+        except SafetensorError as error:  # its library's own for what is an OSError elsewhere
+            raise UserError(f"{folder}: cannot be written: {error}; free space and run again") from None
+        processor.save_pretrained(folder)

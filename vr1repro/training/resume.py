@@ -121,7 +121,7 @@ def _job_of(folder: Path) -> str | None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn a failed write (a full disk) into one clear error.
+    """Turn a failed write (a full disk) into one clear error, and remove what was written, which takes up room.
 
     Raises:
         UserError: Something under the folder could not be written.
@@ -132,6 +132,7 @@ def writing(folder: Path) -> Iterator[None]:
         # torch's writer raises a RuntimeError of its own for a full disk, with this class's name in it.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
+        shutil.rmtree(folder, ignore_errors=True)
         raise UserError(
             f"{folder}: cannot be written: {error}; make room, then run the same command: it goes on from the last"
             " whole checkpoint"

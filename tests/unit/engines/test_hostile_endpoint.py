@@ -329,6 +329,22 @@ def test_a_long_journal_is_made_small_on_the_way(tmp_path, monkeypatch):
     assert not journal.exists()
 
 
+def test_a_journal_that_finds_no_room_to_be_made_small_stays_whole(monkeypatch, tmp_path):
+    def full(path, rows):
+        raise UserError(f"{path}: cannot be written: No space left on device")
+
+    with serving(body(reply())) as server:
+        stream = engine(server, journal=tmp_path / "replies.jsonl").generate(REQUESTS, SAMPLING)
+        first = next(stream)
+        monkeypatch.setattr("vr1repro.engines.endpoint.journal.write_rows", full)
+        stream.close()  # its caller met the full disk too
+        assert {row["what"] for _, row in read_lines(tmp_path / "replies.jsonl")} >= {"sent", "reply"}
+        monkeypatch.undo()
+        rows = list(engine(server, journal=tmp_path / "replies.jsonl").generate(REQUESTS, SAMPLING))
+        assert [row.text for row in rows] == [TEXT] * 3
+        assert [sent["seed"] for _, _, sent in server.arrived].count(first.key) == 1
+
+
 def test_a_damaged_journal_is_named(tmp_path):
     journal = tmp_path / "replies.jsonl"
     journal.write_text('{"what": "dreamt"}\n')

@@ -127,8 +127,12 @@ def test_what_a_job_goes_on_from(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_clear_error(tmp_path: Path, error: Exception) -> None:
     from vr1repro.training.resume import writing
 
-    with pytest.raises(UserError, match=r"cannot be written.*make room"), writing(tmp_path):
+    folder = tmp_path / "aside"
+    folder.mkdir()
+    (folder / "model.safetensors").write_text("half")
+    with pytest.raises(UserError, match=r"cannot be written.*make room"), writing(folder):
         raise error
+    assert not folder.exists()  # it takes up what room there is
 
 
 def test_other_errors_pass_unchanged(tmp_path: Path) -> None:

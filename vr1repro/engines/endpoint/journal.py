@@ -7,10 +7,12 @@ small on the way.
 
 import base64
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender, read, write_rows
 from vr1repro.core.records import Record, sha256
 
@@ -134,7 +136,8 @@ class Journal:
             self._appender.close()
             self._appender = None
             if self._open:
-                self._rewrite(self._path)
+                with suppress(UserError):  # on a full disk it stays as it is: all that is needed is in it
+                    self._rewrite(self._path)
             else:
                 self._path.unlink()
 
