@@ -76,8 +76,23 @@ def test_rows_over_the_cutoff_are_left_out_and_the_templates_system_turn_is_kept
 def test_pixel_limits_and_the_labs_template_are_ours(
     run: Run, tmp_path: Path, engine_python: Callable[..., Any]
 ) -> None:
-    stage = run.stage("ci", 0, min_image_pixels=3000, max_image_pixels=4000)
-    assert theirs(engine_python, exported(stage, tmp_path / "export")) == sft_batches(stage)
+    stage = run.stage("ci", 0, min_image_pixels=5000, max_image_pixels=9000)
+    export = exported(stage, tmp_path / "export")
+    assert narrow_pictures(export) == (0, "exact")
+    assert theirs(engine_python, export) == sft_batches(stage)
+
+
+def test_pictures_that_it_would_widen_are_counted(run: Run, tmp_path: Path) -> None:
+    """Scaled down below 28 pixels a side, they get another grid there."""
+    count, likeness = narrow_pictures(exported(run.stage("ci", 0, max_image_pixels=2000), tmp_path / "export"))
+    assert 0 < count <= 96
+    assert likeness == "approximate"
+
+
+def narrow_pictures(export: Path) -> tuple[int, str]:
+    rows = json.loads((export / COUNTERPARTS).read_text())["keys"]
+    (row,) = [row for row in rows if row["key"] == "pictures.narrow"]
+    return row["value"], row["likeness"]
 
 
 def test_answers_alone_are_learnt_where_a_start_says_so(
