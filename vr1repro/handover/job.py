@@ -122,7 +122,7 @@ def _check_values(folder: Path, made: Mapping[str, Any], stage: HandedStage) -> 
 
     Keys that are operational in the engine may differ.
     """
-    place = {"name": stage.name, "stage": stage.number, "seed": stage.seed, "first_step": stage.first_step}
+    place = {"name": stage.name, "stage": stage.number, "first_step": stage.first_step}
     rows = json_object(folder / COUNTERPARTS)["keys"]
     operational = {row["key"] for row in rows if row["likeness"] == Likeness.OPERATIONAL}
     values = {key: value for key, value in stage.values().items() if key not in operational}
