@@ -15,7 +15,6 @@ from vr1repro.core.errors import UserError
 from vr1repro.core.outside import json_file
 from vr1repro.core.provenance import CONTENT, MANIFEST, PLANNED, restore_content_hash
 from vr1repro.jobs.common import GUARDED_RULES
-from vr1repro.jobs.start import ELSEWHERE_RULES
 
 app = typer.Typer()
 
@@ -67,6 +66,8 @@ def accept(
         raise UserError(f"{folder}: is not finished (no {MANIFEST}); there is nothing to accept")
     closed = f"{folder}/{CONTENT}"
     # Nothing before it is taken along: of the rules that make such folders, its own alone may be planned.
+    from vr1repro.jobs.start import ELSEWHERE_RULES  # every job's process imports this module
+
     alone = ["--force", "--allowed-rules", *GUARDED_RULES, *ELSEWHERE_RULES]
     plan = read_plan(_snakemake(["-n", closed, *alone], configfile, snakefile, directory, closed))
     if plan.jobs.total() > 1:

@@ -197,7 +197,9 @@ def test_prose_is_unparsable_here_as_for_math_verify(gold: str, pred: str) -> No
 
 
 letters = st.sampled_from(["a", "b", "2", "x", r"\frac{x}{2}", "(a+b)", r"\sqrt{b}", "a^2", r"\pi"])
-formulas = st.lists(st.lists(letters, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=3).map(" + ".join)
+# Not set side by side: of `a b 2` Math-Verify 0.9 reads `a` alone.
+products = st.lists(letters, min_size=1, max_size=3).map(r" \cdot ".join)
+formulas = st.lists(products, min_size=1, max_size=3).map(" + ".join)
 
 
 @given(gold=formulas, pred=formulas)
