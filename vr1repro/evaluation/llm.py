@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vr1repro.answers.completion import THINK_CLOSE, THINK_OPEN
 from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.jsonl import Appender, read_lines
@@ -194,8 +195,14 @@ class Llm:
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     """A row of the cache; those of older versions do not have what the endpoint said."""
-    text = None if row["reply"] is None else str(row["reply"])
+    text = None if row["reply"] is None else _without_thought(str(row["reply"]))
     return Answer(text, row.get("refused"), served_model=row.get("served_model"))
+
+
+def _without_thought(reply: str) -> str:
+    """What a reasoning model replies behind its thought; one whose thought was cut stays, and fits nothing."""
+    thought, end, rest = reply.lstrip().partition(THINK_CLOSE)
+    return rest.strip() if end and thought.startswith(THINK_OPEN) else reply
 
 
 def _again(answer: Answer, fits: Callable[[str], bool]) -> bool:

@@ -41,7 +41,8 @@ class Scripted:
             return None
         words = re.findall(r"SAY (\S+)", prompt)
         text = "" if "EMPTY" in prompt else words[-1] if words else "what?"
-        return completion("maybe" if "LATER" in prompt and asked.body["temperature"] < 1 else text)
+        thought = {"reasoning_content": "Both are 12."} if "REASON" in prompt else {}
+        return completion("maybe" if "LATER" in prompt and asked.body["temperature"] < 1 else text, **thought)
 
 
 @pytest.fixture
@@ -163,22 +164,22 @@ def test_rows_without_a_grade_are_refused_before_anybody_is_asked(
 
 
 def test_judge_asks_again_until_the_reply_is_0_or_1(server: LlmServer, tmp_path: Path) -> None:
-    extractions = ["12", "LATER SAY 1", "SAY 0", "SAY perhaps", None]
-    write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": str(n)} for n in range(5)])
+    extractions = ["12", "LATER SAY 1", "SAY 0", "SAY perhaps", None, "REASON SAY 1", "REASON SAY <think>1"]
+    write_rows(tmp_path / "q.jsonl", [{**VERSE, "sample_index": str(n)} for n in range(7)])
     rows = [{"id": str(n), "response": "x", "extraction": text} for n, text in enumerate(extractions)]
     write_rows(tmp_path / "r.jsonl", rows)
     files = ["--benchmark", "mathverse", "--questions", tmp_path / "q.jsonl", "--profile", "vlmevalkit"]
     cli("judge", *files, "--responses", tmp_path / "r.jsonl", "--out", tmp_path / "j.jsonl",
         "--cache", tmp_path / "c.jsonl", "--model", "m", "--endpoint", server.url)  # fmt: skip
     found = rows_of(tmp_path / "j.jsonl")
-    assert [row.get("judgement") for row in found] == [None, "1", "0", None, None]
-    assert [row.get("judgement_served_model") for row in found] == [None, "m", "m", None, None]
+    assert [row.get("judgement") for row in found] == [None, "1", "0", None, None, "1", None]
+    assert [row.get("judgement_served_model") for row in found] == [None, "m", "m", None, None, "m", None]
     assert "none of those that fit" in found[3]["judgement_error"]
     temperatures = [asked.body["temperature"] for asked in server.asked if "LATER" in asked.text]
     assert temperatures == [0.0, 0.5, 1.0]
     cli("grade", *files, "--responses", tmp_path / "j.jsonl", "--out", tmp_path / "v.jsonl")
     verdicts = [row["verdict"] for row in rows_of(tmp_path / "v.jsonl")]
-    assert verdicts == ["right", "right", "wrong", "judge_error", "judge_error"]
+    assert verdicts == ["right", "right", "wrong", "judge_error", "judge_error", "right", "judge_error"]
 
 
 def test_the_official_layout_with_examples_of_the_users_own(server: LlmServer, tmp_path: Path) -> None:
