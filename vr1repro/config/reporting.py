@@ -48,8 +48,8 @@ class ReportSettings(Section):
         default=0.5,
         ge=0,
         le=1,
-        description="Share of unreadable answers above which a scorer gives no verdict: it asks for another form of"
-        " answer than the model was taught, as MM-Math's official one asks for a box. Ours.",
+        description="Share of unreadable answers to a benchmark above which a scorer gives no verdict: it asks for"
+        " another form of answer than the model was taught, as MM-Math's official one asks for a box. Ours.",
     )
     unparsable_gap: float = Field(
         default=0.01,

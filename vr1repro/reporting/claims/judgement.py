@@ -147,7 +147,8 @@ def over_scorers(
     """The judgement that all scorers agree on, else that it depends on them.
 
     A scorer says nothing that left more than `settings.max_ungraded` of the responses without a verdict, could not read
-    `settings.max_unparsable` of them, or could read the arms of a difference unequally well (`unparsable_gap`).
+    `settings.max_unparsable` of those to one benchmark, or could read the arms of a difference unequally well
+    (`unparsable_gap`).
 
     Args:
         headline: Whose difference and reason are given.
@@ -174,8 +175,9 @@ def _says_nothing(draws: Draws, settings: ReportSettings) -> str:
     if draws.ungraded > settings.max_ungraded:
         return f"{percent(draws.ungraded, 1)} of the responses have no verdict"
     low, high = draws.unparsable
-    if high > settings.max_unparsable:
-        return f"{percent(high, 1)} of the responses could not be read"
+    if (unread := max(high, draws.unread)) > settings.max_unparsable:
+        where = "" if unread == high else " to one benchmark"
+        return f"{percent(unread, 1)} of the responses{where} could not be read"
     if high - low > settings.unparsable_gap:
         shares = f"{percent(low, 1)} and {percent(high, 1)}"
         return f"{shares} of the arms' responses could not be read, so the scorer favours one of them"

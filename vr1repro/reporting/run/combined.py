@@ -140,6 +140,7 @@ def _summed(results: Results, sum_of: Combination, sides: Sequence[Draws]) -> Dr
         squares=math.fsum(term.weight**2 * side.squares for term, side in terms),
         ungraded=max(side.ungraded for side in sides),
         unparsable=(min(side.unparsable[0] for side in sides), max(side.unparsable[1] for side in sides)),
+        unread=max(side.unread for side in sides),
     )
 
 

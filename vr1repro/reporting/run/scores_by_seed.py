@@ -48,6 +48,7 @@ class Draws:
         squares: Sum of the squared weights of the trained arms, 1 for a plain score; 0 where nothing was trained.
         ungraded: Largest share of an arm's responses without a verdict.
         unparsable: Smallest and largest share of an arm's responses without an answer that the scorer could read.
+        unread: The same, largest of an arm and one benchmark: a mean over benchmarks hides one that is not read at all.
     """
 
     scores: Mapping[int, Sequence[float]]
@@ -56,6 +57,7 @@ class Draws:
     squares: float = 1.0
     ungraded: float = 0.0
     unparsable: tuple[float, float] = (0.0, 0.0)
+    unread: float = 0.0
 
 
 def item_spread(right: Array, shares: Array) -> Part:
@@ -185,7 +187,9 @@ def draws_by_scorer(frame: pd.DataFrame, benchmarks: Sequence[str], *, trained: 
     for key, rows in frame.groupby(["protocol", "profile"]):
         scores, part = scores_by_seed(rows, benchmarks), sampling_spread(rows, benchmarks)
         if scores:
-            shares = open_shares(rows[rows["benchmark"].isin({name.partition(":")[0] for name in benchmarks})])
+            slugs = {name.partition(":")[0] for name in benchmarks}
+            shares = open_shares(rows[rows["benchmark"].isin(slugs)])
+            unread = max(open_shares(rows[rows["benchmark"] == slug]).unparsable for slug in slugs)
             draws[key] = Draws(
                 scores=scores,
                 sampled=part if trained else Part(0.0, np.inf),
@@ -193,6 +197,7 @@ def draws_by_scorer(frame: pd.DataFrame, benchmarks: Sequence[str], *, trained: 
                 squares=float(trained),
                 ungraded=shares.ungraded / 100,
                 unparsable=(shares.unparsable / 100, shares.unparsable / 100),
+                unread=unread / 100,
             )
     return draws
 

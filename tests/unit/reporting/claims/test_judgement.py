@@ -163,6 +163,12 @@ def moved(draws: Draws, by: float, **fields: object) -> Draws:
         (70.5, moved(STEADY, 9.0, ungraded=0.02), Label.REPRODUCED, "official says nothing: 2.0% of the responses"),
         # MM-Math's official scorer reads boxes alone.
         (70.5, moved(STEADY, -70.0, unparsable=(0.99, 0.99)), Label.REPRODUCED, "official says nothing: 99.0% of the"),
+        (
+            70.5,
+            moved(STEADY, -20.0, unread=1.0),
+            Label.REPRODUCED,
+            "100.0% of the responses to one benchmark could not",
+        ),
         (70.5, moved(STEADY, 9.0, unparsable=(0.01, 0.3)), Label.REPRODUCED, "could not be read"),
     ],
 )
