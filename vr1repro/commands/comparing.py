@@ -33,6 +33,11 @@ def compare(
     same_weights: Annotated[
         bool, typer.Option(help="The models are the printed numbers' own, not other trainings of their recipe.")
     ] = False,
+    training_sd: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Points by which a score differs when its recipe is trained again, if you know."),
+    ] = None,
+    training_sd_source: Annotated[str | None, typer.Option(help="Where you know it from; it is printed.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Grading processes.")] = 1,
     format_name: ResponseFormat = None,
     column: Columns = None,
@@ -56,4 +61,9 @@ def compare(
         format=format_name,
         columns=tuple(column or ()),
     )
-    typer.echo(report(ComparisonRequest(responses, targets, margin, same_weights), grading, out))
+    known = None
+    if training_sd is not None and training_sd_source:
+        known = (training_sd, training_sd_source)
+    elif training_sd is not None or training_sd_source is not None:
+        raise UserError("--training-sd: needs --training-sd-source beside it, and the other way round")
+    typer.echo(report(ComparisonRequest(responses, targets, margin, same_weights, known), grading, out))

@@ -160,7 +160,7 @@ def would_tell(
 ) -> str:
     """What would tell: the fewest runs that call equal recipes reproduced more often than not."""
     if difference.basis is Basis.WEIGHTS_ONLY:
-        return f"{FEWEST_SEEDS} trainings or more, or reporting.training_sd"
+        return f"{FEWEST_SEEDS} trainings or more, or a declared training_sd"
     if draws is None or settings is None:
         return "2 evaluation seeds or more"
     same = difference.basis is Basis.SAME_WEIGHTS

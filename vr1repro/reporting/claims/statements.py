@@ -54,6 +54,6 @@ def _judge(draws: Draws, settings: ReportSettings, where: Callable[[float, float
     reason = f"{fixed(mean, 2)} +- {fixed(half, 2)} expected: {words}"
     if basis_of(draws, settings.training_sd) is not Basis.WEIGHTS_ONLY:
         return Judgement(label=label, reason=reason)
-    more = f"{FEWEST_SEEDS} trainings or more, or reporting.training_sd"
+    more = f"{FEWEST_SEEDS} trainings or more, or a declared training_sd"
     reason += f", as to these weights; nothing is known of training again; would tell: {more}"
     return Judgement(label=Label.WEIGHTS_ONLY, of_weights=label, reason=reason, would_tell=more)

@@ -46,12 +46,21 @@ _FORMATS = ("csv", "md", "tex", "html")
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """The options `--responses`, `--against`, `--margin` and `--same-weights` of `vr1repro compare`."""
+    """What `vr1repro compare` is asked for.
+
+    Attributes:
+        responses: `--responses`.
+        against: `--against`.
+        margin: Declared margin in points; None for the default.
+        same_weights: Whether the models are the printed numbers' own.
+        training_sd: Points by which a score differs when a recipe is trained again, and where that is from.
+    """
 
     responses: Sequence[str]
     against: Sequence[str]
     margin: float | None = None
     same_weights: bool = False
+    training_sd: tuple[float, str] | None = None
 
 
 def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> str:
@@ -66,6 +75,9 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     settings = ReportSettings(profile=grading.profile, protocol=grading.protocol)
     if request.margin is not None:
         settings = settings.model_copy(update={"margins": {"default": request.margin}})
+    if request.training_sd is not None:
+        sd, source = request.training_sd
+        settings = settings.model_copy(update={"training_sd": sd, "training_sd_source": source})
     values = [value for model in _named(request.against, "published:") for value in printed.scores_printed_for(model)]
     ours = [one for argument in request.responses for one in find_responses(argument)]
     others = [one for one in request.against if not one.startswith(("published:", "scores:"))]

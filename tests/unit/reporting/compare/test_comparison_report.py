@@ -247,6 +247,19 @@ def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, aga
         report(request, GRADING, tmp_path / "out")
 
 
+def test_a_declared_spread_of_trainings_gives_a_verdict_of_the_recipe(evaluated: Path, tmp_path: Path) -> None:
+    words = ["compare", "--responses", f"mine={evaluated / 'vision-r1_s1'}", "--against", "published:vision-r1-7b",
+             "--margin", "40", "--out", str(tmp_path / "out"), "--training-sd", "0.7"]  # fmt: skip
+    alone = CliRunner().invoke(app, words)
+    assert "--training-sd: needs --training-sd-source beside it" in str(alone.exception)
+    done = CliRunner().invoke(app, [*words, "--training-sd-source", "eight trainings of ours"])
+    assert done.exit_code == 0, done.output
+    rows = pd.read_csv(tmp_path / "out" / "tables" / "comparison.csv")
+    main = rows[(rows["id"] == "v4.table-1.vision-r1-7b.mathvista.all.accuracy-pct")].iloc[0]
+    assert main["verdict"] in ("reproduced", "not reproduced", "cannot tell")
+    assert "declared" in main["difference_over"]
+
+
 def test_nothing_but_an_earlier_comparison_is_made_anew(evaluated: Path, tmp_path: Path) -> None:
     given = foreign.find_responses(str(evaluated / "base_s0"))
     for _ in range(2):
