@@ -23,11 +23,12 @@ import shapes
 import torch
 
 from vr1repro.coldset import prompts
+from vr1repro.config.arms import Stage
 from vr1repro.config.evaluation import EvaluationSettings
 from vr1repro.config.loader import load
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config
-from vr1repro.config.training import RlSettings, Stage
+from vr1repro.config.training import RlSettings
 from vr1repro.core.jsonl import read_lines
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import made, write_manifest

@@ -12,8 +12,8 @@ FLOORS = [
     ["core", "config", "published"],
     ["answers", "benchmarks", "problems", "engines", "lab", "scale", "cluster"],
     ["coldset", "training", "evaluation"],
-    ["reporting", "cards"],
-    ["commands", "jobs", "handover", "rehearsal", "cli", "__main__"],
+    ["reporting", "cards", "handover"],
+    ["commands", "jobs", "rehearsal", "cli", "__main__"],
 ]
 # The report's shelves by floor: a shelf imports those of lower floors only.
 SHELVES = [

@@ -19,11 +19,12 @@ from vr1repro.cluster.costs import (
 )
 from vr1repro.cluster.graders import graders
 from vr1repro.config import uses
+from vr1repro.config.arms import Stage
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
 from vr1repro.config.samplers import EndpointSampler
-from vr1repro.config.training import RlSettings, SftSettings, Stage
+from vr1repro.config.training import RlSettings, SftSettings
 from vr1repro.scale import memory, roofline
 from vr1repro.scale.ranges import NOTHING, Range
 from vr1repro.scale.shapes import QWEN_7B, ModelShape, shape_of

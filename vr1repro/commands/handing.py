@@ -83,26 +83,3 @@ def adopt(
     of = take(checkpoint, chosen, arm, stage, out, export=export, log=log, trusted=trust)
     where = f"starts.{of.identity['name']}" if of.is_sft else f"arms.{arm}.stages[{stage - 1}]"
     typer.echo(f"{out}: {arm} stage {stage} by {chosen.title}; in the config, {where}.adopted: {out.absolute()}")
-
-
-@app.command()
-def elsewhere(
-    config: Annotated[Path, typer.Option("--config", help="The run's resolved config.")],
-    out: Annotated[Path, typer.Option(help="Folder of the stage in the run.")],
-    seed: Annotated[int, typer.Option(min=1, help="Training seed.")],
-    start: Annotated[str | None, typer.Option(help="Key of `starts`, for its fine-tuning.")] = None,
-    arm: Annotated[str | None, typer.Option(help="Key of `arms`.")] = None,
-    stage: Annotated[int | None, typer.Option(min=1, help="Number of the stage, from 1.")] = None,
-    remake: Annotated[
-        str, typer.Option(help="Finished folders that may be made again.", envvar="VR1REPRO_REMAKE")
-    ] = "",
-) -> None:
-    """Train a stage in the engine that the config names, or take an adopted one, as the workflow's rules do."""
-    if (start is None) == (arm is None) or (arm is None) != (stage is None):
-        raise UserError("elsewhere: give --start, or --arm and --stage")
-    from vr1repro.handover import job
-    from vr1repro.jobs.common import open_run
-
-    settings, _ = open_run(config)
-    chosen = job.stage_of(settings, start=start, arm=arm, stage=stage, seed=seed)
-    job.run(chosen, out, remake, typer.echo)

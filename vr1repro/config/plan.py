@@ -21,18 +21,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from vr1repro.config.arms import CANDIDATES, Arm, Stage
 from vr1repro.config.base import NAME
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.evaluation import EvaluationSettings, Protocol
 from vr1repro.config.graders import GradingLlm
 from vr1repro.config.models import ModelSource
 from vr1repro.config.run import Config
-from vr1repro.config.training import CANDIDATES, Arm, Stage
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import CONTENT
 
 SLUG = rf"(?P<arm>{NAME})_s(?P<seed>\d+)(?:_stage(?P<stage>\d+)_step(?P<step>\d+))?"
 SELECTED = "selected.json"
+PROBLEMS = "problems.parquet"  # in the folder of a set of problems
 RELEASED = "released."  # prefix of a released checkpoint's folder under models/; a config name may not hold it
 
 

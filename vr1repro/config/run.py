@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
+from vr1repro.config.arms import Arm, Seeds, SelectionSettings, Start
 from vr1repro.config.base import Name, Section
 from vr1repro.config.coldset import ColdsetSettings, ModelEngine
 from vr1repro.config.evaluation import EvaluationSettings, LengthSettings
@@ -16,7 +17,7 @@ from vr1repro.config.placement import Placement
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.reporting import ReportSettings
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import Arm, Launch, RlSettings, Seeds, SelectionSettings, SftSettings, Start
+from vr1repro.config.training import Launch, RlSettings, SftSettings
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vr1repro.config.plan import Plan
+from vr1repro.config.arms import Stage
+from vr1repro.config.plan import PROBLEMS, Plan
 from vr1repro.config.reward import RewardSettings
 from vr1repro.config.run import Config
-from vr1repro.config.training import Stage
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import content_sha, file_sha
-from vr1repro.jobs.common import PROBLEMS
 
 # Keys of a start and a stage that say who trains, not what.
 _WHO_TRAINS = {"engine", "adopted", "approximate"}

@@ -31,7 +31,6 @@ Remake = Annotated[
     str,
     typer.Option(help="Folders whose finished artefact may be made again, with commas.", envvar="VR1REPRO_REMAKE"),
 ]
-PROBLEMS = "problems.parquet"
 # Rules whose jobs call `guard`. Their only output is the closing file, for Snakemake removes outputs before a job.
 GUARDED_RULES = ("train_sft", "train_rl_stage", "fetch_model")
 

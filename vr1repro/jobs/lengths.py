@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, open_run, write_summary
+from vr1repro.config.plan import PROBLEMS
+from vr1repro.jobs.common import ConfigFile, Out, open_run, write_summary
 
 
 def run(config: ConfigFile, out: Out, checkpoint: Annotated[str, typer.Option(help="Slug of the checkpoint.")]) -> None:

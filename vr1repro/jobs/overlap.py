@@ -4,8 +4,9 @@ from pathlib import Path
 
 import typer
 
+from vr1repro.config.plan import PROBLEMS
 from vr1repro.core.provenance import write_manifest
-from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, benchmark_source, open_run
+from vr1repro.jobs.common import ConfigFile, Out, benchmark_source, open_run
 
 
 def run(config: ConfigFile, out: Out) -> None:

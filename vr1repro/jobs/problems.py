@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.config.plan import PROBLEMS
 from vr1repro.config.run import LabBenchmark, LabProblems
 from vr1repro.core.provenance import write_manifest
-from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, open_run
+from vr1repro.jobs.common import ConfigFile, Out, open_run
 
 
 def run(

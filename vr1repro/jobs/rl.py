@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from vr1repro.config.plan import PROBLEMS
 from vr1repro.core.provenance import content_sha, file_sha
 from vr1repro.engines.slim import import_trl
-from vr1repro.jobs.common import PROBLEMS, ConfigFile, Out, Remake, guard, open_run
+from vr1repro.jobs.common import ConfigFile, Out, Remake, guard, open_run
 from vr1repro.jobs.warm.client import start_cold
 
 

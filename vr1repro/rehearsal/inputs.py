@@ -7,12 +7,11 @@ from vr1repro.answers.completion import answer_only, completion
 from vr1repro.coldset import prompts
 from vr1repro.config.lab import Lab
 from vr1repro.config.models import ModelSource
-from vr1repro.config.plan import RELEASED, Plan
+from vr1repro.config.plan import PROBLEMS, RELEASED, Plan
 from vr1repro.config.run import Config, LabBenchmark
 from vr1repro.core.errors import UserError
 from vr1repro.core.problem_files import write_problems
 from vr1repro.core.provenance import write_manifest
-from vr1repro.jobs.common import PROBLEMS
 from vr1repro.lab.benchmarks import write_benchmark
 from vr1repro.lab.model import build, save
 from vr1repro.lab.tokenizer import Prompts

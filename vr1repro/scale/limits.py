@@ -7,11 +7,12 @@ room (pictures, `gpus.RESERVE`), so what is refused is wrong; what passes is reh
 from collections.abc import Callable, Iterable, Iterator
 
 from vr1repro.config import uses
+from vr1repro.config.arms import Stage
 from vr1repro.config.coldset import ModelEngine
 from vr1repro.config.plan import Plan
 from vr1repro.config.run import Config
 from vr1repro.config.samplers import VllmSampler
-from vr1repro.config.training import Launch, RlSettings, SftSettings, Stage
+from vr1repro.config.training import Launch, RlSettings, SftSettings
 from vr1repro.scale import memory
 from vr1repro.scale.activations import Group, packed_pass
 from vr1repro.scale.gpus import H100, RESERVE, Gpu

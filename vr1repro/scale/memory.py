@@ -7,9 +7,10 @@ from `activations`; what vLLM takes from its own settings. `gpus.RESERVE` is not
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vr1repro.config.arms import Stage
 from vr1repro.config.run import Config
 from vr1repro.config.samplers import VllmSampler
-from vr1repro.config.training import Launch, RlSettings, SftSettings, Stage
+from vr1repro.config.training import Launch, RlSettings, SftSettings
 from vr1repro.scale.activations import dense_pass, packed_pass, patches, row_within, vision_pass
 from vr1repro.scale.gpus import H100
 from vr1repro.scale.shapes import CHANNELS, FRAMES, PATCH, ModelShape

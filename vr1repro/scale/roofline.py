@@ -6,8 +6,9 @@ token; forward and backward passes multiply. Weights that are sharded travel whi
 
 from dataclasses import dataclass
 
+from vr1repro.config.arms import Stage
 from vr1repro.config.samplers import VllmSampler
-from vr1repro.config.training import Launch, RlSettings, SftSettings, Stage
+from vr1repro.config.training import Launch, RlSettings, SftSettings
 from vr1repro.scale import memory
 from vr1repro.scale.gpus import H100, RESERVE, Gpu
 from vr1repro.scale.ranges import NOTHING, Range, Tag

@@ -32,8 +32,9 @@ from transformers import (
 from trl import GRPOConfig
 
 from vr1repro.answers.reward import HardFormatReward
+from vr1repro.config.arms import CANDIDATES, Stage
 from vr1repro.config.reward import RewardSettings
-from vr1repro.config.training import CANDIDATES, Generation, RlSettings, Stage
+from vr1repro.config.training import Generation, RlSettings
 from vr1repro.core.jsonl import Appender
 from vr1repro.core.problem_files import ProblemFile
 from vr1repro.core.provenance import content_sha, file_sha, write_manifest

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.errors import UserError
 from vr1repro.training.backward import backward, held_back
 from vr1repro.training.forward import Rows

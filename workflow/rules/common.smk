@@ -98,13 +98,6 @@ def code(job, *by_name):
     return sha
 
 
-def code_elsewhere():
-    """Hash of the code that hands a stage to another engine and takes it back."""
-    sha = code_hash("vr1repro.handover.job")
-    keep_table("code", sha, lambda: module_hashes("vr1repro.handover.job"))
-    return sha
-
-
 def keep_table(kind, sha, table):
     """Keep what a hash stands for."""
     known = Path(ROOT) / kind / f"{sha}.json"

@@ -25,12 +25,12 @@ rule train_start_elsewhere:
         support=lambda wildcards: support(CONFIG.starts[wildcards.start].engine),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
-        code=code_elsewhere(),
+        code=code("elsewhere"),
         settings=start_settings,
     message:
         "{params.support}: {output.closed}"
     shell:
-        "vr1repro elsewhere --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
+        "vr1repro stage elsewhere --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
         " --out {params.out} > {log} 2>&1"
 
 
@@ -56,12 +56,12 @@ rule train_stage_elsewhere:
         support=lambda wildcards: support(stage_of(wildcards).engine),
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
-        code=code_elsewhere(),
+        code=code("elsewhere"),
         settings=stage_settings,
     message:
         "{params.support}: {output.closed}"
     shell:
-        "vr1repro elsewhere --config {params.config} --arm {wildcards.arm} --stage {wildcards.stage}"
+        "vr1repro stage elsewhere --config {params.config} --arm {wildcards.arm} --stage {wildcards.stage}"
         " --seed {wildcards.seed} --out {params.out} > {log} 2>&1"
 
 
@@ -85,10 +85,10 @@ rule adopt_start:
     params:
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
-        code=code_elsewhere(),
+        code=code("elsewhere"),
         settings=start_settings,
     shell:
-        "vr1repro elsewhere --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
+        "vr1repro stage elsewhere --config {params.config} --start {wildcards.start} --seed {wildcards.seed}"
         " --out {params.out} > {log} 2>&1"
 
 
@@ -112,8 +112,8 @@ rule adopt_stage:
     params:
         config=RESOLVED,
         out=subpath(output.closed, parent=True),
-        code=code_elsewhere(),
+        code=code("elsewhere"),
         settings=stage_settings,
     shell:
-        "vr1repro elsewhere --config {params.config} --arm {wildcards.arm} --stage {wildcards.stage}"
+        "vr1repro stage elsewhere --config {params.config} --arm {wildcards.arm} --stage {wildcards.stage}"
         " --seed {wildcards.seed} --out {params.out} > {log} 2>&1"

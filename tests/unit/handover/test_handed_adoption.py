@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 from vr1repro.cli import app
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import read_manifest
-from vr1repro.handover import job
 from vr1repro.handover.adopt import ADOPTED, adopt
 from vr1repro.handover.counterparts import COUNTERPARTS
 from vr1repro.handover.engines import ENGINES
 from vr1repro.handover.export import export_stage
 from vr1repro.handover.stage import HandedStage
+from vr1repro.jobs import elsewhere
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def test_a_fine_tuning_comes_back(fine_tuned: Path, run: Run, tmp_path: Path) ->
     assert AutoModelForImageTextToText.from_pretrained(tmp_path / "m").num_parameters() > 1000
     # In the place of the stage it is what our own training leaves.
     stage = run.stage("ci", 0)
-    job.take_adopted(stage, str(tmp_path / "m"), tmp_path / "sft", "")
+    elsewhere.take_adopted(stage, str(tmp_path / "m"), tmp_path / "sft", "")
     manifest = read_manifest(tmp_path / "sft")["content"]
     assert (manifest["kind"], manifest["facts"]["steps"]) == ("sft", 3)
     assert {"final/model.safetensors", "steps.jsonl", COUNTERPARTS} <= manifest["files"].keys()
@@ -103,7 +103,7 @@ def test_a_stage_comes_back_with_the_log_of_every_start(trained: Path, run: Run,
         ("vision-r1", 1, step) for step in range(1, 11)
     ]
     assert rows[0]["reward"] == 0.1
-    job.take_adopted(run.stage("vision-r1", 1), str(tmp_path / "m"), tmp_path / "stage1", "")
+    elsewhere.take_adopted(run.stage("vision-r1", 1), str(tmp_path / "m"), tmp_path / "stage1", "")
     assert (tmp_path / "stage1" / "step10" / "model.safetensors").is_file()
     assert read_manifest(tmp_path / "stage1")["content"]["facts"]["completions"] == 10 * 4 * 16
 
@@ -113,7 +113,7 @@ def test_an_adopted_stage_must_be_the_configs(fine_tuned: Path, run: Run, tmp_pa
 
     def refused(stage: HandedStage) -> str:
         with pytest.raises(UserError) as error:
-            job.take_adopted(stage, str(tmp_path / "m"), tmp_path / "sft", "")
+            elsewhere.take_adopted(stage, str(tmp_path / "m"), tmp_path / "sft", "")
         return str(error.value)
 
     message = refused(run.stage("ci", 0, learning_rate=1e-5, weight_decay=0.5))
@@ -122,9 +122,9 @@ def test_an_adopted_stage_must_be_the_configs(fine_tuned: Path, run: Run, tmp_pa
     other = with_template(run.stage("ci", 0).model, run.stage("ci", 0).model / "config.json", tmp_path / "other")
     assert "was trained from other weights than" in refused(replace(run.stage("ci", 0), model=other))
     with pytest.raises(UserError, match=r"is no model that `vr1repro adopt` made; adopt it first"):
-        job.take_adopted(run.stage("ci", 0), str(run.stage("ci", 0).model), tmp_path / "sft", "")
+        elsewhere.take_adopted(run.stage("ci", 0), str(run.stage("ci", 0).model), tmp_path / "sft", "")
     # How it was spread over devices is no part of what was learnt.
-    job.take_adopted(run.stage("ci", 0, device_batch=8), str(tmp_path / "m"), tmp_path / "sft", "")
+    elsewhere.take_adopted(run.stage("ci", 0, device_batch=8), str(tmp_path / "m"), tmp_path / "sft", "")
     assert (tmp_path / "sft" / "manifest.json").exists()
 
 
@@ -185,12 +185,12 @@ def test_a_checkpoint_of_the_way_is_no_end(trained: Path, tmp_path: Path) -> Non
 
 
 def test_a_folder_outside_needs_its_export(fine_tuned: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(fine_tuned / "checkpoints", elsewhere)
+    moved = tmp_path / "moved"
+    shutil.copytree(fine_tuned / "checkpoints", moved)
     llama_factory = ENGINES["llama-factory"]
     with pytest.raises(UserError, match=r"lies in no export .* name its folder with --export"):
-        adopt(elsewhere, llama_factory, "ci", 0, tmp_path / "m")
-    adopt(elsewhere, llama_factory, "ci", 0, tmp_path / "m", export=fine_tuned)
+        adopt(moved, llama_factory, "ci", 0, tmp_path / "m")
+    adopt(moved, llama_factory, "ci", 0, tmp_path / "m", export=fine_tuned)
     assert (tmp_path / "m" / "steps.jsonl").exists()
 
 

@@ -15,11 +15,11 @@ from our_rows import sft_batches
 
 from vr1repro.config.loader import load
 from vr1repro.core.provenance import read_manifest
-from vr1repro.handover import job
 from vr1repro.handover.counterparts import COUNTERPARTS
 from vr1repro.handover.engines import ENGINES
 from vr1repro.handover.export import export_stage
 from vr1repro.handover.stage import HandedStage, handed_stage
+from vr1repro.jobs import elsewhere
 
 LLAMA_FACTORY = ENGINES["llama-factory"]
 pytestmark = pytest.mark.verify
@@ -114,7 +114,7 @@ def test_three_steps_have_equal_losses(
 
     engine_python("llama-factory", "keys", tmp_path / "keys.txt")  # skips where it is not here
     stage = run.stage("ci", 0, group_by_length=by_length, batch=32, device_batch=8)
-    job.train_elsewhere(stage, LLAMA_FACTORY, False, tmp_path / "theirs", "", lambda line: None)
+    elsewhere.train_elsewhere(stage, LLAMA_FACTORY, False, tmp_path / "theirs", "", lambda line: None)
     sft.train(stage.config.sft, stage.model, stage.source, "chains", 1, 1, tmp_path / "ours")
     mine, other = json_lines(tmp_path / "ours" / "steps.jsonl"), json_lines(tmp_path / "theirs" / "steps.jsonl")
     assert [row["step"] for row in mine] == [row["step"] for row in other] == [1, 2, 3]
@@ -139,15 +139,15 @@ def test_a_finished_stage_is_kept_and_an_adopted_one_takes_its_place(
 
     engine_python("llama-factory", "keys", tmp_path / "keys.txt")
     stage, said = run.stage("ci", 0), list[str]()
-    job.train_elsewhere(stage, LLAMA_FACTORY, False, tmp_path / "out", "", said.append)
+    elsewhere.train_elsewhere(stage, LLAMA_FACTORY, False, tmp_path / "out", "", said.append)
     assert said == ["LLaMA-Factory 0.9.5: executed"]
     adopt(tmp_path / "out" / "handover" / "checkpoints", LLAMA_FACTORY, "ci", 0, tmp_path / "adopted")
-    job.take_adopted(stage, str(tmp_path / "adopted"), tmp_path / "again", "")
+    elsewhere.take_adopted(stage, str(tmp_path / "adopted"), tmp_path / "again", "")
     first, second = (read_manifest(tmp_path / name / "final")["content"]["files"] for name in ("out", "again"))
     assert first == second
     other = replace(stage, seed=2)
     with pytest.raises(Exception, match=r"was trained with other values than the config's ci-s2-sft: seed"):
-        job.take_adopted(other, str(tmp_path / "adopted"), tmp_path / "third", "")
+        elsewhere.take_adopted(other, str(tmp_path / "adopted"), tmp_path / "third", "")
 
 
 def test_a_key_that_is_new_is_noticed(tmp_path: Path, engine_python: Callable[..., Any]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from vr1repro.config import loader
+from vr1repro.config.arms import Stage
 from vr1repro.config.plan import Plan
-from vr1repro.config.training import Stage
 from vr1repro.scale import roofline
 from vr1repro.scale.gpus import A100, H100, H800
 from vr1repro.scale.ranges import Range

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vr1repro.config import loader
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.problem_files import ProblemFile
 
 CONFIGS = sorted(path.name for path in (Path(__file__).parents[3] / "config").glob("*.yaml"))

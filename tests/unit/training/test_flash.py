@@ -231,7 +231,7 @@ def test_a_stage_learns_the_same_with_either_kernel(
     from trl import GRPOTrainer
 
     from vr1repro.answers.reward import HardFormatReward
-    from vr1repro.config.training import Stage
+    from vr1repro.config.arms import Stage
     from vr1repro.training import grpo
 
     # As they were, after `run_stage` has replaced them.

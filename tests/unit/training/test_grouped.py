@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.problem_files import ProblemFile
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.errors import UserError
 from vr1repro.core.provenance import content_sha
 

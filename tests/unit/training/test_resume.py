@@ -12,7 +12,7 @@ import pytest
 from in_process import finish, start
 from waiting import wait_until
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.errors import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 from vr1repro.core.files import write_atomically
 from vr1repro.core.jsonl import read_lines
 

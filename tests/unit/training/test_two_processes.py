@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from in_process import finish
 
-from vr1repro.config.training import Stage
+from vr1repro.config.arms import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vr1repro.config.arms import Stage
 from vr1repro.config.problems import ProblemSource
 from vr1repro.config.run import Config
 from vr1repro.config.samplers import EndpointSampler
-from vr1repro.config.training import Stage
 from vr1repro.core.provenance import MANIFEST, read_manifest
 from vr1repro.reporting.run.results import Results
 

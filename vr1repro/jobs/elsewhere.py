@@ -1,4 +1,4 @@
-"""What the workflow's rules run where a start or stage of the config says `engine` or `adopted`.
+"""What another engine trains, or has trained, where a start or stage of the config says `engine` or `adopted`.
 
 Both leave a folder as our own training does: the checkpoint (`final/`, or `step<n>/` of an RL stage), steps.jsonl and
 the manifest, so that what comes after does not know who trained; and counterparts.json, which the report shows.
@@ -8,9 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from vr1repro.config.run import Config
+import typer
+
+from vr1repro.config.arms import Stage, Start
 from vr1repro.core.errors import UserError
 from vr1repro.core.files import remove
 from vr1repro.core.jsonl import count_rows
@@ -22,33 +24,37 @@ from vr1repro.handover.engines import Engine, engine, environment, process_envir
 from vr1repro.handover.export import export_stage, identity
 from vr1repro.handover.names import CHECKPOINTS
 from vr1repro.handover.stage import HandedStage, handed_stage, handed_start
-from vr1repro.jobs.common import guard
+from vr1repro.jobs.common import ConfigFile, Out, Remake, guard, open_run
 
 # In the stage's folder: what was handed over, and the model that came back until it is installed.
 EXPORT, RETURNED = "handover", "returned"
 
 
-def stage_of(settings: Config, *, start: str | None, arm: str | None, stage: int | None, seed: int) -> HandedStage:
-    """The start's fine-tuning, or the stage of an arm, that a rule names."""
+def run(
+    config: ConfigFile,
+    out: Out,
+    seed: Annotated[int, typer.Option(min=1, help="Training seed.")],
+    start: Annotated[str | None, typer.Option(help="Key of `starts`, for its fine-tuning.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Key of `arms`.")] = None,
+    stage: Annotated[int | None, typer.Option(min=1, help="Number of the stage, from 1.")] = None,
+    remake: Remake = "",
+) -> None:
+    """Train a stage in the engine that the config names, or take an adopted one."""
+    settings, _ = open_run(config)
     if start is not None:
-        return handed_start(settings, start, seed)
-    assert arm is not None and stage is not None  # noqa: S101, PT018 - the command has checked it
-    return handed_stage(settings, arm, stage, seed)
-
-
-def run(stage: HandedStage, out: Path, remake: str, say: Callable[[str], None]) -> None:
-    """Make a stage's folder as the config says.
-
-    Raises:
-        UserError: It says neither engine nor adopted, or see `train_elsewhere` and `take_adopted`.
-    """
-    source = stage.config.starts[stage.name] if stage.is_sft else stage.stage
-    if source.adopted is not None:
-        take_adopted(stage, source.adopted, out, remake)
-    elif source.engine is not None:
-        train_elsewhere(stage, engine(source.engine), source.approximate, out, remake, say)
+        handed = handed_start(settings, start, seed)
+        source: Start | Stage = settings.starts[start]
+    elif arm is not None and stage is not None:
+        handed = handed_stage(settings, arm, stage, seed)
+        source = handed.stage
     else:
-        raise UserError(f"{stage.title}: the config says neither `engine` nor `adopted`, so it is trained here")
+        raise UserError("give --start, or --arm and --stage")
+    if source.adopted is not None:
+        take_adopted(handed, source.adopted, out, remake)
+    elif source.engine is not None:
+        train_elsewhere(handed, engine(source.engine), source.approximate, out, remake, typer.echo)
+    else:
+        raise UserError(f"{handed.title}: the config says neither `engine` nor `adopted`, so it is trained here")
 
 
 def train_elsewhere(
