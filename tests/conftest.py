@@ -1,7 +1,8 @@
 """Fixtures that every test may use."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,19 @@ def smoke(repo: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) 
             workflow.interrupt_at("train/ci/s1/sft.log")
             replace(workflow, warm=True).finish()
     return workflow
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, whose size the test may change."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4g", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("a disk that fills needs the right to mount a tmpfs (root)")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,23 +17,26 @@ from vr1repro.handover.engines import ENGINES, environment
 pytestmark = pytest.mark.verify
 
 
+@pytest.mark.parametrize("finished", ["smoke", "micro_run"])
 def test_a_start_by_llama_factory_is_trained_adopted_and_evaluated(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     try:
         folder = environment(ENGINES["llama-factory"])
     except UserError as missing:
         pytest.skip(str(missing))
     monkeypatch.setitem(os.environ, "VR1REPRO_LLAMAFACTORY", str(folder))
-    values = yaml.safe_load((repo / "config" / "smoke.yaml").read_text())
+    run: Workflow = request.getfixturevalue(finished)
+    values = yaml.safe_load((run.repo / "config" / f"{run.config}.yaml").read_text())
     values["starts"]["ci-elsewhere"] = {"model": "tiny", "sft": "chains", "engine": "llama-factory"}
     values["arms"]["ci-elsewhere"] = {"label": "CI by LLaMA-Factory", "start": "ci-elsewhere"}
     values["run_arms"] = ["base", "ci", "ci-elsewhere"]
     values |= {"lengths": None}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
-    workflow = Workflow(repo, tmp_path / "run")
-    workflow.folder.mkdir()
-    replace(workflow, overrides=("--configfile", str(tmp_path / "c.yaml"))).finish()
+    workflow = replace(run, folder=tmp_path / "run", overrides=("--configfile", str(tmp_path / "c.yaml")))
+    shutil.copytree(run.folder / "results", workflow.folder / "results", symlinks=True)
+    shutil.copytree(run.folder / ".snakemake", workflow.folder / ".snakemake", symlinks=True)
+    workflow.finish()
     sft = {start: workflow.root / "train" / start / "s1" / "sft" for start in ("ci", "ci-elsewhere")}
     assert "LLaMA-Factory 0.9.5: executed" in (workflow.root / "logs/train/ci-elsewhere/s1/sft.log").read_text()
     # The same rows in the same order by the same values: the losses are equal.

@@ -1,20 +1,20 @@
-"""Each stage of the smoke run, killed with -9 at random moments or on a disk that fills, ends in the same bytes."""
+"""Each stage of the smoke run, and a hand-over to another engine, killed with -9 at random moments or on a disk that
+fills, ends in the same bytes.
+"""
 
-import os
+import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import pytest
+import yaml
+from filelock import FileLock
+from killing import cpu_until_end, killed_after, resize, used
 from smoke_workflow import Workflow
-from waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.verify, pytest.mark.timeout(3600)]
 
@@ -24,12 +24,12 @@ SHARES = (0.0, 0.5)  # of what a stage writes, the room that the disk has
 
 @dataclass(frozen=True)
 class Stage:
-    """A job of the smoke run.
+    """A job of the smoke run, or a command on what it made.
 
     Attributes:
-        words: Its command line after `stage`, without the config.
+        words: Its command line; {root} stands for the run's folder. `--out` is added.
         out: What it writes to, below the run's root.
-        made: Patterns of what is removed before it runs again, below `out`.
+        made: Patterns of what is removed before it runs again, below `out`; none where `out` itself must not be there.
         same: Patterns of the files whose bytes must be the same.
     """
 
@@ -40,7 +40,7 @@ class Stage:
 
 
 EVALUATED = "--checkpoint ci_s1 --benchmark mathverse"
-STAGES = {
+JOBS = {
     "problems": Stage("problems --name rl", "problems/rl"),
     "lab-model": Stage("lab-model", "models/tiny"),
     "bridge": Stage("bridge --shard 0", "coldset/shards/0", same=("ledger.jsonl", "problems.jsonl", "drafts.jsonl")),
@@ -70,6 +70,24 @@ STAGES = {
     "tables": Stage("tables", "tables"),
     "figures": Stage("figures", "figures"),
 }  # fmt: skip
+# A fine-tuning handed to LLaMA-Factory and taken back, in the order in which each needs the one before.
+HANDED = {
+    "export": Stage(
+        "export --engine llama-factory --config {root}/handed/config.yaml --arm returned --stage 0", "handed/export",
+        made=(), same=("data.parquet", "dataset_info.json", "reward.py", "counterparts.json"),
+    ),
+    "adopt": Stage(
+        "adopt {root}/handed/export/checkpoints --engine llama-factory --for returned --stage 0", "handed/model",
+        made=(),
+    ),
+    "elsewhere": Stage(
+        "stage elsewhere --config {root}/handed/config.yaml --start returned --seed 1", "train/returned/s1/sft"
+    ),
+    "transformers4": Stage("export --model {root}/train/ci/s1/sft/final --transformers 4", "handed/readable", made=()),
+}  # fmt: skip
+STAGES = {
+    name: replace(job, words=f"stage {job.words} --config {{root}}/config.yaml") for name, job in JOBS.items()
+} | HANDED
 # What holds times, hosts and commits, and what says which they were; rows that come in any order.
 TELEMETRY = ("timing.jsonl", "telemetry.jsonl", "manifest.json", "content.sha256", "run.json", "planned.json",
              "provenance.json", "training_args.bin")  # fmt: skip
@@ -78,6 +96,8 @@ UNORDERED = ("extract.jsonl", "judge.jsonl", "ledger.jsonl", "problems.jsonl")
 
 def wiped(workflow: Workflow, stage: Stage) -> None:
     """Remove what a job has made, as Snakemake does with the outputs of a failed one before the next start."""
+    if not stage.made:
+        shutil.rmtree(workflow.root / stage.out, ignore_errors=True)
     for pattern in stage.made:
         for path in (workflow.root / stage.out).glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -88,10 +108,9 @@ def started(workflow: Workflow, stage: Stage) -> "subprocess.Popen[str]":
     out = str((workflow.root / stage.out).relative_to(workflow.folder))
     # What notes imports would meet the full disk before the job does.
     environment = {name: value for name, value in workflow.environment.items() if name != "VR1REPRO_NOTED_IMPORTS"}
-    command = [sys.executable, "-m", "vr1repro", "stage", words[0], "--config", "results/smoke/config.yaml"]
     return subprocess.Popen(
-        [*command, "--out", out, *words[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        cwd=workflow.folder, env=environment, start_new_session=True,
+        [sys.executable, "-m", "vr1repro", *words, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, cwd=workflow.folder, env=environment, start_new_session=True,
     )  # fmt: skip
 
 
@@ -108,23 +127,41 @@ def _content(path: Path) -> bytes:
     return b"\n".join(sorted(data.splitlines())) if path.name in UNORDERED else data
 
 
-def used(disk: Path) -> int:
-    """Bytes that are taken on a disk."""
-    state = os.statvfs(disk)
-    return (state.f_blocks - state.f_bfree) * state.f_frsize
+def as_trained(workflow: Workflow) -> None:
+    """Put into the export what LLaMA-Factory leaves there; the weights are those that we trained."""
+    made = workflow.root / "handed" / "export" / "checkpoints"
+    made.mkdir()
+    trained = workflow.root / "train" / "ci" / "s1" / "sft"
+    shutil.copyfile(trained / "final" / "model.safetensors", made / "model.safetensors")
+    rows = [json.loads(line) for line in (trained / "steps.jsonl").read_text().splitlines()]
+    state = {"global_step": len(rows), "max_steps": len(rows), "log_history": rows}
+    (made / "trainer_state.json").write_text(json.dumps(state))
+    (made.parent / "logs" / "versions.json").write_text(json.dumps({"llamafactory": "0.9.5"}))
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, whose size the test may change."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4g", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("a disk that fills needs the right to mount a tmpfs (root)")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
+@pytest.fixture(scope="session")
+def handed(smoke: Workflow, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
+    """The smoke run with a start that was trained elsewhere and has come back. Shared; tests must not change it."""
+    base = tmp_path_factory.getbasetemp()
+    workflow = replace(smoke, folder=(base if worker_id == "master" else base.parent) / "handed-run")
+    with FileLock(workflow.folder.with_suffix(".lock")):
+        if (workflow.root / "handed" / "finished").exists():
+            return workflow
+        shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
+        values = yaml.safe_load((workflow.root / "config.yaml").read_text())
+        adopted = str((workflow.root / "handed" / "model").relative_to(workflow.folder))
+        values["starts"]["returned"] = {"model": "tiny", "sft": "chains", "adopted": adopted}
+        values["arms"]["returned"] = {"label": "Returned", "start": "returned"}
+        (workflow.root / "handed").mkdir()
+        (workflow.root / "handed" / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+        for name, stage in HANDED.items():
+            command = started(workflow, stage)
+            _, errors = command.communicate()
+            assert command.returncode == 0, errors[-3000:]
+            if name == "export":
+                as_trained(workflow)
+        (workflow.root / "handed" / "finished").touch()
+    return workflow
 
 
 @pytest.fixture(params=STAGES)
@@ -132,13 +169,20 @@ def stage(request: pytest.FixtureRequest) -> Stage:
     return STAGES[request.param]
 
 
-def test_killed_at_random_moments(smoke: Workflow, tmp_path: Path, stage: Stage) -> None:
-    workflow = replace(smoke, folder=tmp_path / "run")
-    shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
+@pytest.fixture
+def finished(stage: Stage, request: pytest.FixtureRequest) -> Workflow:
+    """The run that holds what the stage has made."""
+    workflow: Workflow = request.getfixturevalue("handed" if stage in HANDED.values() else "smoke")
+    return workflow
+
+
+def test_killed_at_random_moments(finished: Workflow, tmp_path: Path, stage: Stage) -> None:
+    workflow = replace(finished, folder=tmp_path / "run")
+    shutil.copytree(finished.folder, workflow.folder, symlinks=True)
     expected = made_by(workflow, stage)
     wiped(workflow, stage)
     whole = started(workflow, stage)
-    seconds = _cpu_until_end(whole)
+    seconds = cpu_until_end(whole)
     assert whole.returncode == 0, whole.stderr and whole.stderr.read()[-3000:]
     assert made_by(workflow, stage) == expected  # what is done again is the same anyway
 
@@ -147,7 +191,7 @@ def test_killed_at_random_moments(smoke: Workflow, tmp_path: Path, stage: Stage)
     killed = 0
     for _ in range(KILLS):
         moment = draw.uniform(0.3, 0.95) * seconds
-        killed += _killed_after(started(workflow, stage), moment)
+        killed += killed_after(started(workflow, stage), moment)
     last = started(workflow, stage)
     _, errors = last.communicate()
     assert last.returncode == 0, errors[-3000:]
@@ -156,49 +200,9 @@ def test_killed_at_random_moments(smoke: Workflow, tmp_path: Path, stage: Stage)
     print(f"\n{stage.words}: {killed} of {KILLS} kills met it, {seconds:.1f} s of work")
 
 
-def _cpu_until_end(process: "subprocess.Popen[str]") -> float:
-    """The processor time of a process that ends by itself, looked at until then."""
-    return _watched(process, lambda seconds: False)
-
-
-def _killed_after(process: "subprocess.Popen[str]", seconds: float) -> bool:
-    """Kill a process and its children once it has had so much of the processor; whether that met it."""
-    children = []
-
-    def is_due(used: float) -> bool:
-        if used >= seconds:
-            with suppress(psutil.NoSuchProcess):
-                children.extend(psutil.Process(process.pid).children(recursive=True))
-        return used >= seconds
-
-    _watched(process, is_due)
-    process.kill()
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
-
-
-def _watched(process: "subprocess.Popen[str]", is_due: Callable[[float], bool]) -> float:
-    """Look at a process until it ends or is due; says how much of the processor it had by then."""
-    used = [0.0]
-
-    def is_over() -> bool:
-        if process.poll() is not None:
-            return True
-        with suppress(psutil.NoSuchProcess):
-            times = psutil.Process(process.pid).cpu_times()
-            used.append(times.user + times.system)
-        return is_due(used[-1])
-
-    wait_until(is_over, "the end of a job", every_s=0.01)
-    return used[-1]
-
-
-def test_a_disk_that_fills(smoke: Workflow, disk: Path, stage: Stage) -> None:
-    workflow = replace(smoke, folder=disk / "run")
-    shutil.copytree(smoke.folder, workflow.folder, symlinks=True)
+def test_a_disk_that_fills(finished: Workflow, disk: Path, stage: Stage) -> None:
+    workflow = replace(finished, folder=disk / "run")
+    shutil.copytree(finished.folder, workflow.folder, symlinks=True)
     expected = made_by(workflow, stage)
     before = used(disk)
     wiped(workflow, stage)
@@ -206,14 +210,15 @@ def test_a_disk_that_fills(smoke: Workflow, disk: Path, stage: Stage) -> None:
     for share in SHARES:
         wiped(workflow, stage)
         room = used(disk) + int(share * written)
-        subprocess.run(["mount", "-o", f"remount,size={room}", disk], check=True)
+        resize(disk, room)
         full = started(workflow, stage)
         _, errors = full.communicate()
-        subprocess.run(["mount", "-o", "remount,size=4g", disk], check=True)
+        resize(disk, "4g")
         assert full.returncode == 2, errors[-3000:]
         assert "Traceback" not in errors
         assert "cannot be written" in errors
-        assert not list((workflow.root / stage.out).glob("*.partial"))
+        out = workflow.root / stage.out
+        assert not [*out.glob("*.partial"), *out.parent.glob(f".{out.name}.*.partial")]
     last = started(workflow, stage)
     _, errors = last.communicate()
     assert last.returncode == 0, errors[-3000:]

@@ -6,6 +6,7 @@ Every reader of files that somebody else may have written goes through here, or 
 
 import json
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ class NotReadable(ValueError):
 def explained_reading(path: Path) -> Iterator[None]:
     """Turn a file that cannot be read into one message that names it."""
     try:
+        refuse_pipes(path)
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}; correct the path or the rights") from None
@@ -38,6 +40,18 @@ def explained_reading(path: Path) -> Iterator[None]:
         if "null" not in str(error):
             raise
         raise UserError(f"{str(path)!r}: cannot be read: the path holds a NUL; correct it") from None
+
+
+def refuse_pipes(path: Path) -> None:
+    """Refuse what is there and is neither a file nor a folder: a pipe that nobody writes to is read for ever.
+
+    Raises:
+        OSError: Nothing is there.
+        UserError: It is a pipe, a socket or a device.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(f"{path}: is a pipe, a socket or a device; save it as a file and give that")
 
 
 def text_of(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vr1repro.core.errors import UserError
 from vr1repro.core.limits import limits
+from vr1repro.core.outside import refuse_pipes
 
 
 @contextmanager
@@ -36,6 +37,7 @@ def open_parquet(path: Path, holds: str, *, memory_map: bool = False) -> Any:
     import pyarrow.parquet as pq
 
     with explained_parquet(path, holds):
+        refuse_pipes(path)
         table = pq.ParquetFile(path, memory_map=memory_map)
         groups = [table.metadata.row_group(number).total_byte_size for number in range(table.num_row_groups)]
     if (largest := max(groups, default=0)) > limits().unpacked_bytes:

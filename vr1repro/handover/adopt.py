@@ -176,15 +176,25 @@ def _merged(actor: Path, engine: Engine, aside: Path) -> Path:
         command += ["--local_dir", str(actor.absolute()), "--target_dir", str(aside.absolute())]
         merged = aside
     else:
-        # It writes into the checkpoint itself.
+        # It writes into the folder that it reads, so it reads one of links.
+        _link_shards(actor, aside)
         script = easyr1_checkout() / "scripts" / "model_merger.py"
-        command = [python, str(script), "--local_dir", str(actor.absolute())]
-        merged = actor / "huggingface"
+        command = [python, str(script), "--local_dir", str(aside.absolute())]
+        merged = aside / "huggingface"
     done = subprocess.run(command, capture_output=True, text=True, env=process_environment(engine))
     if done.returncode or not any(merged.glob("*.safetensors")):
         tail = (done.stderr or done.stdout).strip()[-300:]
         raise UserError(f"{actor}: {engine.title}'s merger ended with exit code {done.returncode}: {tail}")
     return merged
+
+
+def _link_shards(actor: Path, out: Path) -> None:
+    out.mkdir()
+    for shard in actor.iterdir():
+        if _SHARD.fullmatch(shard.name):
+            (out / shard.name).symlink_to(shard.absolute())
+    if (actor / "huggingface").is_dir():
+        shutil.copytree(actor / "huggingface", out / "huggingface")
 
 
 def _versions(of: Export, engine: Engine) -> dict[str, str]:

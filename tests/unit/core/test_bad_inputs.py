@@ -102,6 +102,8 @@ PLACES = {
     "below a file": (lambda path: path / "file" / "x", r"x: cannot be read: Not a directory"),
     "a NUL in the name": (lambda path: path / "a\0b", r"cannot be read: the path holds a NUL"),
     "too long a name": (lambda path: path / ("a" * 5000), r"cannot be read: File name too long"),
+    "a pipe": (lambda path: path / "pipe", r"pipe: is a pipe, a socket or a device"),
+    "a device": (lambda path: Path("/dev/zero"), r"/dev/zero: is a pipe, a socket or a device"),
     "a loop of links": (lambda path: path / "loop", r"loop: cannot be read: Too many levels"),
 }
 
@@ -112,6 +114,7 @@ def test_a_place_where_no_file_is_is_named(tmp_path, case, read_it):
     make, words = PLACES[case]
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=words):
         read_it(make(tmp_path))
 

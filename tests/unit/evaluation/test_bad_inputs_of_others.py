@@ -189,6 +189,8 @@ def test_bad_responses_are_named(case: str, tmp_path: Path) -> None:
         (("--protocol", "none"), "protocol 'none': unknown"),
         (("--responses", "nowhere.jsonl"), "nowhere.jsonl: cannot be read"),
         (("--responses", "."), ".: cannot be read: Is a directory"),
+        (("--responses", "/dev/zero"), "/dev/zero: is a pipe, a socket or a device"),
+        (("--questions", "/dev/zero"), "/dev/zero: is a pipe, a socket or a device"),
     ],
 )
 def test_bad_options_are_named(further: tuple[str, ...], words: str, tmp_path: Path) -> None:

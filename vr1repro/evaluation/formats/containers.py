@@ -12,7 +12,7 @@ from typing import Any
 
 from vr1repro.core.errors import BadResponses, UserError
 from vr1repro.core.jsonl import read_lines
-from vr1repro.core.outside import NotReadable, check_nesting, json_part, json_value
+from vr1repro.core.outside import NotReadable, check_nesting, json_part, json_value, refuse_pipes
 from vr1repro.evaluation.formats.table import KEY
 
 Row = dict[str, Any]
@@ -31,6 +31,7 @@ def container_of(path: Path) -> str:
         BadResponses: It cannot be read, is empty, or is of no known kind.
     """
     try:
+        refuse_pipes(path)
         with path.open("rb") as stream:
             head = stream.read(len(_ZIP))
             if head == _ZIP:

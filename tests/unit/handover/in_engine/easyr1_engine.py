@@ -1,6 +1,6 @@
 """Run by EasyR1's Python, with its checkout on the path: its data set, reward manager and config on an export.
 
-prompts EXPORT OUT, rewards EXPORT TEXTS OUT, config EXPORT OUT, keys OUT: as for verl.
+prompts EXPORT OUT, rewards EXPORT TEXTS OUT, config EXPORT OUT, keys OUT, shards MODEL OUT: as for verl.
 """
 
 import hashlib
@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
+
+import two_ranks
 
 # It imports vLLM for its workers, and what comes with vLLM, which is not in an environment for CPUs.
 _VLLM = (
@@ -93,6 +95,17 @@ def keys(out: str) -> None:
     Path(out).write_text("\n".join(sorted(_flat(made))) + "\n")
 
 
+def shards(model: str, out: str) -> None:
+    two_ranks.write(model, out, _save)
+
+
+def _save(sharded: Any, processor: Any, out: str) -> None:
+    from verl.utils.checkpoint.fsdp_checkpoint_manager import FSDPCheckpointManager
+
+    manager = FSDPCheckpointManager(model=sharded, optimizer=None, lr_scheduler=None, processing_class=processor)
+    manager.save_checkpoint(out, save_model_only=True)
+
+
 def _config(export: str) -> Any:
     from omegaconf import OmegaConf
     from verl.trainer.config import PPOConfig
@@ -113,4 +126,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[str]:
 if __name__ == "__main__":
     absent: dict[str, ModuleType] = {name: _Absent() for name in _VLLM}
     sys.modules.update(absent)
-    {"prompts": prompts, "rewards": rewards, "config": config, "keys": keys}[sys.argv[1]](*sys.argv[2:])
+    actions = {"prompts": prompts, "rewards": rewards, "config": config, "keys": keys, "shards": shards}
+    actions[sys.argv[1]](*sys.argv[2:])

@@ -11,10 +11,11 @@ shards MODEL OUT: two gloo ranks write a model as shards with verl's checkpoint 
 import asyncio
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
+
+import two_ranks
 
 
 def prompts(export: str, out: str) -> None:
@@ -123,37 +124,18 @@ def losses(out: str) -> None:
 
 
 def shards(model: str, out: str) -> None:
-    import torch.multiprocessing as processes
-
-    processes.spawn(_rank, args=(model, out), nprocs=2)
+    two_ranks.write(model, out, _save)
 
 
-def _rank(rank: int, model: str, out: str) -> None:
-    import torch
+def _save(sharded: Any, processor: Any, out: str) -> None:
     from omegaconf import OmegaConf
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import FullyShardedDataParallel, ShardingStrategy
-    from transformers import AutoModelForImageTextToText, AutoProcessor
     from verl.utils.checkpoint.fsdp_checkpoint_manager import FSDPCheckpointManager
 
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": os.environ["SHARDS_PORT"]}
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32)
-    mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("fsdp",))
-    sharded = FullyShardedDataParallel(
-        loaded, device_mesh=mesh, sharding_strategy=ShardingStrategy.FULL_SHARD, device_id=torch.device("cpu")
-    )
     contents = OmegaConf.create({"save_contents": ["model"], "load_contents": ["model"]})
     manager = FSDPCheckpointManager(
-        model=sharded,
-        optimizer=None,
-        lr_scheduler=None,
-        processing_class=AutoProcessor.from_pretrained(model),
-        checkpoint_config=contents,
+        model=sharded, optimizer=None, lr_scheduler=None, processing_class=processor, checkpoint_config=contents
     )
     manager.save_checkpoint(local_path=out, global_step=3)
-    torch.distributed.destroy_process_group()
 
 
 def _composed(export: str) -> Any:
