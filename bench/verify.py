@@ -110,6 +110,10 @@ class Stamp:
     counts: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
 
+    def passed_on(self, code: str) -> bool:
+        """Whether it passed, and on this code."""
+        return self.outcome == "passed" and self.code == code
+
 
 def code_sha() -> str:
     """Hash of all tracked files as they are here, records of earlier verifications left out."""
@@ -122,8 +126,12 @@ def code_sha() -> str:
     return digest.hexdigest()[:16]
 
 
-def run_part(part: Part, code: str, options: argparse.Namespace, seconds_left: float | None) -> Stamp:
-    """Run one part to its end, its output in a log beside its stamp."""
+def run_part(part: Part, code: str, options: argparse.Namespace, seconds_left: float | None, has_micro: bool) -> Stamp:
+    """Run one part to its end, its output in a log beside its stamp.
+
+    Args:
+        has_micro: Whether the micro run of this code is there, for the tests that need one.
+    """
     if part.needs_data and not options.data.is_dir():
         reason = f"no {options.data}: real benchmark data are not in the repository (DATA=FOLDER)"
         return Stamp(part.name, "skipped", 0.0, code, skipped={reason: 1})
@@ -137,7 +145,7 @@ def run_part(part: Part, code: str, options: argparse.Namespace, seconds_left: f
     with log.open("w") as stream:
         process = subprocess.Popen(
             command, cwd=REPO, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(REPO)},
+            env={**os.environ, "PYTHONPATH": str(REPO), **({"VR1REPRO_MICRO_RUN": str(REPO)} if has_micro else {})},
         )  # fmt: skip
     try:
         code_of_exit = process.wait(timeout=seconds_left)
@@ -207,7 +215,7 @@ def main() -> None:
         before = stamps.get(part.name)
         if options.only and part.name not in options.only:
             continue
-        if before and before.outcome == "passed" and before.code == code and not options.again:
+        if before and before.passed_on(code) and not options.again:
             print(f"{part.name}: passed before on this code, {before.seconds:.0f} s")
             continue
         left = None if options.limit is None else 60 * options.limit - (time.monotonic() - began)
@@ -215,7 +223,9 @@ def main() -> None:
             print("the limit is reached; start again to go on")
             break
         print(f"{part.name}: {part.what} ...", flush=True)
-        stamp = stamps[part.name] = run_part(part, code, options, left)
+        micro = stamps.get("micro")
+        has_micro = micro is not None and micro.passed_on(code)
+        stamp = stamps[part.name] = run_part(part, code, options, left, has_micro)
         record = {"stamp": asdict(stamp), "made": made()}
         write_atomically(STAMPS / f"{part.name}.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
         log = f"; {STAMPS / part.name}.log" if stamp.seconds else ""

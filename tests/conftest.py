@@ -107,10 +107,17 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def micro_run(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """A finished micro run, for `make verify`; VR1REPRO_MICRO_RUN names the folder that `make micro` ran in."""
+def micro_run(repo: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
+    """A finished micro run, for `make verify`; VR1REPRO_MICRO_RUN names the folder that `make micro` ran in.
+
+    All workers share it; the tests that use it must not change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "micro-run"
     made = os.environ.get("VR1REPRO_MICRO_RUN")
-    workflow = Workflow(repo, Path(made or tmp_path_factory.mktemp("micro-run")), config="micro", warm=True)
-    if not (workflow.root / "report" / "index.html").exists():
-        workflow.finish()
+    workflow = Workflow(repo, Path(made) if made else folder, config="micro", warm=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (workflow.root / "report" / "index.html").exists():
+            workflow.folder.mkdir(exist_ok=True)
+            workflow.finish()
     return workflow

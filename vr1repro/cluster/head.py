@@ -18,6 +18,7 @@ from vr1repro.core.locks import Held, Lock
 
 STATE = Path(".snakemake")
 _SLURM, _WHAT = "head-slurm", "this folder's workflow"
+_SENT = "sent-to-slurm"  # in STATE: a head has sent jobs from here
 _held: list[Lock] = []  # locks live as long as the process
 
 
@@ -47,6 +48,8 @@ def begin(folder: Path, on_slurm: bool) -> None:
             " Ctrl-C, or start this one in another clone"
         ) from None
     _held.append(lock)
+    if on_slurm:
+        (folder / STATE / _SENT).touch()
     if on_slurm and (jobs := slurm.jobs_of(folder)):
         raise UserError(
             f"{folder}: {_some(jobs)} of an earlier start are in the queue and would write the same files as new ones;"
@@ -68,7 +71,7 @@ def recover(folder: Path, patience_s: float = 180) -> list[str]:
         for path in _heads(folder):
             locks.append(Lock(path, _WHAT))  # the first keeps new heads away
         done = []
-        jobs = slurm.jobs_of(folder) if slurm.installed() else []
+        jobs = _left_jobs(folder)
         if jobs:
             slurm.cancel(jobs)
             done.append(f"cancelled {_some(jobs)}")
@@ -91,6 +94,18 @@ def recover(folder: Path, patience_s: float = 180) -> list[str]:
     finally:
         for lock in locks:
             lock.close()
+
+
+def _left_jobs(folder: Path) -> list[slurm.Job]:
+    """Jobs in the queue. A machine may have Slurm's commands and no cluster; no head here sent jobs to one then."""
+    if not slurm.installed():
+        return []
+    try:
+        return slurm.jobs_of(folder)
+    except UserError:
+        if (folder / STATE / _SENT).exists():
+            raise
+        return []
 
 
 def _heads(folder: Path) -> list[Path]:

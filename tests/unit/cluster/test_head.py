@@ -72,6 +72,24 @@ def test_a_living_head_is_not_recovered_from(tmp_path: Path, on_slurm: bool, que
     assert head.recover(tmp_path)[0].startswith("cancelled 1 job (1)")
 
 
+def test_without_an_answer_of_slurm_a_local_run_is_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_answer(folder: Path) -> list[slurm.Job]:
+        raise UserError("squeue: Could not establish a configuration source")
+
+    monkeypatch.setattr(slurm, "jobs_of", no_answer)
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    for _ in range(2):
+        (tmp_path / ".snakemake/locks/0.input.lock").parent.mkdir(exist_ok=True)
+        (tmp_path / ".snakemake/locks/0.input.lock").touch()
+        assert head.recover(tmp_path) == ["unlocked the folder"]
+    # Once a head has sent jobs, nobody knows whether they live.
+    with pytest.raises(UserError, match="configuration source"):
+        head.begin(tmp_path, on_slurm=True)
+    head._held.clear()
+    with pytest.raises(UserError, match="configuration source"):
+        head.recover(tmp_path)
+
+
 def test_jobs_that_do_not_go_are_named(tmp_path: Path, queue: list[slurm.Job], monkeypatch: pytest.MonkeyPatch) -> None:
     queue.append(slurm.Job("9", "COMPLETING", "vr1repro_x", "rule_y"))
     monkeypatch.setattr(slurm, "cancel", lambda gone: None)
