@@ -40,7 +40,8 @@ def handing_over(run: Workflow, tmp_path: Path) -> Workflow:
     values["starts"]["ci-elsewhere"] = {"model": "tiny", "sft": "chains", "engine": "llama-factory"}
     values["arms"]["ci-elsewhere"] = {"label": "CI by LLaMA-Factory", "start": "ci-elsewhere"}
     values["run_arms"] = ["base", "ci", "ci-elsewhere"]
-    values["sft"]["launch"]["save_every"] = 1 if run.config == "smoke" else None
+    if run.config == "smoke":  # a checkpoint to be killed at
+        values["sft"]["launch"]["save_every"] = 1
     values["lengths"] = None
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(values))
     workflow = replace(run, folder=tmp_path / "run", overrides=("--configfile", str(tmp_path / "c.yaml")))
@@ -65,7 +66,7 @@ def test_a_start_by_llama_factory_is_trained_adopted_and_evaluated(
     assert "LLaMA-Factory 0.9.5: executed" in (workflow.root / "logs/train/ci-elsewhere/s1/sft.log").read_text()
     # The same rows in the same order by the same values: the losses are equal.
     losses = {start: losses_of(workflow, start) for start in sft}
-    assert losses["ci-elsewhere"] == pytest.approx(losses["ci"], rel=1e-3)
+    assert losses["ci-elsewhere"] == pytest.approx(losses["ci"], rel=1e-4)
     assert losses["ci"]
     made = read_manifest(sft["ci-elsewhere"])["content"]
     assert made["inputs"] == read_manifest(sft["ci"])["content"]["inputs"]
