@@ -105,7 +105,9 @@ def _config(values: dict[str, Any]) -> dict[str, Any]:
     text = top.get("text_config")
     vision = {**_without(top["vision_config"], "rope_parameters", "dtype"), "torch_dtype": dtype}
     if isinstance(text, dict):
-        top["text_config"] = {**_with_rope(_without(text, "dtype")), "torch_dtype": dtype}
+        # 4 looks up what both have in the text's part, where 5 writes no architecture; EasyR1's merger asks for it.
+        both = {"architectures": top.get("architectures"), "torch_dtype": dtype}
+        top["text_config"] = {**_with_rope(_without(text, "dtype")), **both}
     return {**top, "torch_dtype": dtype, "vision_config": vision}
 
 

@@ -30,6 +30,7 @@ def test_text_files_are_written_anew_and_weights_linked(run: Run, tmp_path: Path
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["text_config"]["rope_theta"] == 1000.0
     assert config["text_config"]["rope_scaling"]["mrope_section"] == [2, 2, 12]
+    assert config["text_config"]["architectures"] == config["architectures"] == ["Qwen2_5_VLForConditionalGeneration"]
     tokenizer = json.loads((tmp_path / "m" / "tokenizer_config.json").read_text())
     assert tokenizer["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert "<|image_pad|>" in tokenizer["additional_special_tokens"]
