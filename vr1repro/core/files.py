@@ -21,8 +21,11 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        words = error.strerror or error
+        if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+            words = error.args[0][0][-1]  # the first of the files that a folder's copy could not write
         raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; what was finished is kept, free space and run again"
+            f"{path}: cannot be written: {words}; what was finished is kept, free space and run again"
         ) from None
 
 

@@ -14,7 +14,7 @@ import typer
 
 from vr1repro.config.arms import Stage, Start
 from vr1repro.core.errors import UserError
-from vr1repro.core.files import remove
+from vr1repro.core.files import explained, remove
 from vr1repro.core.jsonl import count_rows
 from vr1repro.core.outside import json_object
 from vr1repro.core.provenance import CONTENT, MANIFEST, content_sha, read_manifest, write_manifest
@@ -152,11 +152,12 @@ def _install(
     step = "final" if stage.is_sft else f"step{stage.first_step + stage.stage.steps}"
     remove(out / step)
     apart = {STEPS, COUNTERPARTS, MANIFEST, CONTENT}
-    shutil.copytree(model, out / step, ignore=lambda _, names: apart & set(names), symlinks=False)
     made = read_manifest(model)["content"]
+    with explained(out):
+        shutil.copytree(model, out / step, ignore=lambda _, names: apart & set(names), symlinks=False)
+        for name in (STEPS, COUNTERPARTS):
+            shutil.copyfile(model / name, out / name)
     write_manifest(out / step, "model", made["settings"], made["inputs"], made["facts"])
-    for name in (STEPS, COUNTERPARTS):
-        shutil.copyfile(model / name, out / name)
     facts: dict[str, Any] = {"engine": chosen.name, "engine_version": chosen.version}
     if stage.is_sft:
         facts["steps"] = count_rows(out / STEPS)
