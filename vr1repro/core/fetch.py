@@ -79,6 +79,17 @@ def local_folder(path: str) -> Path:
     return folder
 
 
+def sources_of(source: Path, patterns: Sequence[str] = ("*",)) -> list[Path]:
+    """The files of a file or folder that `link` links.
+
+    A source folder of ours has its own manifest, which is not among them: the copy gets a new one that names where it
+    came from.
+    """
+    files = [source] if source.is_file() else [path for path in sorted(source.rglob("*")) if path.is_file()]
+    taken = (path for path in files if any(fnmatch(path.name, pattern) for pattern in patterns))
+    return [path for path in taken if path.name not in (MANIFEST, CONTENT)]
+
+
 def link(
     source: Path,
     out: Path,
@@ -96,11 +107,8 @@ def link(
         patterns: Globs of the names of files that are linked.
     """
     with whole_folder(out) as aside:
-        for path in [source] if source.is_file() else sorted(source.rglob("*")):
-            # A source folder of ours has its own manifest; the copy gets a new one that names where it came from.
-            taken = any(fnmatch(path.name, pattern) for pattern in patterns)
-            if taken and path.is_file() and path.name not in (MANIFEST, CONTENT):
-                target = aside / (path.name if path == source else path.relative_to(source))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(path.resolve())
+        for path in sources_of(source, patterns):
+            target = aside / (path.name if path == source else path.relative_to(source))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path.resolve())
         write_manifest(aside, kind, settings, {}, {"commit": commit})

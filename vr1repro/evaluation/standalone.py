@@ -15,13 +15,14 @@ from vr1repro.config.samplers import EndpointSampler
 from vr1repro.core.errors import UserError
 from vr1repro.core.locks import Lock
 from vr1repro.core.outside import json_cell
+from vr1repro.core.provenance import MANIFEST
 from vr1repro.core.revisions import Revisions
 from vr1repro.engines.endpoint.client import served_model
 from vr1repro.engines.load import refuse_unknown
 from vr1repro.evaluation.grading import grade_file, summary
 from vr1repro.evaluation.presets import preset_of
 from vr1repro.evaluation.run import BenchmarkSpec, EvaluatedModel, evaluate
-from vr1repro.problems.fetch import fetch_benchmark, linked_source
+from vr1repro.problems.fetch import fetch_benchmark, holds, linked_source
 
 _FETCH_PATIENCE_S = 3600.0  # how long another process may take to fetch a benchmark's questions
 
@@ -104,8 +105,7 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path, tell: Callable[[str]
     for slug, source in sources.items():
         folder = out / "questions" / slug
         with Lock(folder, "these questions", patience_s=_FETCH_PATIENCE_S):
-            if not (folder / "manifest.json").exists():
-                fetch_benchmark(Revisions(out).pinned(source, "dataset"), folder)
+            _bring_questions(source, folder, out)
         specs.append(BenchmarkSpec(slug, linked_source(source, folder, slug)))
     results = evaluate(
         EvaluatedModel(location=options.model, name=name, run=out.name),
@@ -130,6 +130,24 @@ def evaluate_and_grade(options: EvaluateOptions, out: Path, tell: Callable[[str]
         lines.append(f"  {summary(scores[:1])}")
         graded.setdefault((result.benchmark, result.seed), {})[result.protocol] = verdicts
     return Evaluated(model=name, out=out, profile=options.profile, text="\n".join(lines), verdicts=graded)
+
+
+def _bring_questions(source: ProblemSource, folder: Path, out: Path) -> None:
+    """Fetch a benchmark's questions into a folder, or leave those that an earlier start of the same source fetched.
+
+    Raises:
+        UserError: Others are there, and have answers below `out`.
+    """
+    if (folder / MANIFEST).exists():
+        if holds(source, folder):
+            return
+        answers = out.glob(f"*/{folder.name}/*/e*/responses.jsonl")
+        if answered := next((path for path in answers if path.stat().st_size), None):
+            raise UserError(
+                f"--data {folder.name}: {folder} holds other questions, which {answered} answers; give another --out,"
+                " or the questions of before"
+            )
+    fetch_benchmark(Revisions(out).pinned(source, "dataset"), folder)
 
 
 def _name(model: str) -> str:

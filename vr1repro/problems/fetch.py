@@ -6,7 +6,10 @@ from vr1repro.config.models import HubData, LocalData
 from vr1repro.config.problems import ProblemSource
 from vr1repro.core.adapter_names import AUTO
 from vr1repro.core.errors import UserError
-from vr1repro.core.fetch import link, local_folder, snapshot
+from vr1repro.core.fetch import link, local_folder, snapshot, sources_of
+from vr1repro.core.provenance import read_manifest
+
+_WHERE = "the benchmark's `path` in a config, or `--data SLUG=PATH` of `vr1repro evaluate`"
 
 
 def data_folder(source: HubData | LocalData) -> tuple[Path, str | None]:
@@ -31,8 +34,17 @@ def fetch_benchmark(source: ProblemSource, out: Path) -> None:
     else:
         folder, commit = Path(str(source.path)).expanduser(), None
         if not folder.exists():
-            raise UserError(f"{source.path}: no such file or folder; correct the benchmark's `path`")
+            raise UserError(f"{source.path}: no such file or folder; correct {_WHERE}")
     link(folder, out, "problems", source.model_dump(mode="json"), commit)
+
+
+def holds(source: ProblemSource, folder: Path) -> bool:
+    """Whether a folder that `fetch_benchmark` made holds a source's files: of the hub by id, local ones by place."""
+    before = ProblemSource.model_validate(read_manifest(folder)["content"]["settings"])
+    if source.kind == "hub" or before.kind == "hub":
+        return (source.kind, source.id) == (before.kind, before.id)
+    links = {path.resolve() for path in folder.rglob("*") if path.is_symlink()}
+    return links == {path.resolve() for path in sources_of(Path(str(source.path)).expanduser())}
 
 
 def linked_source(source: ProblemSource, folder: Path, slug: str) -> ProblemSource:

@@ -91,7 +91,8 @@ def load_problems(source: ProblemSource, skips: Skips | None = None, *, blind: b
         if source.limit is not None and len(seen) >= source.limit:
             return
     if not seen:
-        raise UserError(f"{_name(source)}: no row is a problem ({skips.counts() or 'there are none'})")
+        why = next((f"; the first: {row['detail']}" for row in skips.rows if row["detail"]), "")
+        raise UserError(f"{_name(source)}: no row is a problem ({skips.counts() or 'there are none'}){why}")
 
 
 def _problem(

@@ -92,6 +92,25 @@ def test_a_server_of_several_models_says_which_option_names_one(server: LlmServe
     assert "--engine-options '{\"model\": NAME}'" in str(result.exception)
 
 
+def test_other_questions_are_taken_until_some_are_answered(server: LlmServer, data: Path, tmp_path: Path) -> None:
+    blind = tmp_path / "testmini.jsonl"
+    row = {"pid": "1", "question": "?", "answer": "1", "question_type": "free_form", "answer_type": "integer",
+           "image": "images/1.jpg", "choices": None, "precision": None, "unit": None, "query": "?", "metadata": {},
+           "decoded_image": None}  # fmt: skip
+    blind.write_text(json.dumps(row))
+    arguments = ["--model", server.url, "--out", f"{tmp_path}/mine", "--preset", "boxed", "--limit", "2"]
+    result = evaluate(*arguments, "--data", f"mathvista={blind}")
+    assert "no row is a problem ({'image_missing': 1}); the first: image_missing: images/1.jpg" in str(result.exception)
+    result = evaluate(*arguments, "--data", f"mathvista={tmp_path / 'none.jsonl'}")
+    assert str(result.exception).startswith(f"{tmp_path / 'none.jsonl'}: no such file or folder; correct ")
+    for _ in range(2):  # the second start of the same goes on
+        result = evaluate(*arguments, "--data", f"mathvista={data}", "--engine-options", '{"accept_models": ["m"]}')
+        assert result.exit_code == 0, result.output
+    result = evaluate(*arguments, "--data", f"mathvista={blind}")
+    assert str(result.exception).startswith(f"--data mathvista: {tmp_path}/mine/questions/mathvista holds other ")
+    assert str(result.exception).endswith("; give another --out, or the questions of before")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
