@@ -27,7 +27,9 @@ from vr1repro.evaluation.task_files import write_tasks
 from vr1repro.lab.benchmarks import write_benchmark
 
 QUESTIONS = 6
+# Module of each tool, and the fixture that only it makes.
 TOOLS = {"lm-eval": "lm_eval", "lmms-eval": "lmms_eval", "XlsxWriter": "xlsxwriter"}
+MADE_BY = {"lm-eval.jsonl": "lm-eval", "lmms-eval.jsonl": "lmms-eval", "vlmevalkit.xlsx": "XlsxWriter"}
 
 
 def make(folder: Path) -> None:
@@ -140,14 +142,13 @@ def _answering(replies: dict[str, str]) -> Callable[[Asked], Reply]:
 def lm_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
     """The samples of a run of lm-eval on the task that `vr1repro tasks` writes."""
     with LlmServer(_answering(replies)).running() as server:
-        _run(
+        log = _run(
             "lm_eval", {}, "run", "--model", "local-chat-completions", "--apply_chat_template", "--log_samples",
             "--model_args", f"model=m,base_url={server.url}/chat/completions,num_concurrent=1,max_retries=1",
             "--include_path", str(write_tasks(work / "tasks")), "--output_path", str(work / "out"),
             "--tasks", "vr1_mathvista", "--metadata", json.dumps({"data": {"mathvista": str(data)}}),
         )  # fmt: skip
-    (samples,) = (work / "out").rglob("samples_vr1_mathvista_*.jsonl")
-    return samples
+    return _only(work / "out", "samples_vr1_mathvista_*.jsonl", log)
 
 
 def lmms_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
@@ -165,21 +166,28 @@ def lmms_eval(data: Path, replies: dict[str, str], work: Path) -> Path:
     with LlmServer(_answering(replies)).running() as server:
         keys = dict.fromkeys(("OPENAI_API_BASE", "OPENAI_BASE_URL"), server.url)
         keys |= {"OPENAI_API_KEY": "none", "OPENAI_API_URL": f"{server.url}/chat/completions"}
-        _run(
+        log = _run(
             "lmms_eval", keys, "--model", "openai", "--model_args", "model_version=m", "--tasks", "local_mathvista",
             "--include_path", str(work / "tasks"), "--log_samples", "--output_path", str(work / "out"),
             "--batch_size", "1",
         )  # fmt: skip
-    (samples,) = (work / "out").rglob("*_samples_local_mathvista.jsonl")
-    return samples
+    return _only(work / "out", "*_samples_local_mathvista.jsonl", log)
 
 
-def _run(module: str, environment: dict[str, str], *arguments: str) -> None:
+def _only(folder: Path, pattern: str, log: str) -> Path:
+    samples = list(folder.rglob(pattern))
+    # lmms-eval ends with 0 after an error of its own.
+    assert len(samples) == 1, log
+    return samples[0]
+
+
+def _run(module: str, environment: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         capture_output=True, text=True, check=False, env={**os.environ, **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 if __name__ == "__main__":
