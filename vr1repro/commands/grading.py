@@ -65,6 +65,7 @@ def grade(
     from vr1repro.evaluation.coverage import coverage
     from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.grading import grade_file, summary
+    from vr1repro.evaluation.llm_commands import ResponseSource, all_extracted, graded_so
     from vr1repro.evaluation.protocols import named
     from vr1repro.reporting.run.file_scores import write_scores
 
@@ -75,12 +76,31 @@ def grade(
         protocol=named(protocol) if protocol else None,
     )  # fmt: skip
     _echo_notes(files)
+    facts, names = lookup.facts(benchmark), ", ".join(map(str, responses))
+    counts = coverage(out, facts)
+    source = ResponseSource(
+        name=responses[0].stem,
+        responses=tuple(responses),
+        questions=questions,
+        format=format_name,
+        columns=tuple(column or ()),
+        extracted=all_extracted(files),
+    )
+
+    def again(files: tuple[Path, ...]) -> list[str]:
+        words = ["vr1repro", "grade", "--benchmark", benchmark, "--profile", profile]
+        words += [word for file in files for word in ("--responses", str(file))]
+        return [*words, "--questions", str(questions), "--out", str(out)]
+
+    remedy = graded_so(facts, profile, source, again)
+    counts.refuse_ungraded(names, profile, remedy)
     typer.echo(summary(scores))
     write_scores(benchmark, profile, questions, out, scores)
-    counts = coverage(out, lookup.facts(benchmark))
     for line in counts.lines():
         typer.echo(line)
-    counts.refuse_unparsable(", ".join(map(str, responses)))
+    if lacking := counts.without_llm(profile):
+        typer.echo(f"NOTE {lacking}; {remedy}")
+    counts.refuse_unparsable(names)
 
 
 @app.command()

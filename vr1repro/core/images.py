@@ -148,7 +148,9 @@ def encoded(value: Any, store: ImageStore | None) -> bytes | None:
         return buffer.getvalue()
     if isinstance(value, str):
         if store is None:
-            raise BadImage("image_missing", f"{value}: only a path, and no folder of images is named; take a Parquet with pictures")
+            raise BadImage(
+                "image_missing", f"{value}: only a path, and no folder of images is named; take a Parquet with pictures"
+            )
         return store.read(value)
     raise BadImage("image_unreadable", f"a cell of type {type(value).__name__}")
 

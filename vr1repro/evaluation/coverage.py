@@ -8,6 +8,7 @@ from vr1repro.benchmarks.base import Benchmark
 from vr1repro.core.errors import BadResponses
 from vr1repro.core.jsonl import read
 from vr1repro.core.records import Cause, Outcome, Verdict
+from vr1repro.evaluation.llm_commands import llm_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,26 @@ class Coverage:
             counts = ", ".join(f"{cause} {n}" for cause, n in sorted(self.causes.items()))
             lines.append(f"timeouts by cause: {counts}")
         return lines
+
+    def without_llm(self, profile: str) -> str:
+        """How many responses wait for what a profile reads of an LLM; empty where none does."""
+        lacking = self.outcomes[Outcome.JUDGE_ERROR]
+        if not lacking or not llm_part(self.benchmark, profile):
+            return ""
+        return f"{lacking} of {self.outcomes.total()} responses have no verdict"
+
+    def refuse_ungraded(self, responses: str, profile: str, remedy: str) -> None:
+        """Refuse a file in which no response could be graded for want of an LLM's part.
+
+        Args:
+            responses: What was graded, for the message.
+            remedy: What brings that part.
+
+        Raises:
+            BadResponses: Every verdict waits for it.
+        """
+        if (why := self.without_llm(profile)) and self.outcomes[Outcome.JUDGE_ERROR] == self.outcomes.total():
+            raise BadResponses(f"{responses}: {why}; {remedy}")
 
     def refuse_unparsable(self, responses: str) -> None:
         """Refuse a file in which no answer was recognised.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,3 +243,42 @@ def test_bad_wishes_are_named(tmp_path: Path) -> None:
             judge_file("mathvista", "official", files, llm)
         with pytest.raises(UserError, match="another process is working on this cache of replies"):
             Llm(llm.asker, nothing)
+
+
+@pytest.mark.parametrize("profile", ["official", "lmms-eval"])
+def test_what_grade_says_of_a_missing_extraction_makes_it(
+    server: LlmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "q.jsonl", [{"pid": str(n), **VISTA} for n in (1, 2)])
+    write_rows(tmp_path / "r.jsonl", [{"pid": str(n), "response": f"So SAY {6 + n}"} for n in (1, 2)])
+    command = f"grade --benchmark mathvista --profile {profile} --responses r.jsonl --questions q.jsonl --out v.jsonl"
+    result = CliRunner().invoke(app, shlex.split(command))
+    assert isinstance(result.exception, BadResponses)
+    said, *commands = lines_of(str(result.exception))
+    assert said.startswith("r.jsonl: 2 of 2 responses have no verdict; ")
+    assert said.endswith(f"{profile} of MathVista reads an LLM's extraction; to grade so:")
+    assert [words[1] for words in map(shlex.split, commands)] == ["extract", "grade"]
+    for line in commands:
+        words = [{"LLM": "m", "URL": server.url}.get(word, word) for word in shlex.split(line)]
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, result.output
+    assert [row["verdict"] for row in rows_of(tmp_path / "v.jsonl")] == ["right", "wrong"]
+    assert "without a verdict" not in result.output
+
+
+def test_a_judgement_that_is_missing_is_asked_for_after_the_extraction(tmp_path: Path) -> None:
+    write_rows(tmp_path / "q.jsonl", [{"sample_index": str(n), **VERSE} for n in (1, 2)])
+    rows = [{"sample_index": str(n), "response": "12", "eval_seed": 1} for n in (1, 2)]
+    for further, steps in (({}, ["extract", "judge", "grade"]), ({"extraction": "12"}, ["judge", "grade"])):
+        write_rows(tmp_path / "r.jsonl", [{**row, **further} for row in rows])
+        command = f"grade --benchmark mathverse --profile official --responses {tmp_path}/r.jsonl"
+        command += f" --questions {tmp_path}/q.jsonl --out {tmp_path}/v.jsonl"
+        said, *commands = lines_of(str(CliRunner().invoke(app, shlex.split(command)).exception))
+        assert "official of MathVerse reads an LLM's extraction and judgement; to grade so:" in said
+        assert [shlex.split(line)[1] for line in commands] == steps
+
+
+def lines_of(text: str) -> list[str]:
+    """A message's lines, those of a command together."""
+    return [line.strip() for line in text.replace("\\\n", "").splitlines()]

@@ -15,7 +15,8 @@ from vr1repro.reporting.claims.comparison import Comparison, gets_verdict
 from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.pairs import ArmPair
-from vr1repro.reporting.compare.printed import suiting_scorer
+from vr1repro.reporting.compare.printed import suiting_profile, suiting_scorer
+from vr1repro.reporting.compare.regrading import Regrading
 from vr1repro.reporting.figures.compared import PrintedScore
 from vr1repro.reporting.page.compared_front import PrintedRow
 from vr1repro.reporting.run.results import Results
@@ -143,8 +144,13 @@ def sentence(answer: Answer) -> str:
     about = f"{answer.what}: published {value.value}, yours {plus_minus(row.ours)}"
     if row.interval is None:
         return f"{about}; {outcome(answer)}"
-    apart = f"difference {number(row.difference, signed=True)} {interval(*row.interval)} over {row.interval_over}"
+    apart = f"difference {number(row.difference, signed=True)} {interval(*row.interval)} {_over(row)}"
     return f"{about}; {apart}; {outcome(answer)}"
+
+
+def _over(row: Comparison) -> str:
+    """What a difference's interval is over: other questions, or which weights or recipes it is of."""
+    return f"{'over' if row.drawn is None else 'for'} {row.interval_over}"
 
 
 def comparison_table(results: Results, answers: Sequence[Answer], note: str) -> TextTable:
@@ -211,7 +217,7 @@ def tally(results: Results, answers: Sequence[Answer]) -> list[str]:
         seen = Counter(_seen(row) for row in rows if row.interval is not None and gets_verdict(row.published))
         if family.claims:
             counts = ", ".join(f"{seen[words]} {words}" for words in _SIDES.values())
-            text = f"o{family.sentence('not answered')[1:-1]}; in {counts}."
+            text = f"o{family.sentence('not compared')[1:-1]}; in {counts}."
             sentences.append(f"{results.label(arm)}: {text}")
     return sentences
 
@@ -230,8 +236,12 @@ def _foreign(answer: Answer) -> bool:
     return value.value_class is ValueClass.SCORE_FILE or is_third_partys(value)
 
 
-def in_sentences(results: Results, answers: Sequence[Answer]) -> list[str]:
-    """The answers as a terminal shows them: for each model and printed model, the overall scores first."""
+def in_sentences(results: Results, answers: Sequence[Answer], regraded: Sequence[str]) -> list[str]:
+    """The answers as a terminal shows them: for each model and printed model, the overall scores first.
+
+    Args:
+        regraded: How the scorers that suit the prints are had, see `regraded`.
+    """
     lines: list[str] = []
     groups: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
@@ -251,7 +261,7 @@ def in_sentences(results: Results, answers: Sequence[Answer]) -> list[str]:
             f"  would tell: {what}" for what in dict.fromkeys(one.row.judgement.would_tell for one in shown) if what
         ]
     left = without(answers)
-    return [*lines, *_score_files(results, answers), *([left] if left else [])]
+    return [*lines, *_score_files(results, answers), *regraded, *([left] if left else [])]
 
 
 def _is_part(answer: Answer) -> bool:
@@ -276,13 +286,37 @@ def _score_files(results: Results, answers: Sequence[Answer]) -> list[str]:
 
 
 def without(answers: Sequence[Answer]) -> str:
-    """One sentence on the printed scores that no response of ours is behind; empty where all have one."""
-    names = dict.fromkeys(
-        one.what
-        for one in answers
-        if one.row.ours is None and one.row.judgement.label is Label.NOT_RUN and not is_third_partys(one.row.published)
-    )
-    return f"Not answered, so not compared: {', '.join(names)}." if names else ""
+    """What printed scores have no score of ours beside them, and why; empty where all have one."""
+    reasons: dict[str, dict[str, None]] = {}
+    for one in answers:
+        judged = one.row.judgement
+        if one.row.ours is None and judged.label is Label.NOT_RUN and not is_third_partys(one.row.published):
+            # What a command would run was not answered; all else was, and cannot be compared.
+            reasons.setdefault("" if judged.command else judged.reason, {})[one.what] = None
+    sentences = [f"Not answered, so not compared: {', '.join(reasons.pop(''))}."] if "" in reasons else []
+    if reasons:
+        others = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+        sentences.append(f"Answered, but not compared: {others}.")
+    return " ".join(sentences)
+
+
+def regraded(results: Results, answers: Sequence[Answer], regrading: Regrading) -> list[str]:
+    """For each benchmark the commands that grade a model's responses by the scorer that suits a print of it.
+
+    The first model's stand for all. Nothing is said where that scorer graded here, or is not known.
+    """
+    models = results.frame.drop_duplicates("arm").set_index("arm")["model"].to_dict()
+    texts: dict[str, None] = {}
+    first: dict[tuple[str, str], str] = {}
+    for one in answers:
+        profile, target = suiting_profile(one.row.published), one.row.published.target
+        if one.row.ours is None or target is None or profile in (None, results.settings.profile):
+            continue
+        slugs = [name.partition(":")[0] for name in target.of] or [target.benchmark]
+        for slug in slugs:
+            if first.setdefault((slug, profile), one.arm) == one.arm:
+                texts[regrading.commands(str(models[one.arm]), slug, profile)] = None
+    return [text for text in texts if text]
 
 
 def pairs_in_sentences(results: Results, pairs: Sequence[ArmPair]) -> list[str]:

@@ -107,6 +107,8 @@ def find_responses(argument: str) -> list[ModelResponses]:
     folders = [file.parent for file in evaluated if _FOLDER.fullmatch(file.parent.name)]
     if folders:
         return [ModelResponses(model=chosen or _slug(folder.parts[-4]), folder=folder) for folder in folders]
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder of responses")
     files = in_order(path.glob("*.jsonl")) or in_order(file for kind in _KINDS for file in path.glob(f"*.{kind}"))
     if not files:
         kinds = ", ".join(f"*.{kind}" for kind in ("jsonl", *_KINDS))
@@ -231,10 +233,7 @@ def _add_evaluated_folder(run: Path, model: str, source: Path, grading: GradingO
     folder = place.below(run)
     if folder.exists():
         raise UserError(f"{source}: {model} has {benchmark}/{protocol}/{seed} twice; give NAME=PATH")
-    beside = [up / kind / benchmark for up in list(source.parents)[2:5] for kind in ("questions", "problems")]
-    questions = next((path for path in beside if path.is_dir()), None)
-    if questions is None and benchmark == grading.benchmark:
-        questions = grading.questions
+    questions = questions_beside(source, benchmark, grading)
     if questions is None:
         raise UserError(f"{source}: no questions/{benchmark} beside it; give --benchmark and --questions")
     _bring_questions(run, benchmark, questions)
@@ -249,6 +248,13 @@ def _add_evaluated_folder(run: Path, model: str, source: Path, grading: GradingO
         rows = list(opened(benchmark, questions, [source / "responses.jsonl"], grading.format, grading.columns))
         _grade(folder, rows, questions, place, grading, named(protocol))
         write_rows(folder / "responses.jsonl", (_record(row, place) for _, _, row in rows))
+
+
+def questions_beside(folder: Path, benchmark: str, grading: GradingOptions) -> Path | None:
+    """The questions that responses in a run's layout have beside them, else those that were named; None without any."""
+    beside = [up / kind / benchmark for up in list(folder.parents)[2:5] for kind in ("questions", "problems")]
+    named = grading.questions if benchmark == grading.benchmark else None
+    return next((path for path in beside if path.is_dir()), named)
 
 
 def _bring_questions(run: Path, benchmark: str, path: Path) -> None:

@@ -76,17 +76,21 @@ def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> P
     )
 
 
-def suiting_scorer(value: PublishedValue) -> str:
-    """Profile and protocol with which responses are scored as a printed number was, as far as that is known.
+def suiting_profile(value: PublishedValue) -> str | None:
+    """Profile with which responses are scored as a printed number was; None where that is not known.
 
     The authors' repository evaluates with VLMEvalKit's rules and asks again where an answer is missing
     (Osilly/Vision-R1@a112239, evaluation/); the paper itself does not say how its numbers were scored.
     """
     if value.version == _SCORE_FILE:
         return "official"
-    return (
-        "not stated" if value.value_class is ValueClass.QUOTED_BASELINE else "vlmevalkit, protocol paper (repository)"
-    )
+    return None if value.value_class is ValueClass.QUOTED_BASELINE else "vlmevalkit"
+
+
+def suiting_scorer(value: PublishedValue) -> str:
+    """That profile and its protocol, as a reader is told."""
+    profile = suiting_profile(value)
+    return f"{profile}, protocol paper (repository)" if profile == "vlmevalkit" else profile or "not stated"
 
 
 def _finite(printed: str) -> float:

@@ -19,6 +19,7 @@ from vr1repro.reporting.compare.answers import (
     in_sentences,
     pairs_in_sentences,
     printed_scores,
+    regraded,
     rows_of,
     scorers_of,
     tally,
@@ -27,6 +28,7 @@ from vr1repro.reporting.compare.answers import (
 from vr1repro.reporting.compare.foreign import GradingOptions, find_responses
 from vr1repro.reporting.compare.origins import origins
 from vr1repro.reporting.compare.record import RECORD, RUN, Printed, Record, comparison_tables, write_record
+from vr1repro.reporting.compare.regrading import Regrading, response_sources
 from vr1repro.reporting.figures.build import draw_compared
 from vr1repro.reporting.figures.catalogue import COMPARED_FIGURES
 from vr1repro.reporting.lineage.sources import Sources
@@ -86,6 +88,13 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")
     record = origins([*ours, *theirs])
     models = foreign.assemble_run(out / RUN, [*ours, *theirs], grading)
+    regrading = Regrading(
+        sources=response_sources([*ours, *theirs], grading),
+        against=request.against,
+        protocol=grading.protocol,
+        out=out,
+    )
+    lacking = regrading.lacking(out / RUN, grading.profile)
     results = foreign.open_assembled(
         out / RUN,
         models,
@@ -112,7 +121,11 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
             printed=[Printed(arm=arm, value=row.published) for arm, row in rows],
         ),
     )
-    return _write(out, results, rows, arm_pairs(results, sides), their_arms, record.note)
+    answers, pairs = answers_of(rows), arm_pairs(results, sides)
+    commands = [*lacking, *regraded(results, answers, regrading)]
+    front = _front(results, answers, pairs, their_arms, commands)
+    tables = _own_tables(results, answers, pairs, record.note)
+    return _write(out, results, rows, answers, front, tables, record.note)
 
 
 def _named(targets: Sequence[str], prefix: str) -> list[str]:
@@ -130,18 +143,17 @@ def _write(
     out: Path,
     results: Results,
     rows: list[tuple[str, Comparison]],
-    pairs: Sequence[ArmPair],
-    theirs: Sequence[str],
+    answers: Sequence[Answer],
+    front: ComparedFront,
+    own_tables: Sequence[TextTable],
     made_of: str,
 ) -> str:
-    answers = answers_of(rows)
-    front = _front(results, answers, pairs, theirs)
     contents = ReportContents(
         name="compare",
         config=(out / RECORD).read_text(encoding="utf-8"),
         comparisons={one.key: one.row for one in front.rows},
         tables=comparison_tables(results, rows),
-        own_tables=_own_tables(results, answers, pairs, made_of),
+        own_tables=own_tables,
         figures=COMPARED_FIGURES,
         compared=front,
     )
@@ -152,7 +164,7 @@ def _write(
     write_atomically(out / "tables" / "comparison.csv", printed.comparison_csv(rows))
     draw_compared(results, printed_scores(answers), out / "figures")
     write_report(out / "report", results, out / "figures", contents)
-    lines = [*in_sentences(results, answers), *front.pairs, *partly_answered(results), *front.tally]
+    lines = [*in_sentences(results, answers, front.regraded), *front.pairs, *partly_answered(results), *front.tally]
     if made_of:
         lines.append(made_of)
     if contents.tables:
@@ -161,7 +173,11 @@ def _write(
 
 
 def _front(
-    results: Results, answers: Sequence[Answer], pairs: Sequence[ArmPair], theirs: Sequence[str]
+    results: Results,
+    answers: Sequence[Answer],
+    pairs: Sequence[ArmPair],
+    theirs: Sequence[str],
+    commands: Sequence[str],
 ) -> ComparedFront:
     beside = dict.fromkeys([*(one.beside for one in answers), *(results.label(arm) for arm in theirs)])
     ours = [results.label(arm) for arm in results.evaluated if arm not in theirs]
@@ -171,6 +187,7 @@ def _front(
         tally=tally(results, answers),
         chance=family.chance(results.settings.confidence),
         scorers=scorers_of(answers),
+        regraded=commands,
         would_tell=family.would_tell,
         rows=rows_of(answers),
         without=without(answers),

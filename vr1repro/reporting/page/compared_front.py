@@ -37,6 +37,7 @@ class ComparedFront:
         tally: How many claims are reproduced, a sentence a model.
         chance: What chance does to that; empty where nothing was tested.
         scorers: Which scorer suits whose printed numbers.
+        regraded: The commands that grade by those scorers, a text for each benchmark; empty where all graded here.
         would_tell: What would tell of the claims that cannot be told, with how many.
         rows: Each printed number with each model, once.
         without: Which printed scores have no counterpart, a sentence; empty where all have.
@@ -47,6 +48,7 @@ class ComparedFront:
     tally: Sequence[str]
     chance: str
     scorers: str
+    regraded: Sequence[str]
     would_tell: Sequence[tuple[str, int]]
     rows: Sequence[PrintedRow]
     without: str

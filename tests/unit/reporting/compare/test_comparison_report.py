@@ -64,8 +64,12 @@ def test_printed_numbers_get_a_verdict_each(compared: tuple[Path, str]) -> None:
     missing = rows[rows["benchmark"] == "DynaMath"]
     assert set(missing.loc[missing["class"] == "claim", "verdict"]) == {"not run"}
     assert missing["command"].dropna().str.contains("vr1repro evaluate").all()
-    assert re.search(r"^mine: of \d+ claims, .* not answered; in \d+ yours is lower, ", text, re.MULTILINE)
-    assert re.search(r"^  MathVista ALL: published 73\.5, yours \S+ \+- \S+; difference .* over ", text, re.MULTILINE)
+    assert re.search(r"^mine: of \d+ claims, .* not compared; in \d+ yours is lower, ", text, re.MULTILINE)
+    assert re.search(
+        r"^  MathVista ALL: published 73\.5, yours \S+ \+- \S+; difference .* for these weights only; ",
+        text,
+        re.MULTILINE,
+    )
     assert "mine beside Vision-R1-7B; scorer that suits the print: vlmevalkit, protocol paper (repository)" in text
     assert max(map(len, text.splitlines())) < 300
     assert "No commit is on record of what mine, theirs was made of." in text
@@ -234,13 +238,15 @@ def test_spellings_of_a_model_are_one() -> None:
     [
         ("{eval}/vision-r1_s1", "published:Vision-R2", "nothing is printed for it; close: "),
         ("a={eval}/vision-r1_s1", "a={eval}/base_s0", "a: the same name on both sides"),
-        ("{tmp}/nothing", "published:Vision-R1-7B", "no responses here"),
+        ("{tmp}/nothing", "published:Vision-R1-7B", "nothing: no such file or folder of responses"),
+        ("{tmp}/empty", "published:Vision-R1-7B", "no responses here"),
         ("{tmp}/bare.jsonl", "published:Vision-R1-7B", "needs --benchmark and --questions"),
         ("{eval}/vision-r1_s1", "scores:{tmp}/bare.jsonl", "not a score file"),
     ],
 )
 def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, against: str, message: str) -> None:
     (tmp_path / "bare.jsonl").write_text("{}\n")
+    (tmp_path / "empty").mkdir()
     names = {"eval": evaluated, "tmp": tmp_path}
     request = ComparisonRequest([responses.format(**names)], [against.format(**names)])
     with pytest.raises(UserError, match=re.escape(message)):

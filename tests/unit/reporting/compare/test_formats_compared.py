@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,38 @@ def test_questions_without_an_answer_are_named_everywhere(tmp_path: Path) -> Non
     assert expected in text
     for name in ("tables/comparison.tex", "tables/t1.tex", "tables/t1.md", "report/index.html"):
         assert expected in (tmp_path / name).read_text()
+
+
+def test_the_scorer_that_suits_comes_with_its_commands(tmp_path: Path) -> None:
+    own, extracted = FIXTURES / "own.jsonl", tmp_path / "extracted.jsonl"
+    rows = [json.loads(line) for line in own.read_text().splitlines()]
+    extracted.write_text("".join(json.dumps({**row, "extraction": "1"}) + "\n" for row in rows))
+    request = ComparisonRequest([f"mine={own}", f"other={own}"], ["published:Vision-R1-7B"])
+    text = report(request, GRADING, tmp_path / "out")
+    # Once for the benchmark, with the first model's files.
+    said = text.partition("vlmevalkit of MathVista reads an LLM's extraction; to grade so:\n")[2]
+    commands = said.partition("\nNot answered")[0].replace("\\\n", "").splitlines()
+    assert [line.split()[:2] for line in commands] == [["vr1repro", "extract"], ["vr1repro", "compare"]]
+    assert f"--responses {own} --questions" in commands[0]
+    assert "--responses mine=mine-mathvista-extracted.jsonl " in commands[1]
+    assert "--profile vlmevalkit --protocol single --against published:Vision-R1-7B" in " ".join(commands[1].split())
+    assert said.count("vr1repro") == 2
+    assert "vr1repro extract" in (tmp_path / "out" / "report" / "index.html").read_text()
+    request = ComparisonRequest([f"mine={extracted}"], ["published:Vision-R1-7B"])
+    text = report(request, GRADING, tmp_path / "out")
+    assert "vlmevalkit of MathVista reads an LLM's extraction, which the rows have; to grade so:" in text
+    assert "vr1repro extract" not in text
+
+
+def test_responses_that_lack_an_extraction_are_not_called_unanswered(tmp_path: Path) -> None:
+    grading = replace(GRADING, profile="official")
+    request = ComparisonRequest([f"mine={FIXTURES / 'own.jsonl'}"], ["published:Vision-R1-7B"])
+    with pytest.raises(BadResponses, match=r"mine: 6 of 6 responses have no verdict; official of MathVista reads an"):
+        report(request, grading, tmp_path / "out")
+    rows = [json.loads(line) for line in (FIXTURES / "own.jsonl").read_text().splitlines()]
+    one = {**rows[0], "extraction": "19"}
+    (tmp_path / "one.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [one, *rows[1:]]))
+    text = report(replace(request, responses=[f"mine={tmp_path / 'one.jsonl'}"]), grading, tmp_path / "out")
+    assert "mine: 5 of 6 responses have no verdict; official of MathVista reads an LLM's extraction; to grade" in text
+    assert re.search(r"Answered, but not compared: .*MathVista ALL.* \(83\.3 % of the responses have no verdict", text)
+    assert re.search(r"^Not answered, so not compared: .*MathVerse ALL, ", text, re.MULTILINE)
