@@ -45,8 +45,9 @@ def why(
     from vr1repro.reporting.compare.record import RECORD, open_comparison
     from vr1repro.reporting.lineage import archive
     from vr1repro.reporting.run.results import open_run
-    from vr1repro.reporting.tables.why import explain, explain_cell
+    from vr1repro.reporting.tables.why import explain, explain_cell, parts_of
 
+    parts_of(cell)  # opening a run takes a while
     if (run / RECORD).is_file():
         typer.echo(explain_cell(open_comparison(run), cell))
         return

@@ -1,11 +1,17 @@
 """Options that several commands share."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from vr1repro.core import benchmark_folders
+from vr1repro.core.errors import UserError
+
+if TYPE_CHECKING:
+    from typer import Context
 
 BenchmarkFolders = Annotated[
     list[Path] | None,
@@ -28,6 +34,23 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="ROLE=NAME: the column of id, response, extraction or eval_seed. Repeatable."),
 ]
+
+
+class OnceCommand(TyperCommand):
+    """A command that refuses a second value of an option that takes one, of which the parser would drop the first."""
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """Parse the words of a command line.
+
+        Raises:
+            UserError: An option stands more often than it takes values.
+        """
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option, count in Counter(given).items():
+            single = option.param_type_name == "option" and not getattr(option, "is_flag", False)
+            if count > 1 and single and not option.multiple:
+                raise UserError(f"{option.opts[0]}: given {count} times, and takes one value; keep one")
+        return super().parse_args(ctx, args)
 
 
 def use_benchmarks(folders: list[Path] | None) -> None:

@@ -45,7 +45,7 @@ def answered(
             seed = "" if row.get("eval_seed") is None else f" for seed {row['eval_seed']}"
             raise BadResponses(
                 f"{path}:{number}: the question {identity!r} stands twice{seed}, first in {before[0]}:{before[1]};"
-                " keep one response each, or tell seeds apart by `eval_seed` or by file"
+                " keep one response each, or tell seeds apart by file or by column (--column eval_seed=NAME)"
             )
         places[sample] = path, number
         yield question, row

@@ -145,17 +145,20 @@ class Tally:
             value=weight * sum(values) if len(values) == len(single) else None,
             low=weight * sum(share.low for share in single),
             high=weight * sum(share.high for share in single),
-            note=self._set_note(rows.n) if cell[0] == "overall" else "",
+            note=self._set_note(rows.n, {key[1] for key in shares}) if cell[0] == "overall" else "",
             metric=SUM if self.benchmark.summed else MEAN,
             maximum=self.benchmark.maximum(len(single)),
         )
         yield from parts
 
-    def _set_note(self, n: int) -> str:
+    def _set_note(self, n: int, strata: set[str]) -> str:
         """What was put together, and of which questions, where the benchmark is scored on more than one set."""
         names = ", ".join(part.name for part in self.benchmark.parts)
         known = self.benchmark.sizes.get(n)
-        return f"of {names}" + (f"; {known}" if known else "")
+        # A sum over subtasks is of one alone where the questions do not tell them apart.
+        lacks = self.benchmark.overall is not None and "all" in strata
+        unnamed = f"; WARNING the questions name no {self.benchmark.overall}" if lacks else ""
+        return f"of {names}" + (f"; {known}" if known else "") + unnamed
 
 
 def _all_right(units: list[_Count]) -> _Count:

@@ -114,7 +114,7 @@ FAILED = {
     "content in parts": (message(content=[{"type": "text", "text": "3"}]), "malformed: content is no text"),
     "no content": (message(content=None), "no_text: neither content nor reasoning"),
     "a refusal alone": (message(content=None, refusal="I will not"), "no_text: I will not"),
-    "another model": (reply(model="other"), "wrong_model: other"),
+    "another model": (reply(model="other"), "wrong_model: other, asked for m (`accept_models`)"),
 }
 
 

@@ -137,7 +137,8 @@ def test_a_prompt_that_does_not_fit_is_refused_and_the_rest_goes_on(server):
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(401, "refuses the key"), (500, "status_500"), (400, "refuses the request")]
+    ("status", "message"),
+    [(401, "refuses the key of OPENAI_API_KEY"), (500, "status_500"), (400, "refuses the request")],
 )
 def test_other_failures_end_the_run_with_their_reason(server, status, message):
     server.answer["q"] = failure(status, "no")

@@ -116,7 +116,7 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
         Fatal: The key is refused, the account is empty, or there is no such path or model.
     """
     if status != 200:
-        _raise_for(status, data)
+        _raise_for(status, data, settings.key_env)
     notes: list[str] = []
     reply = _object(data, notes)
     choices, made_by = reply.get("choices"), reply.get("model")
@@ -126,7 +126,7 @@ def understand(status: int, data: bytes, model: str, settings: EndpointSampler) 
         notes.append(f"model: {_short(made_by)}")
         made_by = None
     if made_by is not None and not _same_model(made_by, model, settings.accept_models):
-        raise TryAgain("wrong_model", made_by[:100])
+        raise TryAgain("wrong_model", f"{made_by[:100]}, asked for {model[:100]} (`accept_models`)")
     choice = choices[0]
     if not isinstance(choice, dict):
         raise TryAgain("malformed", f"a choice is {type(choice).__name__}")
@@ -187,11 +187,11 @@ def _short(value: object) -> str:
     return repr(value)[:60]
 
 
-def _raise_for(status: int, data: bytes) -> None:
+def _raise_for(status: int, data: bytes, key_env: str) -> None:
     message = data[:2000].decode("utf-8", "replace")
     low = message.lower()
     if status in (401, 403):
-        raise Fatal(f"refuses the key (status {status}): {message[:300]}")
+        raise Fatal(f"refuses the key of {key_env} (status {status}): {message[:300]}")
     if status in (402, 429) and (status == 402 or any(mark in low for mark in _NO_MONEY)):
         raise Fatal(f"asks to be paid (status {status}): {message[:300]}")
     if status in _AGAIN or status >= 500:

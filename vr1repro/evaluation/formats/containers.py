@@ -48,6 +48,8 @@ def container_of(path: Path) -> str:
         return _json_container(path, line)
     if "\t" in line or "," in line:
         return "tsv" if "\t" in line else "csv"
+    if ";" in line:
+        raise BadResponses(f"{path}: its columns are set apart by semicolons; save it with commas or tabs")
     raise BadResponses(f"{path}: neither JSON nor a table: its first line has no comma and no tab")
 
 

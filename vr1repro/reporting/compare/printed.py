@@ -55,6 +55,17 @@ def read_score_file(path: Path, benchmark: str) -> list[PublishedValue]:
         raise UserError(f"{path}: not a score file ({error!r}); needs `average` and groups with `accuracy`") from None
 
 
+def is_score_file(path: Path) -> bool:
+    """Whether a file is an official MathVista score file, by its `average`."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    try:
+        average = json_object(path).get("average")
+    except UserError:
+        return False
+    return isinstance(average, dict) and "accuracy" in average
+
+
 def _score(path: Path, benchmark: str, group: str, name: str, printed: str) -> PublishedValue:
     subset = subset_name(lookup.facts(benchmark), group, name) if group else "overall"
     decimals = len(printed.partition(".")[2])

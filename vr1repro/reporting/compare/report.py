@@ -83,6 +83,8 @@ def report(request: ComparisonRequest, grading: GradingOptions, out: Path) -> st
     values = [value for model in _named(request.against, "published:") for value in printed.scores_printed_for(model)]
     ours = [one for argument in request.responses for one in find_responses(argument)]
     others = [one for one in request.against if not one.startswith(("published:", "scores:"))]
+    if unnamed := next((one for one in others if printed.is_score_file(Path(one))), None):
+        raise UserError(f"--against {unnamed}: is a score file; name it so: --against scores:{unnamed}")
     theirs = [one for argument in others for one in find_responses(argument)]
     if twice := {one.model for one in ours} & {one.model for one in theirs}:
         raise UserError(f"{min(twice)}: the same name on both sides; give NAME=PATH")

@@ -35,14 +35,24 @@ def find(tables: list[Table], name: str) -> LocatedCell:
     Raises:
         UserError: There is no such table, row or column; the message names those that there are.
     """
-    parts = name.split(":")
-    if len(parts) != 3:
-        raise UserError(f"{name}: must be {KEY_FORM}, for example T1:Vision-R1-7B:MathVista")
+    parts = parts_of(name)
     table = _pick("table", parts[0], {table.key: table for table in tables})
     arms = {line.arm: line for line in reversed(table.lines) if line.arm}
     line = _pick("row", parts[1], {line.name: line for line in table.lines}, arms)
     column = _pick("column", parts[2], {column: column for column in table.columns})
     return LocatedCell(table, line, column, line.cells[table.columns.index(column)])
+
+
+def parts_of(name: str) -> list[str]:
+    """Table, row and column of a cell's name.
+
+    Raises:
+        UserError: They are not three.
+    """
+    parts = name.split(":")
+    if len(parts) != 3:
+        raise UserError(f"{name}: must be {KEY_FORM}, for example T1:Vision-R1-7B:MathVista")
+    return parts
 
 
 def _pick(kind: str, name: str, choices: Mapping[str, T], aliases: Mapping[str, T] | None = None) -> T:

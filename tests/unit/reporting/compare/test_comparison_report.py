@@ -242,11 +242,13 @@ def test_spellings_of_a_model_are_one() -> None:
         ("{tmp}/empty", "published:Vision-R1-7B", "no responses here"),
         ("{tmp}/bare.jsonl", "published:Vision-R1-7B", "needs --benchmark and --questions"),
         ("{eval}/vision-r1_s1", "scores:{tmp}/bare.jsonl", "not a score file"),
+        ("{eval}/vision-r1_s1", "{tmp}/scores.json", "is a score file; name it so: --against scores:"),
     ],
 )
 def test_mistakes_are_named(evaluated: Path, tmp_path: Path, responses: str, against: str, message: str) -> None:
     (tmp_path / "bare.jsonl").write_text("{}\n")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "scores.json").write_text('{"average": {"accuracy": "32.1"}}')
     names = {"eval": evaluated, "tmp": tmp_path}
     request = ComparisonRequest([responses.format(**names)], [against.format(**names)])
     with pytest.raises(UserError, match=re.escape(message)):
