@@ -39,7 +39,7 @@ Columns = Annotated[
 class OnceCommand(TyperCommand):
     """A command that refuses a second value of an option that takes one, of which the parser would drop the first."""
 
-    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:  # type: ignore[override]  # typer.Context
         """Parse the words of a command line.
 
         Raises:
