@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, resumable, use_benchmarks
 
 app = typer.Typer()
 
@@ -53,7 +53,8 @@ def evaluate(
         seeds=seeds, limit=limit, engine=engine, batch_size=batch_size, temperature=temperature, top_p=top_p,
         max_tokens=max_tokens, preset=preset, threads=threads, name=name, engine_options=engine_options,
     )  # fmt: skip
-    evaluated = evaluate_and_grade(options, out, typer.echo)
+    with resumable():
+        evaluated = evaluate_and_grade(options, out, typer.echo)
     typer.echo(evaluated.text)
     for (slug, seed), files in evaluated.verdicts.items():
         if {"single", "paper"} <= files.keys():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, resumable, use_benchmarks
 
 if TYPE_CHECKING:
     from vr1repro.evaluation.formats.read import ResponseFiles
@@ -159,7 +159,11 @@ def extract(
     use_benchmarks(benchmark_folder)
     require_extracted(benchmark)  # before a cache is made
     given = opened(benchmark, questions, responses, format_name, column or [])
-    with as_jsonl(given) as rows, Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+    with (
+        resumable(),
+        as_jsonl(given) as rows,
+        Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm,
+    ):
         _echo_notes(given)
         files = LlmFiles(responses=rows, questions=questions, out=out)
         typer.echo(extract_file(benchmark, files, llm, examples=examples, last_words=last_words))
@@ -195,7 +199,11 @@ def judge(
     use_benchmarks(benchmark_folder)
     require_judged(benchmark, profile)
     given = opened(benchmark, questions, responses, format_name, column or [])
-    with as_jsonl(given) as rows, Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm:
+    with (
+        resumable(),
+        as_jsonl(given) as rows,
+        Llm(_asker(model, endpoint, concurrency, timeout, retries), cache) as llm,
+    ):
         _echo_notes(given)
         files = LlmFiles(responses=rows, questions=questions, out=out)
         typer.echo(judge_file(benchmark, profile, files, llm, examples=examples))

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +53,16 @@ class OnceCommand(TyperCommand):
             if count > 1 and single and not option.multiple:
                 raise UserError(f"{option.opts[0]}: given {count} times, and takes one value; keep one")
         return super().parse_args(ctx, args)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Work that goes on where it was when its command is given again; who stops it is told so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was finished is kept: run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
 
 
 def use_benchmarks(folders: list[Path] | None) -> None:

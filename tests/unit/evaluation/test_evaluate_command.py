@@ -1,9 +1,12 @@
 """`vr1repro evaluate` as a person calls it: who is asked first, under which preset, and what it ends with."""
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from lab_sizes import LAB
@@ -90,6 +93,21 @@ def test_a_server_of_several_models_says_which_option_names_one(server: LlmServe
     result = evaluate("--model", server.url, "--out", str(tmp_path / "mine"))
     assert "serves a, b;" in str(result.exception)
     assert "--engine-options '{\"model\": NAME}'" in str(result.exception)
+
+
+def test_who_stops_it_is_told_how_to_go_on(server: LlmServer, data: Path, tmp_path: Path) -> None:
+    stopped = Event()
+
+    def answer(_: Asked) -> Reply:
+        if not stopped.is_set():
+            stopped.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        return None  # the command waits for good
+
+    server.answer = answer
+    result = evaluate("--model", server.url, "--data", f"mathvista={data}", "--out", str(tmp_path), "--limit", "2")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("stopped; what was finished is kept: run the same command again to go on\n")
 
 
 def test_other_questions_are_taken_until_some_are_answered(server: LlmServer, data: Path, tmp_path: Path) -> None:

@@ -100,6 +100,10 @@ def test_the_real_tools_make_the_fixtures(name: str, made_again: Path, tmp_path:
     assert verdicts(tmp_path / "again") == verdicts(tmp_path / "kept")
 
 
+def test_a_folder_is_no_file_of_responses(tmp_path: Path) -> None:
+    assert str(grade(tmp_path, out=tmp_path / "v").exception).startswith(f"{tmp_path}: is a folder; name the files ")
+
+
 def test_real_responses_score_alike_in_every_format(shared: Path, tmp_path: Path) -> None:
     import csv
 

@@ -38,6 +38,8 @@ def container_of(path: Path) -> str:
                 return "xlsx"
             if head == _OLD_EXCEL:
                 raise BadResponses(f"{path}: an Excel file of before 2007; save it as .xlsx, .tsv or .csv")
+    except IsADirectoryError:
+        raise BadResponses(f"{path}: is a folder; name the files of responses in it, or take `compare`") from None
     except OSError as error:
         raise BadResponses(f"{path}: cannot be read: {error.strerror}") from None
     with _text(path) as stream:
