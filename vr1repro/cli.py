@@ -11,7 +11,6 @@ import typer
 
 import vr1repro
 from vr1repro import commands
-from vr1repro.commands.options import OnceCommand
 from vr1repro.core.errors import UserError
 from vr1repro.core.mistakes import keep_traceback
 
@@ -44,8 +43,6 @@ def _add_commands() -> None:
     """The commands of every module in `vr1repro/commands`, by name."""
     modules = [importlib.import_module(f"{commands.__name__}.{info.name}") for info in iter_modules(commands.__path__)]
     registered = [command for module in modules if hasattr(module, "app") for command in module.app.registered_commands]
-    for command in registered:
-        command.cls = OnceCommand
     app.registered_commands.extend(
         sorted(registered, key=lambda command: str(command.name or getattr(command.callback, "__name__", "")))
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, Columns, OnceCommand, ResponseFormat, use_benchmarks
 from vr1repro.core.errors import UserError
 
 app = typer.Typer()
@@ -13,7 +13,7 @@ app = typer.Typer()
 _AGAINST = "published:MODEL (a printed name), scores:PATH (official score file, or a folder of them), or [NAME=]PATH."
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def compare(
     responses: Annotated[
         list[str],

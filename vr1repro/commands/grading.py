@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vr1repro.commands.options import BenchmarkFolders, Columns, ResponseFormat, resumable, use_benchmarks
+from vr1repro.commands.options import BenchmarkFolders, Columns, OnceCommand, ResponseFormat, resumable, use_benchmarks
 
 if TYPE_CHECKING:
     from vr1repro.evaluation.formats.read import ResponseFiles
@@ -37,7 +37,7 @@ RequestTimeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one re
 Retries = Annotated[int, typer.Option(min=0, help="Tries after a failed request.")]
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def grade(
     benchmark: Benchmark,
     responses: Responses,
@@ -103,7 +103,7 @@ def grade(
     counts.refuse_unparsable(names)
 
 
-@app.command()
+@app.command(cls=OnceCommand)
 def compare_graders(
     benchmark: Benchmark,
     responses: Responses,

@@ -11,7 +11,7 @@ from vr1repro.cli import app
     [
         (("compare", "--profile", "official", "--profile", "rule"), "--profile: given 2 times, and takes one value"),
         (("grade", "--out", "a", "--out", "b", "--out", "c"), "--out: given 3 times, and takes one value"),
-        (("plan", "--configfile", "a.yaml", "--configfile", "b.yaml"), "--configfile: given 2 times"),
+        (("compare-graders", "--benchmark", "mme", "--benchmark", "mmstar"), "--benchmark: given 2 times"),
     ],
 )
 def test_a_second_value_is_refused(words: tuple[str, ...], message: str) -> None:

@@ -158,10 +158,18 @@ def called(*words: str) -> BaseException | None:
 
 
 def grade(path: Path, out: Path, *further: str) -> BaseException | None:
+    questions = () if "--questions" in further else ("--questions", str(QUESTIONS))
     return called(
-        "grade", "--benchmark", "mathvista", "--questions", str(QUESTIONS), "--responses", str(path), "--out",
-        str(out / "v.jsonl"), *further,
-    )  # fmt: skip
+        "grade",
+        "--benchmark",
+        "mathvista",
+        *questions,
+        "--responses",
+        str(path),
+        "--out",
+        str(out / "v.jsonl"),
+        *further,
+    )
 
 
 @pytest.mark.parametrize("case", RESPONSES)
@@ -188,7 +196,7 @@ def test_bad_responses_are_named(case: str, tmp_path: Path) -> None:
         (("--profile", "none"), "mathvista has no scoring profile 'none'"),
         (("--protocol", "none"), "protocol 'none': unknown"),
         (("--responses", "nowhere.jsonl"), "nowhere.jsonl: cannot be read"),
-        (("--responses", "."), ".: cannot be read: Is a directory"),
+        (("--responses", "."), ".: is a folder; name the files of responses in it"),
         (("--responses", "/dev/zero"), "/dev/zero: is a pipe, a socket or a device"),
         (("--questions", "/dev/zero"), "/dev/zero: is a pipe, a socket or a device"),
     ],

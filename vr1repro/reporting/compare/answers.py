@@ -6,6 +6,7 @@ Several places of the paper print the same number (v1, v4, the README, a figure)
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from vr1repro.benchmarks import lookup
@@ -15,13 +16,14 @@ from vr1repro.reporting.claims.comparison import Comparison, gets_verdict
 from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.pairs import ArmPair
-from vr1repro.reporting.compare.printed import suiting_profile, suiting_scorer
+from vr1repro.reporting.compare.printed import models_printed_on, suiting_profile, suiting_scorer
 from vr1repro.reporting.compare.regrading import Regrading
 from vr1repro.reporting.figures.compared import PrintedScore
 from vr1repro.reporting.page.compared_front import PrintedRow
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval, number, plus_minus
 
+_FEW = 4  # models that are named where many are printed
 _MOST = 60  # sentences of one kind on the terminal; the files hold all
 _SCORES = ("accuracy", "score")
 _SIDES = {-1: "yours is lower", 1: "yours is higher", 0: "no difference shown"}
@@ -261,7 +263,8 @@ def in_sentences(results: Results, answers: Sequence[Answer], regraded: Sequence
             f"  would tell: {what}" for what in dict.fromkeys(one.row.judgement.would_tell for one in shown) if what
         ]
     left = without(answers)
-    return [*lines, *_score_files(results, answers), *regraded, *([left] if left else [])]
+    lines += [*_score_files(results, answers), *beside_nothing(results, answers)]
+    return [*lines, *regraded, *([left] if left else [])]
 
 
 def _is_part(answer: Answer) -> bool:
@@ -298,6 +301,26 @@ def without(answers: Sequence[Answer]) -> str:
         others = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
         sentences.append(f"Answered, but not compared: {others}.")
     return " ".join(sentences)
+
+
+def beside_nothing(results: Results, answers: Sequence[Answer]) -> list[str]:
+    """A sentence for each model's score on a benchmark that no printed number of those asked for stands beside."""
+    compared = {
+        (one.arm, one.row.published.target.benchmark)
+        for one in answers
+        if one.row.ours is not None and one.row.published.target is not None
+    }
+    lines = []
+    for arm, slug in product(results.evaluated, results.benchmarks):
+        ours = None if (arm, slug) in compared else results.accuracy(arm, slug)
+        if ours is not None:
+            models = models_printed_on(slug)
+            printed = (
+                f"; the paper prints one for {', '.join(models[:_FEW])} (--against published:MODEL)" if models else ""
+            )
+            title = lookup.facts(slug).title
+            lines.append(f"{results.label(arm)}: {title} {plus_minus(ours)}, beside no printed number{printed}")
+    return lines
 
 
 def regraded(results: Results, answers: Sequence[Answer], regrading: Regrading) -> list[str]:

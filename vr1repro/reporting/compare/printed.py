@@ -35,6 +35,14 @@ def scores_printed_for(model: str) -> list[PublishedValue]:
     return [value for value in scores if value.model in same and value.step is None]
 
 
+def models_printed_on(slug: str) -> list[str]:
+    """The models of the paper that it prints an overall score of on a benchmark."""
+    claims = [value for value in load_values() if value.value_class is ValueClass.CLAIM and value.step is None]
+    targets = [(value.model, value.target) for value in claims if value.target is not None]
+    overall = [(name, one) for name, one in targets if one.benchmark == slug and one.subset == "overall"]
+    return list(dict.fromkeys(name for name, one in overall if one.quantity in ("accuracy", "score")))
+
+
 def _calculated(value: PublishedValue) -> bool:
     """Whether it is a gain or a place, which is of two models or more."""
     return value.arithmetic is not None and value.arithmetic.formula is not Formula.MEAN

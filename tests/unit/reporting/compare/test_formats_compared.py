@@ -134,3 +134,12 @@ def test_responses_that_lack_an_extraction_are_not_called_unanswered(tmp_path: P
     assert "mine: 5 of 6 responses have no verdict; official of MathVista reads an LLM's extraction; to grade" in text
     assert re.search(r"Answered, but not compared: .*MathVista ALL.* \(83\.3 % of the responses have no verdict", text)
     assert re.search(r"^Not answered, so not compared: .*MathVerse ALL, ", text, re.MULTILINE)
+
+
+def test_a_score_that_no_print_stands_beside_is_said(tmp_path: Path) -> None:
+    request = ComparisonRequest([f"mine={FIXTURES / 'own.jsonl'}"], [])
+    text = report(request, GRADING, tmp_path / "none")
+    said = r"^mine: MathVista 66\.7 \+- \S+, beside no printed number; the paper prints one for Vision-R1-7B, .*"
+    assert re.search(rf"{said} \(--against published:MODEL\)$", text, re.MULTILINE)
+    text = report(replace(request, against=["published:Vision-R1-7B"]), GRADING, tmp_path / "one")
+    assert "beside no printed number" not in text
