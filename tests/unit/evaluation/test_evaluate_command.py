@@ -1,12 +1,9 @@
 """`vr1repro evaluate` as a person calls it: who is asked first, under which preset, and what it ends with."""
 
 import json
-import os
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import pytest
 from lab_sizes import LAB
@@ -15,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from vr1repro.cli import app, main
 from vr1repro.core.errors import UserError
+from vr1repro.evaluation import standalone
 from vr1repro.evaluation.presets import preset_of
 from vr1repro.lab.benchmarks import write_benchmark
 
@@ -95,19 +93,14 @@ def test_a_server_of_several_models_says_which_option_names_one(server: LlmServe
     assert "--engine-options '{\"model\": NAME}'" in str(result.exception)
 
 
-def test_who_stops_it_is_told_how_to_go_on(server: LlmServer, data: Path, tmp_path: Path) -> None:
-    stopped = Event()
+def test_who_stops_it_is_told_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    def answer(_: Asked) -> Reply:
-        if not stopped.is_set():
-            stopped.set()
-            os.kill(os.getpid(), signal.SIGINT)
-        return None  # the command waits for good
-
-    server.answer = answer
-    result = evaluate("--model", server.url, "--data", f"mathvista={data}", "--out", str(tmp_path), "--limit", "2")
+    monkeypatch.setattr(standalone, "evaluate_and_grade", stopped)
+    result = evaluate("--model", "m", "--out", str(tmp_path))
     assert result.exit_code == 130
-    assert result.stderr.endswith("stopped; what was finished is kept: run the same command again to go on\n")
+    assert result.stderr == "stopped; what was finished is kept: run the same command again to go on\n"
 
 
 def test_other_questions_are_taken_until_some_are_answered(server: LlmServer, data: Path, tmp_path: Path) -> None:
