@@ -114,6 +114,19 @@ def test_both_known_prompts() -> None:
     assert prompt("mme", problem, "direct", "plain") == "Is it?\nAnswer the question using a single word or phrase."
 
 
+def test_a_sum_of_questions_that_name_no_subtask_says_so(tmp_path: Path) -> None:
+    hub = [{"question_id": "1.jpg", "question": f"Is it {text}?", "answer": "Yes"} for text in ("a", "b")]
+    for name, rows in (("named", [{**row, "category": "OCR"} for row in hub]), ("bare", hub)):
+        write_rows(tmp_path / f"{name}.jsonl", rows)
+        responses = [{"question_id": "1.jpg", "question": row["question"], "response": "Yes"} for row in hub]
+        write_rows(tmp_path / f"{name}-responses.jsonl", responses)
+        words = ["grade", "--benchmark", "mme", "--questions", str(tmp_path / f"{name}.jsonl")]
+        words += ["--responses", str(tmp_path / f"{name}-responses.jsonl"), "--out", str(tmp_path / "v.jsonl")]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output or done.exception
+        assert ("WARNING the questions name no subtask" in done.output) == (name == "bare")
+
+
 SUBTASKS = ("OCR", "color", "count", "existence", "landmark", "position", "scene")
 
 
