@@ -64,10 +64,13 @@ def test_a_start_by_llama_factory_is_trained_adopted_and_evaluated(
     workflow.finish()
     sft = {start: workflow.root / "train" / start / "s1" / "sft" for start in ("ci", "ci-elsewhere")}
     assert "LLaMA-Factory 0.9.5: executed" in (workflow.root / "logs/train/ci-elsewhere/s1/sft.log").read_text()
-    # The same rows in the same order by the same values: the losses are equal.
+    # The same rows in the same order by the same values: the losses are equal, in the first epoch. Of several, every
+    # one has the first one's order there and another one here.
     losses = {start: losses_of(workflow, start) for start in sft}
-    assert losses["ci-elsewhere"] == pytest.approx(losses["ci"], rel=1e-4)
-    assert losses["ci"]
+    epochs = yaml.safe_load((tmp_path / "c.yaml").read_text())["sft"]["epochs"]
+    first = len(losses["ci"]) // epochs
+    assert len(losses["ci-elsewhere"]) == len(losses["ci"]) > 0
+    assert losses["ci-elsewhere"][:first] == pytest.approx(losses["ci"][:first], rel=1e-4)
     made = read_manifest(sft["ci-elsewhere"])["content"]
     assert made["inputs"] == read_manifest(sft["ci"])["content"]["inputs"]
     # Evaluated and reported as every arm, and the page says who trained it.
@@ -75,11 +78,12 @@ def test_a_start_by_llama_factory_is_trained_adopted_and_evaluated(
         assert list((workflow.root / "eval" / slug).glob("*/verdicts.json"))
     right = {slug: right_of(workflow, slug) for slug in ("base_s0", "ci_s1", "ci-elsewhere_s1")}
     assert right["ci-elsewhere_s1"].keys() == right["ci_s1"].keys()
-    pairs = zip(losses["ci"], losses["ci-elsewhere"], strict=True)
+    pairs = zip(losses["ci"][:first], losses["ci-elsewhere"][:first], strict=True)
     record = {
         "engine": f"{ENGINES['llama-factory'].title} {ENGINES['llama-factory'].version}",
         "run": run.config,
         "steps": len(losses["ci"]),
+        "of_which_in_the_first_epoch": first,
         "largest_relative_difference_of_losses": max(abs(ours - theirs) / ours for ours, theirs in pairs),
         "right_of": right,
     }

@@ -35,6 +35,8 @@ def run(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("handed")
     values, _ = yaml_document(repo / "config" / "micro.yaml")
     values["arms"]["vision-r1"]["stages"][0] |= {"steps": 10}
+    # One epoch: in a second one LLaMA-Factory has the first one's order, and ours another.
+    values["sft"] |= {"epochs": 1, "batch": 32, "device_batch": 32}
     config = check(values, "test")
     home = root / "results" / config.run
     bridging = Prompts(pseudo_cot=prompts.PSEUDO_COT, description=prompts.DESCRIPTION)

@@ -196,7 +196,7 @@ def test_the_printed_loss_is_equation_1(beta: float, shift: float) -> None:
 def test_the_printed_loss_trains(lab: SimpleNamespace, tmp_path: Any, job: Any, lively: None) -> None:
     rows = run(lab, tmp_path / "a", job, loss="sequence")
     assert all(torch.isfinite(torch.tensor(row["loss"])) for row in rows)
-    assert rows[0]["loss"] != 0
+    assert rows[1]["loss"] != 0  # the first may be 0: where all completions are as long, advantages cancel
     assert rows[1]["kl"] > 0
 
 

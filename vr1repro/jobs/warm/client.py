@@ -16,7 +16,7 @@ from typing import Any
 from vr1repro.jobs.warm.variables import ADDRESS
 
 # Jobs that import torch; the others start faster by themselves.
-HEAVY = {"lab-model", "bridge", "sft", "rl", "evaluate", "extract", "judge", "lengths"}
+HEAVY = {"lab-model", "bridge", "sft", "elsewhere", "rl", "evaluate", "extract", "judge", "lengths"}
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
