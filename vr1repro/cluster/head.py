@@ -48,9 +48,10 @@ def begin(folder: Path, on_slurm: bool) -> None:
             " Ctrl-C, or start this one in another clone"
         ) from None
     _held.append(lock)
-    if on_slurm:
-        (folder / STATE / _SENT).touch()
-    if on_slurm and (jobs := slurm.jobs_of(folder)):
+    if not on_slurm:
+        return
+    (folder / STATE / _SENT).touch()
+    if jobs := slurm.jobs_of(folder):
         raise UserError(
             f"{folder}: {_some(jobs)} of an earlier start are in the queue and would write the same files as new ones;"
             " `vr1repro recover` cancels them, then start again"

@@ -65,7 +65,7 @@ def grade(
     from vr1repro.evaluation.coverage import coverage
     from vr1repro.evaluation.formats.read import opened
     from vr1repro.evaluation.grading import grade_file, summary
-    from vr1repro.evaluation.llm_commands import ResponseSource, all_extracted, graded_so
+    from vr1repro.evaluation.llm_commands import ResponseSource, graded_so
     from vr1repro.evaluation.protocols import named
     from vr1repro.reporting.run.file_scores import write_scores
 
@@ -78,27 +78,29 @@ def grade(
     _echo_notes(files)
     facts, names = lookup.facts(benchmark), ", ".join(map(str, responses))
     counts = coverage(out, facts)
-    source = ResponseSource(
-        name=responses[0].stem,
-        responses=tuple(responses),
-        questions=questions,
-        format=format_name,
-        columns=tuple(column or ()),
-        extracted=all_extracted(files),
-    )
 
     def again(files: tuple[Path, ...]) -> list[str]:
         words = ["vr1repro", "grade", "--benchmark", benchmark, "--profile", profile]
         words += [word for file in files for word in ("--responses", str(file))]
         return [*words, "--questions", str(questions), "--out", str(out)]
 
-    remedy = graded_so(facts, profile, source, again)
-    counts.refuse_ungraded(names, profile, remedy)
+    remedy = ""
+    if lacking := counts.without_llm(profile):
+        source = ResponseSource(
+            name=responses[0].stem,
+            responses=tuple(responses),
+            questions=questions,
+            format=format_name,
+            columns=tuple(column or ()),
+            rows=lambda: files,
+        )
+        remedy = graded_so(facts, profile, source, again)
+        counts.refuse_ungraded(names, profile, remedy)
     typer.echo(summary(scores))
     write_scores(benchmark, profile, questions, out, scores)
     for line in counts.lines():
         typer.echo(line)
-    if lacking := counts.without_llm(profile):
+    if lacking:
         typer.echo(f"NOTE {lacking}; {remedy}")
     counts.refuse_unparsable(names)
 

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from vr1repro.core import benchmark_folders
 from vr1repro.core.errors import UserError
+from vr1repro.jobs.interrupts import STOPPED
 
 if TYPE_CHECKING:
     from typer import Context
@@ -61,7 +62,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("stopped; what was finished is kept: run the same command again to go on", err=True)
+        typer.echo(STOPPED, err=True)
         raise typer.Exit(130) from None
 
 

@@ -25,7 +25,7 @@ class ResponseSource:
         questions: The benchmark's questions.
         format: `--format`.
         columns: `--column`, each.
-        extracted: Whether every row has an extraction, so that none need be made.
+        rows: The files' rows, which are read only where an extraction may have to be made.
     """
 
     name: str
@@ -33,12 +33,7 @@ class ResponseSource:
     questions: Path
     format: str | None = None
     columns: tuple[str, ...] = ()
-    extracted: bool = False
-
-
-def all_extracted(rows: Iterable[SavedRow]) -> bool:
-    """Whether every response stands beside an extraction."""
-    return all(row.get("extraction") is not None for _, _, row in rows)
+    rows: Callable[[], Iterable[SavedRow]]
 
 
 def llm_part(benchmark: Benchmark, profile: str) -> str:
@@ -61,7 +56,7 @@ def llm_commands(benchmark: Benchmark, profile: str, source: ResponseSource) -> 
     commands, responses = [], source.responses
     reading = [*_option("format", [source.format] if source.format else []), *_option("column", source.columns)]
     for command, profiles, options, ending in steps:
-        if profile not in profiles or (command == "extract" and source.extracted):
+        if profile not in profiles or (command == "extract" and _all_extracted(source.rows())):
             continue
         out = Path(f"{source.name}-{benchmark.slug}-{ending}.jsonl")
         words = ["vr1repro", command, "--benchmark", benchmark.slug, *options, *_option("responses", responses)]
@@ -82,6 +77,10 @@ def graded_so(benchmark: Benchmark, profile: str, source: ResponseSource, again:
     there = ", which the rows have" if part and not commands else ""
     head = f"{profile} of {benchmark.title} reads {part or 'nothing of an LLM'}{there}; to grade so:"
     return _INDENT.join([head, *commands, _line(again(responses))])
+
+
+def _all_extracted(rows: Iterable[SavedRow]) -> bool:
+    return all(row.get("extraction") is not None for _, _, row in rows)
 
 
 def _option(name: str, values: Sequence[object]) -> list[str]:

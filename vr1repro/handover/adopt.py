@@ -193,8 +193,8 @@ def _link_shards(actor: Path, out: Path) -> None:
     for shard in actor.iterdir():
         if _SHARD.fullmatch(shard.name):
             (out / shard.name).symlink_to(shard.absolute())
-    if (actor / "huggingface").is_dir():
-        shutil.copytree(actor / "huggingface", out / "huggingface")
+    if (actor / "huggingface").is_dir():  # without the weights of an earlier merge
+        shutil.copytree(actor / "huggingface", out / "huggingface", ignore=shutil.ignore_patterns("*.safetensors*"))
 
 
 def _versions(of: Export, engine: Engine) -> dict[str, str]:

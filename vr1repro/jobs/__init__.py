@@ -12,18 +12,8 @@ from collections.abc import Sequence
 JOBS = {
     name: f"{__name__}.{name.replace('-', '_')}"
     for name in (
-        *(
-            "problems",
-            "lab-model",
-            "fetch-model",
-            "bridge",
-            "coldset",
-            "overlap",
-            "released-coldset",
-            "sft",
-            "rl",
-            "elsewhere",
-        ),
+        *("problems", "lab-model", "fetch-model", "bridge", "coldset", "overlap", "released-coldset"),
+        *("sft", "rl", "elsewhere"),
         *("evaluate", "extract", "judge", "grade", "select", "lengths", "tables", "figures", "report"),
     )
 }

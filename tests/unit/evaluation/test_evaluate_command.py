@@ -14,6 +14,7 @@ from vr1repro.cli import app, main
 from vr1repro.core.errors import UserError
 from vr1repro.evaluation import standalone
 from vr1repro.evaluation.presets import preset_of
+from vr1repro.jobs.interrupts import STOPPED
 from vr1repro.lab.benchmarks import write_benchmark
 
 pytest.importorskip("aiohttp")
@@ -100,7 +101,7 @@ def test_who_stops_it_is_told_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(standalone, "evaluate_and_grade", stopped)
     result = evaluate("--model", "m", "--out", str(tmp_path))
     assert result.exit_code == 130
-    assert result.stderr == "stopped; what was finished is kept: run the same command again to go on\n"
+    assert result.stderr == f"{STOPPED}\n"
 
 
 def test_other_questions_are_taken_until_some_are_answered(server: LlmServer, data: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vr1repro.reporting.claims.comparison import Comparison, gets_verdict
 from vr1repro.reporting.claims.family import family_of
 from vr1repro.reporting.claims.judgement import Label
 from vr1repro.reporting.claims.pairs import ArmPair
-from vr1repro.reporting.compare.printed import models_printed_on, suiting_profile, suiting_scorer
+from vr1repro.reporting.compare.printed import SCORES, models_printed_on, suiting_profile, suiting_scorer
 from vr1repro.reporting.compare.regrading import Regrading
 from vr1repro.reporting.figures.compared import PrintedScore
 from vr1repro.reporting.page.compared_front import PrintedRow
@@ -25,7 +25,6 @@ from vr1repro.reporting.tables.render import DASH, TextTable, estimate, interval
 
 _FEW = 4  # models that are named where many are printed
 _MOST = 60  # sentences of one kind on the terminal; the files hold all
-_SCORES = ("accuracy", "score")
 _SIDES = {-1: "yours is lower", 1: "yours is higher", 0: "no difference shown"}
 THIRD_PARTY = "third-party"
 # The print that stands for others of the same number: the authors' own before what they calculated or quoted.
@@ -89,7 +88,7 @@ def answers_of(rows: Iterable[tuple[str, Comparison]]) -> list[Answer]:
     alike: dict[tuple[Any, ...], list[Comparison]] = {}
     for arm, row in rows:
         value = row.published
-        if row.ours is None and (value.target is None or value.target.quantity not in _SCORES):
+        if row.ours is None and (value.target is None or value.target.quantity not in SCORES):
             continue  # a count of words or tokens, which nobody asked of a file of responses
         score = value.target or value.id
         source = value.table if value.value_class is ValueClass.SCORE_FILE else ""

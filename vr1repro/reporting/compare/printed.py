@@ -15,6 +15,7 @@ from vr1repro.reporting.run.results import Results
 
 _SCORE_FILE = "score file"
 _KINDS = (ValueClass.CLAIM, ValueClass.QUOTED_BASELINE, ValueClass.DERIVED)
+SCORES = ("accuracy", "score")  # quantities of a target that are scores of a benchmark
 
 
 def scores_printed_for(model: str) -> list[PublishedValue]:
@@ -40,7 +41,7 @@ def models_printed_on(slug: str) -> list[str]:
     claims = [value for value in load_values() if value.value_class is ValueClass.CLAIM and value.step is None]
     targets = [(value.model, value.target) for value in claims if value.target is not None]
     overall = [(name, one) for name, one in targets if one.benchmark == slug and one.subset == "overall"]
-    return list(dict.fromkeys(name for name, one in overall if one.quantity in ("accuracy", "score")))
+    return list(dict.fromkeys(name for name, one in overall if one.quantity in SCORES))
 
 
 def _calculated(value: PublishedValue) -> bool:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vr1repro.benchmarks import lookup
 from vr1repro.evaluation.coverage import coverage
 from vr1repro.evaluation.formats.read import opened
-from vr1repro.evaluation.llm_commands import ResponseSource, all_extracted, graded_so
+from vr1repro.evaluation.llm_commands import ResponseSource, graded_so
 from vr1repro.reporting.compare.foreign import GradingOptions, ModelResponses, questions_beside
 
 
@@ -61,9 +62,9 @@ class Regrading:
             folder = run / "eval" / model / slug / self.protocol
             for verdicts in sorted(folder.glob(f"e*/verdicts/{profile}.jsonl")):
                 counts = coverage(verdicts, lookup.facts(slug))
-                commands = self.commands(model, slug, profile)
-                counts.refuse_ungraded(model, profile, commands)
                 if lacks := counts.without_llm(profile):
+                    commands = self.commands(model, slug, profile)
+                    counts.refuse_ungraded(model, profile, commands)
                     texts.append(f"{model}: {lacks}" + ("" if slug in explained else f"; {commands}"))
                     explained.add(slug)
         return texts
@@ -91,7 +92,7 @@ def response_sources(
             questions=questions[slug],
             format=grading.format,
             columns=grading.columns,
-            extracted=all_extracted(opened(slug, questions[slug], paths, grading.format, grading.columns)),
+            rows=partial(opened, slug, questions[slug], paths, grading.format, grading.columns),
         )
         for (model, slug), paths in files.items()
     }

@@ -1,11 +1,9 @@
 """Every table compiles as LaTeX, and none is wider than the text."""
 
-import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from latex_document import ABSENT, can_compile, compiled, too_wide
 
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -15,26 +13,6 @@ from vr1repro.reporting.tables.render import TextTable, as_text
 from vr1repro.reporting.tables.table import Cell, Line, Table, all_tables
 
 _LONGEST = 60  # characters in a column that breaks no lines: numbers and names, no sentences
-
-
-def compiled(folder: Path, sources: Sequence[str], width: str = "345pt") -> str:
-    """What pdflatex says of tables in a document whose text has a width; skips where there is no pdflatex."""
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex; Debian has it in texlive-latex-base, and booktabs in texlive-latex-recommended")
-    head = r"\documentclass{article}\usepackage{booktabs}\usepackage{graphicx}"
-    # \clearpage: LaTeX holds few floats at a time.
-    body = "\n\\clearpage\n".join(sources)
-    document = f"{head}\n\\setlength{{\\textwidth}}{{{width}}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
-    (folder / "all.tex").write_text(document)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (folder / "all.pdf").stat().st_size > 10_000
-    return done.stdout
-
-
-def too_wide(log: str) -> list[str]:
-    return [line for line in log.splitlines() if line.startswith("Overfull \\hbox") and "paragraph" not in line]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +32,8 @@ def paper() -> Table:
 @pytest.mark.slow
 @pytest.mark.parametrize("width", ["230pt", "345pt"])
 def test_every_table_compiles_and_fits(results: Results, paper: Table, tmp_path: Path, width: str) -> None:
+    if not can_compile():
+        pytest.skip(ABSENT)
     tables = [latex(as_text(table)) for table in all_tables(results)] + [latex(one) for one in own_tables(results)]
     assert too_wide(compiled(tmp_path, [paper_table(paper), *tables], width)) == []
 
