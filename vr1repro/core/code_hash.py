@@ -23,6 +23,7 @@ OUTSIDE = {
     "vr1repro.__main__": "it starts the command line",
     "vr1repro.cli": "it finds the job and decides nothing that a job writes",
     "vr1repro.commands": "what a person calls; no rule does",
+    "vr1repro.jobs.interrupts": "messages",
     "vr1repro.jobs.warm": "it starts jobs, and a job started warm writes what it writes cold (tests/unit/jobs/warm)",
     "vr1repro.core.adapter_names": "it lists the adapters, which are covered themselves",
     "vr1repro.core.benchmark_folders": "it finds a benchmark's modules, which are covered themselves",
