@@ -25,8 +25,3 @@ def compiled(folder: Path, sources: Sequence[str], width: str = "345pt") -> str:
     assert done.returncode == 0, done.stdout[-2000:]
     assert (folder / "all.pdf").stat().st_size > 10_000
     return done.stdout
-
-
-def too_wide(log: str) -> list[str]:
-    """Lines of the log on what is wider than the text."""
-    return [line for line in log.splitlines() if line.startswith("Overfull \\hbox") and "paragraph" not in line]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from latex_document import can_compile, compiled, too_wide
+from latex_document import can_compile, compiled
 
 from vr1repro.benchmarks.mme import COGNITION, PERCEPTION
 from vr1repro.core.jsonl import write_rows
@@ -45,14 +45,8 @@ def compare(out: Path, benchmark: str, rows: list[dict[str, Any]]) -> tuple[str,
     out.mkdir()
     write_rows(out / "rows.jsonl", rows)
     command = ["compare", "--responses", f"mine={out / 'rows.jsonl'}", "--benchmark", benchmark]
-    command += [
-        "--profile",
-        "official",
-        "--questions",
-        out / "rows.jsonl",
-        "--against",
-        f"published:{PRINTED.partition(',')[0]}",
-    ]
+    published = f"published:{PRINTED.partition(',')[0]}"
+    command += ["--profile", "official", "--questions", out / "rows.jsonl", "--against", published]
     done = subprocess.run(
         [sys.executable, "-m", "vr1repro.cli", *map(str, command), "--out", str(out / "compared")],
         capture_output=True, text=True, check=False,
@@ -70,7 +64,7 @@ def page_of(table: Path) -> str:
     """The table's text as pdflatex and pdftotext give it; empty where they are not here."""
     if not can_compile() or shutil.which("pdftotext") is None:
         return ""
-    assert too_wide(compiled(table.parent, [table.read_text()])) == []
+    assert "Overfull" not in compiled(table.parent, [table.read_text()])
     pages = ["pdftotext", "-layout", "all.pdf", "-"]
     return subprocess.run(pages, cwd=table.parent, capture_output=True, text=True, check=True).stdout
 

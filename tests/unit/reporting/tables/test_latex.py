@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from latex_document import ABSENT, can_compile, compiled, too_wide
+from latex_document import ABSENT, can_compile, compiled
 
 from vr1repro.reporting.run.results import Results
 from vr1repro.reporting.statistics.estimate import Estimate
@@ -13,6 +13,11 @@ from vr1repro.reporting.tables.render import TextTable, as_text
 from vr1repro.reporting.tables.table import Cell, Line, Table, all_tables
 
 _LONGEST = 60  # characters in a column that breaks no lines: numbers and names, no sentences
+
+
+def too_wide(log: str) -> list[str]:
+    """Lines of the log on what is wider than the text."""
+    return [line for line in log.splitlines() if line.startswith("Overfull \\hbox") and "paragraph" not in line]
 
 
 @pytest.fixture(scope="module")
